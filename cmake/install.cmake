@@ -1,0 +1,17 @@
+# What an admin gets. The agent is 0711: not readable, so not dumpable and not to be traced by its user.
+if(TARGET ckpt_resume)
+	install(TARGETS ckpt_resume LIBRARY DESTINATION ${CKPT_SLURM_PLUGIN_DIR})
+endif()
+foreach(_target ckpt-hook ckpt-jobinfo)
+	if(TARGET ${_target})
+		install(TARGETS ${_target} RUNTIME DESTINATION ${CKPT_LIBEXEC})
+	endif()
+endforeach()
+if(TARGET ckpt-agent)
+	install(TARGETS ckpt-agent RUNTIME DESTINATION ${CKPT_LIBEXEC}
+		PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_EXECUTE WORLD_EXECUTE)
+endif()
+if(TARGET ckptctl)
+	install(TARGETS ckptctl RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+install(DIRECTORY slurm.conf.d/ DESTINATION ${CMAKE_INSTALL_DATADIR}/ckpt-resume/slurm.conf.d)

@@ -1,0 +1,56 @@
+# One static library a layer, so that a layer can link no other than those below it.
+function(ckpt_layer name dir)
+	file(GLOB _sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${dir}/*.c)
+	if(NOT _sources)
+		return()
+	endif()
+	add_library(${name} STATIC ${_sources})
+	target_link_libraries(${name} PUBLIC ${ARGN})
+endfunction()
+
+set(CKPT_LIBEXEC "${CMAKE_INSTALL_FULL_LIBEXECDIR}/ckpt-resume" CACHE PATH "Hooks and agent")
+set(CKPT_SYSCONF "/etc/slurm" CACHE PATH "Directory of ckpt-resume.conf where SLURM_CONF is unset")
+add_compile_definitions(CKPT_AGENT_PATH="${CKPT_LIBEXEC}/ckpt-agent"
+	CKPT_SITE_PATH="${CKPT_SYSCONF}/ckpt-resume.conf"
+	CKPT_VERSION="${PROJECT_VERSION}")
+
+ckpt_layer(ckpt_wire wire)
+ckpt_layer(ckpt_base core/base ckpt_wire PkgConfig::CJSON PkgConfig::ISAL Threads::Threads)
+ckpt_layer(ckpt_format core/format ckpt_base)
+ckpt_layer(ckpt_catalog core/catalog ckpt_format)
+ckpt_layer(ckpt_integrity core/integrity ckpt_catalog)
+ckpt_layer(ckpt_record core/record ckpt_format)
+ckpt_layer(ckpt_config core/config ckpt_base)
+ckpt_layer(ckpt_resolve core/resolve ckpt_integrity ckpt_record ckpt_config)
+
+function(ckpt_program name dir)
+	file(GLOB _sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${dir}/*.c)
+	list(FILTER _sources EXCLUDE REGEX "jobinfo\\.c$")
+	if(NOT _sources)
+		return()
+	endif()
+	add_executable(${name} ${_sources})
+	target_compile_options(${name} PRIVATE -fPIE)
+	target_link_options(${name} PRIVATE -pie)
+	target_link_libraries(${name} PRIVATE ${ARGN})
+	set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+endfunction()
+
+ckpt_program(ckpt-agent agent ckpt_resolve PkgConfig::SECCOMP)
+ckpt_program(ckptctl cli ckpt_resolve PkgConfig::SMARTCOLS)
+ckpt_program(ckpt-hook hooks ckpt_wire)
+if(EXISTS ${PROJECT_SOURCE_DIR}/hooks/jobinfo.c)
+	add_executable(ckpt-jobinfo hooks/jobinfo.c)
+	target_link_libraries(ckpt-jobinfo PRIVATE ${CKPT_SLURM_LIBRARY})
+	set_target_properties(ckpt-jobinfo PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+endif()
+
+file(GLOB _plugin CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/plugin/*.c)
+if(_plugin)
+	add_library(ckpt_resume MODULE ${_plugin})
+	target_link_libraries(ckpt_resume PRIVATE ckpt_wire)
+	target_link_options(ckpt_resume PRIVATE
+		-Wl,--version-script=${PROJECT_SOURCE_DIR}/plugin/exports.map
+		-Wl,--exclude-libs,ALL)
+	set_target_properties(ckpt_resume PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+endif()

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The context of one piece of work: its deadline, its limits, its counters, and the seam through which
+ * tests replace the clock and pread(2). Passed down, never global; safe to share between the threads of
+ * one check.
+ */
+#ifndef CKPT_CORE_BASE_CTX_H
+#define CKPT_CORE_BASE_CTX_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* What tests replace. NULL members mean the real thing. */
+struct ckpt_seam {
+	int64_t (*now_ns)(void *arg);
+	ssize_t (*pread)(void *arg, int fd, void *buf, size_t len, off_t off);
+	void *arg;
+};
+
+/* Called now and then during long reads, from one thread at a time: bytes done of @total. */
+typedef void ckpt_progress_fn(void *arg, const char *name, uint64_t done, uint64_t total);
+
+struct ckpt_ctx {
+	const struct ckpt_seam *seam; /* NULL in programs */
+	int64_t deadline_ns;	      /* CLOCK_MONOTONIC; 0 = none */
+	uint64_t max_bytes;	      /* cap on bytes read; 0 = none */
+	int threads;		      /* for content checks; 0 = as many as the process may run on */
+	bool no_recall;		      /* do not read files that a tape system has released */
+	ckpt_progress_fn *progress;
+	void *progress_arg;
+	_Atomic uint64_t bytes_read;
+};
+
+/* CLOCK_MONOTONIC in nanoseconds, or the seam's. @ctx may be NULL. */
+int64_t ckpt_ctx_now(const struct ckpt_ctx *ctx);
+
+/* 0 while there is time and allowance left; -ETIMEDOUT past the deadline; -EDQUOT past max_bytes. */
+int ckpt_ctx_expired(const struct ckpt_ctx *ctx);
+
+/* Threads a content check may use: ctx->threads, or the CPUs in the process's affinity mask, at most 64. */
+int ckpt_ctx_threads(const struct ckpt_ctx *ctx);
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The table of formats: one row and one file a format. Rows are tried in table order by content, never
+ * by extension; "opaque" is last and takes every file. A row judges one checkpoint: a file, the prefix
+ * of a bundle, or a directory.
+ *
+ * A check function returns 0 when it found no fault; an enum ckpt_status (> 0: CKPT_INCOMPLETE,
+ * CKPT_CORRUPT, CKPT_MISSING) through ckpt_check_reject() when the answer is no; < 0, a negative errno, when
+ * it could not find out. It fills position, contents and keys of the report on the way.
+ */
+#ifndef CKPT_CORE_FORMAT_FORMAT_H
+#define CKPT_CORE_FORMAT_FORMAT_H
+
+#include <stdint.h>
+
+#include "core/base/ctx.h"
+#include "core/base/file.h"
+#include "core/format/verdict.h"
+
+enum ckpt_kind {
+	CKPT_KIND_FILE,	     /* one file, which may name sibling shards */
+	CKPT_KIND_PREFIX,    /* NAME.index + NAME.data-...: no file has the name itself */
+	CKPT_KIND_DIRECTORY, /* a directory that counts as a whole */
+};
+
+/* First and last bytes of a file, for sniffing. */
+struct ckpt_head {
+	uint64_t size;
+	uint32_t n_head, n_tail;
+	uint8_t head[512], tail[64];
+};
+
+/* One check under way. */
+struct ckpt_check {
+	struct ckpt_ctx *ctx;
+	enum ckpt_kind kind;
+	int dirfd;	  /* the directory with the file or bundle; a DIRECTORY's own descriptor */
+	const char *name; /* entry in dirfd, the bundle's prefix, or the directory's name for messages */
+	struct ckpt_file *file; /* CKPT_KIND_FILE: opened; else NULL */
+	struct ckpt_head head;	/* CKPT_KIND_FILE */
+	struct ckpt_report *report;
+	struct ckpt_error *err; /* for < 0 results; never NULL */
+};
+
+struct ckpt_format {
+	const char *name;  /* "torch-zip": the JSON's format */
+	const char *title; /* "PyTorch zip (torch.save)" */
+	enum ckpt_kind kind;
+	enum ckpt_evidence full; /* what a passed content check proves: CHECKSUM or STRUCTURE */
+	enum ckpt_meaning epoch_meaning; /* of an epoch found inside, UNKNOWN for free-form files */
+	bool (*sniff)(const struct ckpt_check *check); /* cheap: head, or names in dirfd */
+	int (*structure)(struct ckpt_check *check);
+	int (*content)(struct ckpt_check *check); /* after structure passed; NULL = nothing more to read */
+};
+
+/* All rows; the last has a NULL name. */
+extern const struct ckpt_format *const ckpt_formats[];
+
+/* The row with that name, or NULL. */
+const struct ckpt_format *ckpt_format_named(const char *name);
+
+/* The first row of @check->kind whose sniff accepts it; for files never NULL (opaque); else NULL. */
+const struct ckpt_format *ckpt_format_find(const struct ckpt_check *check);
+
+/*
+ * Records the rejection in the report and returns @status. @member may be NULL; @offset CKPT_NO_OFFSET. The
+ * file is check->file's name or check->name. The first rejection wins.
+ */
+int ckpt_check_reject(struct ckpt_check *check, enum ckpt_status status,
+		      enum ckpt_problem_code code, uint64_t offset, const char *member,
+		      const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+
+/* A remark beside a valid verdict (trailing bytes): kept only where nothing else is recorded. */
+void ckpt_check_remark(struct ckpt_check *check, enum ckpt_problem_code code, uint64_t offset,
+		       const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/*
+ * Reads from check->file; turns CKPT_FILE_SHORT into an INCOMPLETE/truncated rejection that names @what.
+ * 0, CKPT_INCOMPLETE, or an errno.
+ */
+int ckpt_check_read(struct ckpt_check *check, uint64_t off, void *buf, size_t len,
+		    const char *what);
+
+/* Fills the head of a CKPT_KIND_FILE check from its open file. 0 or an errno. */
+int ckpt_check_probe(struct ckpt_check *check);
+
+/*
+ * Runs the right row over @check (probe, LFS pointer, empty, sniff, structure, then content when @level says
+ * so) and returns as a check function. For a file whose structure passed but whose content the budget cut
+ * off (-ETIMEDOUT, -EDQUOT) it returns 0 and notes it: evidence stays STRUCTURE.
+ */
+int ckpt_check_run(struct ckpt_check *check, enum ckpt_level level);
+
+/*
+ * Checks member @name (a file in check->dirfd) of a set by its own row at @level and folds its evidence, size and
+ * problem (file = @name) into the set's report; *@ret (may be NULL) gets the member's own report. A missing
+ * member is CKPT_INCOMPLETE with @missing as the code.
+ */
+int ckpt_check_member(struct ckpt_check *check, const char *name, enum ckpt_level level,
+		      enum ckpt_problem_code missing, struct ckpt_report *ret);
+
+#endif

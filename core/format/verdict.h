@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The words of every check: verdict, evidence, problem, position, report. Plain bounded types.
+ */
+#ifndef CKPT_CORE_FORMAT_VERDICT_H
+#define CKPT_CORE_FORMAT_VERDICT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/file.h"
+
+enum ckpt_status {
+	CKPT_VALID,
+	CKPT_INCOMPLETE, /* a writer did not finish */
+	CKPT_CORRUPT,	 /* proved damaged */
+	CKPT_UNREADABLE, /* could not find out */
+	CKPT_MISSING,
+};
+
+/* Weakest first, so that the weaker of two is the smaller. */
+enum ckpt_evidence {
+	CKPT_EVIDENCE_NONE,
+	CKPT_EVIDENCE_OPAQUE,
+	CKPT_EVIDENCE_STRUCTURE,
+	CKPT_EVIDENCE_SEAL_UNCHANGED,
+	CKPT_EVIDENCE_CHECKSUM,
+	CKPT_EVIDENCE_SEAL,
+};
+
+/* How far a check goes. */
+enum ckpt_level { CKPT_LEVEL_STRUCTURE, CKPT_LEVEL_FULL };
+
+enum ckpt_problem_code {
+	CKPT_PROBLEM_NONE,
+	CKPT_PROBLEM_EMPTY,
+	CKPT_PROBLEM_TRUNCATED,
+	CKPT_PROBLEM_TRAILING,
+	CKPT_PROBLEM_ZERO_TAIL,
+	CKPT_PROBLEM_SPARSE_HOLE,
+	CKPT_PROBLEM_HEADER,
+	CKPT_PROBLEM_DIRECTORY,
+	CKPT_PROBLEM_MEMBER_MISSING,
+	CKPT_PROBLEM_MEMBER_EXTRA,
+	CKPT_PROBLEM_CHECKSUM,
+	CKPT_PROBLEM_DIGEST,
+	CKPT_PROBLEM_SHARD_MISSING,
+	CKPT_PROBLEM_SHARD_MISMATCH,
+	CKPT_PROBLEM_MIXED_SAVES,
+	CKPT_PROBLEM_POINTER_STALE,
+	CKPT_PROBLEM_NON_FINITE,
+	CKPT_PROBLEM_NESTING_LIMIT,
+	CKPT_PROBLEM_LFS_POINTER,
+	CKPT_PROBLEM_UNFINISHED_NAME,
+	CKPT_PROBLEM_WRITER_ACTIVE,
+	CKPT_PROBLEM_IO,
+	CKPT_PROBLEM_COUNT,
+};
+
+#define CKPT_NO_OFFSET UINT64_MAX
+
+/* Texts are cut to fit and hold no control characters. */
+struct ckpt_problem {
+	enum ckpt_problem_code code;
+	uint64_t offset;   /* CKPT_NO_OFFSET where it has none */
+	char file[256];	   /* file's name inside the checkpoint, or its own */
+	char member[256];  /* entry, tensor or key; may be empty */
+	char detail[384];  /* one sentence */
+};
+
+struct ckpt_verdict {
+	enum ckpt_status status;
+	enum ckpt_evidence evidence;
+	struct ckpt_problem problem; /* of the rejection, or a remark beside valid (CKPT_PROBLEM_TRAILING) */
+	uint64_t size_bytes;	     /* of all members */
+	uint64_t bytes_read;
+	double seconds;
+	char note[256]; /* why the evidence is weaker than asked for ("content not read: budget"), or empty */
+};
+
+/* What an epoch number means. */
+enum ckpt_meaning {
+	CKPT_EPOCH_UNKNOWN,
+	CKPT_EPOCH_COMPLETED,	 /* that many'th (as numbered by the program) is done */
+	CKPT_EPOCH_NEXT,	 /* the one to run next, or the running one */
+	CKPT_EPOCH_FRACTION,	 /* epochs passed, with a fraction; first epoch is 0 */
+	CKPT_EPOCH_SAVE_COUNTER, /* counts saves, not epochs */
+};
+
+enum ckpt_source { CKPT_FROM_NOWHERE, CKPT_FROM_NAME, CKPT_FROM_METADATA, CKPT_FROM_CONTENT };
+
+struct ckpt_position {
+	bool has_step, has_epoch, has_loss;
+	int64_t step;
+	double epoch, loss;
+	enum ckpt_meaning meaning;
+	enum ckpt_source step_source, epoch_source;
+	char loss_key[32]; /* "loss", "val_loss", ... */
+};
+
+enum ckpt_contents { CKPT_CONTENTS_UNKNOWN, CKPT_CONTENTS_WEIGHTS, CKPT_CONTENTS_FULL };
+
+#define CKPT_REPORT_KEYS 64 /* top-level names kept; a state dict of a real program has under 40 */
+
+/* All that a check found out about one checkpoint. */
+struct ckpt_report {
+	const struct ckpt_format *format; /* the row that judged; NULL when none could */
+	struct ckpt_verdict verdict;
+	struct ckpt_position position;
+	enum ckpt_contents contents;
+	struct ckpt_identity identity; /* of the primary file or the directory */
+	uint64_t tensors;	       /* storages, tensors or entries */
+	int n_keys;		       /* kept in keys[]; more may exist */
+	bool keys_cut;
+	char keys[CKPT_REPORT_KEYS][64]; /* top-level names, in file order */
+	char framework[64];		 /* "PyTorch Lightning 2.1", where the file says so; or empty */
+};
+
+/* The contract's words: "valid", "checksum", "zero-tail", "completed", "content", "weights". Never NULL. */
+const char *ckpt_status_name(enum ckpt_status status);
+const char *ckpt_evidence_name(enum ckpt_evidence evidence);
+const char *ckpt_problem_name(enum ckpt_problem_code code);
+const char *ckpt_meaning_name(enum ckpt_meaning meaning);
+const char *ckpt_source_name(enum ckpt_source source);
+const char *ckpt_contents_name(enum ckpt_contents contents);
+
+/* True if @report's keys hold @key. */
+bool ckpt_report_has_key(const struct ckpt_report *report, const char *key);
+
+/* Adds @key (@len bytes; cut and cleaned) to the report's keys unless it is there or they are full. */
+void ckpt_report_add_key(struct ckpt_report *report, const char *key, size_t len);
+
+#endif

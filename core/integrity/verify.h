@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From a name in a directory to a verdict. Everything that goes wrong becomes a verdict: what could not be read
+ * is unreadable with its reason, a checkpoint that changed while it was read is unreadable (writer-active).
+ */
+#ifndef CKPT_CORE_INTEGRITY_VERIFY_H
+#define CKPT_CORE_INTEGRITY_VERIFY_H
+
+#include "core/format/format.h"
+
+/* What to check. */
+struct ckpt_target {
+	int dirfd;	  /* directory that holds it */
+	const char *name; /* file, directory, or a bundle's prefix */
+	enum ckpt_kind kind;
+};
+
+/*
+ * Checks @target at @level and fills @report (zeroed here). Never fails: the verdict says it. Evidence is the
+ * weakest of what was proved; problems of a valid one are remarks.
+ */
+void ckpt_verify(struct ckpt_ctx *ctx, const struct ckpt_target *target, enum ckpt_level level,
+		 struct ckpt_report *report);
+
+/*
+ * What @name in @dirfd is: a file, a directory, or the prefix of a bundle (NAME.index exists). 0 with *@ret, or -ENOENT,
+ * or another errno.
+ */
+int ckpt_target_kind(int dirfd, const char *name, enum ckpt_kind *ret);
+
+#endif

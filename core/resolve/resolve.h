@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The heart: request -> decision, with the trail that led there. Every front door comes here.
+ */
+#ifndef CKPT_CORE_RESOLVE_RESOLVE_H
+#define CKPT_CORE_RESOLVE_RESOLVE_H
+
+#include <cjson/cJSON.h>
+
+#include "core/catalog/catalog.h"
+#include "wire/decision.h"
+#include "wire/request.h"
+
+enum ckpt_fate {
+	CKPT_FATE_CHOSEN,
+	CKPT_FATE_REJECTED,	 /* looked at; the verdict is not valid */
+	CKPT_FATE_PASSED_OVER,	 /* valid, but a rule says no: foreign, superseded by rank, weights only */
+	CKPT_FATE_NOT_LOOKED_AT, /* something better was found before */
+	CKPT_FATE_BUDGET,	 /* time or bytes ran out */
+};
+
+/* "chosen", "rejected", ... Never NULL. */
+const char *ckpt_fate_name(enum ckpt_fate fate);
+
+/* One step of the trail; set is borrowed from the resolution's catalog, NULL for a remark. */
+struct ckpt_trail_entry {
+	const struct ckpt_set *set;
+	enum ckpt_fate fate;
+	char why[512];
+};
+
+/* A decision with all that led to it. Owned by the caller, ckpt_resolution_done(). */
+struct ckpt_resolution {
+	struct ckpt_decision decision;
+	struct ckpt_catalog catalog;
+	struct ckpt_trail_entry *trail; /* in the order in which things were looked at */
+	size_t n_trail, n_unseen;	/* n_unseen: further candidates not looked at and not listed */
+	char run_dirs[CKPT_REQUEST_DIRS][CKPT_PATH_MAX]; /* expanded, absolute, in order */
+	int n_run_dirs;
+	bool default_dir; /* no --ckpt-dir was given */
+};
+
+/*
+ * Makes the decision for @req. Reads only; writes nothing, runs nothing. 0 with the decision (mode refused where the
+ * job must not start; the line says why); < 0 when the request itself could not be worked on (memory,
+ * an impossible work directory): then @err says so and there is no decision.
+ */
+int ckpt_resolve(struct ckpt_ctx *ctx, const struct ckpt_request *req,
+		 struct ckpt_resolution *ret, struct ckpt_error *err);
+
+/* The decision and its trail as JSON, for decision-*.json, `ckptctl why --json`. NULL = no memory. */
+cJSON *ckpt_resolution_json(const struct ckpt_resolution *resolution);
+
+/* A set with its report (if verified) as the contract's JSON of a verdict. NULL = no memory. */
+cJSON *ckpt_set_json(const struct ckpt_set *set);
+
+/* Frees what @resolution owns. */
+void ckpt_resolution_done(struct ckpt_resolution *resolution);
+#define _cleanup_resolution_ _cleanup_(ckpt_resolution_done)
+
+#endif

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ckpt_crc_verify() of crc.h. Workers take batches of work under one lock: many small ranges at
+ * once, or a piece of a large one, whose pieces' CRCs are combined by the worker that finishes
+ * last. Memory depends on the number of threads and not on the file.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "core/base/crc.h"
+#include "wire/text.h"
+
+#define BUFFER ((size_t)256 * 1024) /* fits a core's L2 cache: larger ones are slower */
+#define PIECE ((uint64_t)4 * 1024 * 1024)
+#define PIECES_MAX 65536 /* of one range: larger ranges have larger pieces */
+#define BATCH_MAX 64
+#define STACK ((size_t)512 * 1024)
+
+/* A range in pieces. Freed when neither a batch nor the pool's cut refers to it. */
+struct cut {
+	struct ckpt_crc_range range;
+	uint64_t piece; /* bytes of each but the last */
+	uint32_t n, given, done, refs;
+	uint32_t crc[];
+};
+
+struct work {
+	struct ckpt_crc_range range; /* what is read: a whole small range, or a piece */
+	struct cut *cut;	     /* NULL for a whole range */
+	uint32_t index;		     /* of the piece */
+};
+
+struct batch {
+	int n;
+	struct work work[BATCH_MAX];
+};
+
+struct pool {
+	const struct ckpt_file *file;
+	const struct ckpt_crc_job *job;
+	pthread_mutex_t lock;
+	struct cut *cut; /* the large range that is being handed out */
+	uint64_t done;	 /* bytes, for the progress */
+	bool at_end;
+	atomic_bool stop;
+	int result;		   /* first errno, or the verdict, which outweighs it */
+	struct ckpt_crc_range bad; /* of the verdict */
+	struct ckpt_error err;
+};
+
+struct worker {
+	struct pool *pool;
+	void *buf;
+	pthread_t thread;
+};
+
+static void pool_reject(struct pool *pool, int result, const struct ckpt_crc_range *range)
+{
+	pool->stop = true;
+	if (pool->result > 0 && pool->bad.off <= range->off)
+		return;
+	pool->result = result;
+	pool->bad = *range;
+}
+
+static void pool_fail(struct pool *pool, int code, const struct ckpt_error *err)
+{
+	pool->stop = true;
+	if (pool->result != 0)
+		return;
+	pool->result = code;
+	pool->err = *err;
+}
+
+static void cut_put(struct cut *cut)
+{
+	if (cut && --cut->refs == 0)
+		free(cut);
+}
+
+static struct cut *cut_new(const struct ckpt_crc_range *range)
+{
+	uint64_t piece = PIECE, n;
+	struct cut *cut;
+
+	while (range->len / piece >= PIECES_MAX)
+		piece *= 2;
+	n = range->len / piece + (range->len % piece != 0);
+	cut = malloc(sizeof(*cut) + n * sizeof(cut->crc[0]));
+	if (!cut)
+		return NULL;
+	*cut = (struct cut) { .range = *range, .piece = piece, .n = (uint32_t)n, .refs = 1 };
+	return cut;
+}
+
+/* Adds the next piece of the pool's cut; lets go of the cut after its last one. Returns its bytes.
+ */
+static uint64_t take_piece(struct pool *pool, struct batch *batch)
+{
+	struct cut *cut = pool->cut;
+	struct work *work = &batch->work[batch->n++];
+	uint64_t at = cut->given * cut->piece, left = cut->range.len - at;
+
+	*work = (struct work) { .range = cut->range, .cut = cut, .index = cut->given++ };
+	work->range.off += at;
+	work->range.len = left < cut->piece ? left : cut->piece;
+	cut->refs++;
+	if (cut->given == cut->n) {
+		pool->cut = NULL;
+		cut_put(cut);
+	}
+	return work->range.len;
+}
+
+static bool in_file(const struct ckpt_file *file, const struct ckpt_crc_range *range)
+{
+	return range->off <= file->size && range->len <= file->size - range->off;
+}
+
+/* Asks the job for a range. Returns false when there is none to read. */
+static bool next_range(struct pool *pool, struct ckpt_crc_range *ret)
+{
+	struct ckpt_error err = { 0 };
+	int r = pool->job->next(pool->job->arg, ret);
+
+	if (r < 0) {
+		ckpt_fail(&err, r, "cannot list what %s holds: %s", CKPT_QUOTE(pool->file->name),
+			  strerror(-r));
+		pool_fail(pool, r, &err);
+	} else if (r == 0) {
+		pool->at_end = true;
+	} else if (!in_file(pool->file, ret)) {
+		pool_reject(pool, CKPT_CRC_SHORT, ret);
+	} else {
+		return true;
+	}
+	return false;
+}
+
+/* Adds one whole range, or begins to cut it. Returns bytes added; false in *@more when none is
+ * left. */
+static uint64_t take_range(struct pool *pool, struct batch *batch, bool *more)
+{
+	const struct ckpt_error no_memory = { -ENOMEM, "no memory to verify checksums" };
+	struct ckpt_crc_range range = { 0 };
+
+	*more = next_range(pool, &range);
+	if (!*more)
+		return 0;
+	if (range.len <= PIECE) {
+		batch->work[batch->n++] = (struct work) { .range = range };
+		return range.len;
+	}
+	pool->cut = cut_new(&range);
+	if (!pool->cut) {
+		pool_fail(pool, -ENOMEM, &no_memory);
+		*more = false;
+	}
+	return 0;
+}
+
+static void take_batch(struct pool *pool, struct batch *batch)
+{
+	uint64_t bytes = 0;
+	bool more = true;
+
+	batch->n = 0;
+	while (more && !pool->stop && !pool->at_end && batch->n < BATCH_MAX && bytes < PIECE) {
+		if (pool->cut)
+			bytes += take_piece(pool, batch);
+		else
+			bytes += take_range(pool, batch, &more);
+	}
+}
+
+static void judge(struct pool *pool, const struct ckpt_crc_range *range, uint32_t crc)
+{
+	if (crc != range->expected)
+		pool_reject(pool, CKPT_CRC_MISMATCH, range);
+}
+
+static void judge_cut(struct pool *pool, const struct cut *cut)
+{
+	uint32_t crc = cut->crc[0];
+
+	for (uint32_t i = 1; i < cut->n; i++) {
+		uint64_t left = cut->range.len - i * cut->piece;
+
+		crc = ckpt_crc_combine(pool->job->kind, crc, cut->crc[i],
+				       left < cut->piece ? left : cut->piece);
+	}
+	judge(pool, &cut->range, crc);
+}
+
+/* Reads @work. 0 with *@ret, -ECANCELED when the pool has stopped, or as ckpt_file_read(). */
+static int work_crc(struct worker *self, const struct work *work, uint32_t *ret,
+		    struct ckpt_error *err)
+{
+	const struct pool *pool = self->pool;
+	uint64_t off = work->range.off, left = work->range.len;
+	uint32_t crc = 0;
+
+	while (left > 0) {
+		size_t n = left < BUFFER ? (size_t)left : BUFFER;
+		int r = pool->stop ? -ECANCELED
+				   : ckpt_file_read(pool->file, off, self->buf, n, err);
+
+		if (r != 0)
+			return r;
+		crc = ckpt_crc(pool->job->kind, crc, self->buf, n);
+		off += n;
+		left -= n;
+	}
+	*ret = crc;
+	return 0;
+}
+
+static const struct ckpt_crc_range *work_whole(const struct work *work)
+{
+	return work->cut ? &work->cut->range : &work->range;
+}
+
+/* Enters the result of @work under the lock. */
+static void work_done(struct pool *pool, const struct work *work, int r, uint32_t crc,
+		      const struct ckpt_error *err)
+{
+	if (r == CKPT_FILE_SHORT)
+		pool_reject(pool, CKPT_CRC_SHORT, work_whole(work));
+	else if (r < 0 && r != -ECANCELED)
+		pool_fail(pool, r, err);
+	if (r != 0)
+		return;
+	pool->done += work->range.len;
+	if (!work->cut) {
+		judge(pool, &work->range, crc);
+		return;
+	}
+	work->cut->crc[work->index] = crc;
+	if (++work->cut->done == work->cut->n)
+		judge_cut(pool, work->cut);
+}
+
+/* Results of a batch are kept and entered together, so that small ranges cost one lock a batch. */
+static void run_batch(struct worker *self, const struct batch *batch)
+{
+	struct pool *pool = self->pool;
+	struct ckpt_error err = { 0 };
+	uint32_t crc[BATCH_MAX] = { 0 };
+	int n = 0, r = 0;
+
+	while (n < batch->n && r == 0) {
+		r = work_crc(self, &batch->work[n], &crc[n], &err);
+		n++;
+	}
+	pthread_mutex_lock(&pool->lock);
+	for (int i = 0; i < n; i++)
+		work_done(pool, &batch->work[i], i == n - 1 ? r : 0, crc[i], &err);
+	for (int i = 0; i < batch->n; i++)
+		cut_put(batch->work[i].cut);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+static void show_progress(const struct pool *pool)
+{
+	const struct ckpt_ctx *ctx = pool->file->ctx;
+
+	if (ctx && ctx->progress)
+		ctx->progress(ctx->progress_arg, pool->file->name, pool->done, pool->job->total);
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *self = arg;
+	struct pool *pool = self->pool;
+	struct batch batch;
+
+	do {
+		pthread_mutex_lock(&pool->lock);
+		take_batch(pool, &batch);
+		show_progress(pool);
+		pthread_mutex_unlock(&pool->lock);
+		run_batch(self, &batch);
+	} while (batch.n > 0);
+	return NULL;
+}
+
+/* Starts up to @n threads with all signals blocked; what could not be started the others do. */
+static int start_workers(struct worker *workers, int n)
+{
+	pthread_attr_t attr;
+	sigset_t all, before;
+	int started = 0;
+
+	if (n == 0 || pthread_attr_init(&attr) != 0)
+		return 0;
+	pthread_attr_setstacksize(&attr, STACK);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	while (started < n &&
+	       pthread_create(&workers[started].thread, &attr, worker_main, &workers[started]) == 0)
+		started++;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
+	return started;
+}
+
+/* One worker is the caller itself: with one thread, none is made. */
+static void run_workers(struct pool *pool, struct worker *workers, char *buffers, int n)
+{
+	int started;
+
+	for (int i = 0; i < n; i++)
+		workers[i] = (struct worker) { .pool = pool, .buf = buffers + (size_t)i * BUFFER };
+	started = start_workers(workers + 1, n - 1);
+	worker_main(&workers[0]);
+	for (int i = 1; i <= started; i++)
+		pthread_join(workers[i].thread, NULL);
+}
+
+static int worth_threads(const struct ckpt_file *file)
+{
+	uint64_t useful = file->size / PIECE + 1;
+	int n = ckpt_ctx_threads(file->ctx);
+
+	return useful < (uint64_t)n ? (int)useful : n;
+}
+
+int ckpt_crc_verify(const struct ckpt_file *file, const struct ckpt_crc_job *job,
+		    struct ckpt_crc_range *ret_bad, struct ckpt_error *err)
+{
+	struct pool pool = { .file = file, .job = job, .lock = PTHREAD_MUTEX_INITIALIZER };
+	int n = worth_threads(file);
+	_cleanup_free_ struct worker *workers = calloc((size_t)n, sizeof(*workers));
+	_cleanup_free_ char *buffers = malloc((size_t)n * BUFFER);
+
+	if (!workers || !buffers)
+		return ckpt_fail(err, -ENOMEM, "no memory to verify checksums");
+	run_workers(&pool, workers, buffers, n);
+	show_progress(&pool);
+	cut_put(pool.cut);
+	pthread_mutex_destroy(&pool.lock);
+	if (pool.result > 0)
+		*ret_bad = pool.bad;
+	if (pool.result < 0 && err)
+		*err = pool.err;
+	return pool.result;
+}

@@ -15,7 +15,7 @@
 #define CKPT_PATH_MAX 4096 /* bytes of a path with its NUL, as the kernel's PATH_MAX */
 
 enum ckpt_field_type {
-	CKPT_FIELD_TEXT, /* char[]: any UTF-8 without control characters */
+	CKPT_FIELD_TEXT, /* char[]: any bytes but control characters */
 	CKPT_FIELD_WORD, /* char[]: [A-Za-z0-9_.-]+, or empty */
 	CKPT_FIELD_PATH, /* char[]: absolute path without control characters, or empty */
 	CKPT_FIELD_INT,	 /* int64_t within [min, max] */

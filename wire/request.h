@@ -80,4 +80,7 @@ int ckpt_request_options_from_env(struct ckpt_request *req, const char *prefix,
  */
 int ckpt_request_check(const struct ckpt_request *req, struct ckpt_error *err);
 
+/* What is wrong with the list of environment names @list (NAME[,NAME...] or empty), or NULL. */
+const char *ckpt_request_env_names_problem(const char *list);
+
 #endif

@@ -77,7 +77,7 @@ bool ckpt_site_disabled(const struct ckpt_site *site);
 bool ckpt_site_partition(const struct ckpt_site *site, const char *partition);
 
 /* Copies the site's rows (default_dir, run_dirs, quarantine, verify where the user gave none, ...)
- * into @req; budget_ms is the caller's to set. */
+ * into @req; budget_ms is the caller's to set, and max_bytes the caller's to zero outside of hooks. */
 struct ckpt_request;
 void ckpt_site_into_request(const struct ckpt_site *site, struct ckpt_request *req);
 

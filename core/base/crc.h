@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * CRC-32 (zip, gzip) and CRC-32C (TensorFlow, OCDBT) by ISA-L, and their verification over many ranges of one
- * file with all threads of the context in constant memory.
+ * CRC-32 (zip, gzip) and CRC-32C (TensorFlow, OCDBT) by ISA-L, and their verification over many
+ * ranges of one file with all threads of the context in constant memory.
  */
 #ifndef CKPT_CORE_BASE_CRC_H
 #define CKPT_CORE_BASE_CRC_H
@@ -26,7 +26,8 @@ struct ckpt_crc_range {
 	uint64_t tag;
 };
 
-/* Hands out the next range: 1 with *@ret filled, 0 at the end, < 0 errno. Called under a lock, in order. */
+/* Hands out the next range: 1 with *@ret filled, 0 at the end, < 0 errno. Called under a lock, in
+ * order. */
 typedef int ckpt_crc_next_fn(void *arg, struct ckpt_crc_range *ret);
 
 struct ckpt_crc_job {
@@ -42,8 +43,8 @@ enum ckpt_crc_result {
 };
 
 /*
- * Verifies all ranges of @file. Threads split large ranges into pieces; memory is threads x 512 KiB plus 4
- * bytes a 4 MiB piece. 0, ckpt_crc_result, or an errno (-ETIMEDOUT, -EDQUOT, -EIO ...).
+ * Verifies all ranges of @file. Threads split large ranges into pieces; memory is threads x 512 KiB
+ * plus 4 bytes a 4 MiB piece. 0, ckpt_crc_result, or an errno (-ETIMEDOUT, -EDQUOT, -EIO ...).
  */
 int ckpt_crc_verify(const struct ckpt_file *file, const struct ckpt_crc_job *job,
 		    struct ckpt_crc_range *ret_bad, struct ckpt_error *err);

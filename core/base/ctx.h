@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The context of one piece of work: its deadline, its limits, its counters, and the seam through which
- * tests replace the clock and pread(2). Passed down, never global; safe to share between the threads of
- * one check.
+ * The context of one piece of work: its deadline, its limits, its counters, and the seam through
+ * which tests replace the clock and pread(2). Passed down, never global; safe to share between the
+ * threads of one check.
  */
 #ifndef CKPT_CORE_BASE_CTX_H
 #define CKPT_CORE_BASE_CTX_H
@@ -26,8 +26,8 @@ struct ckpt_ctx {
 	const struct ckpt_seam *seam; /* NULL in programs */
 	int64_t deadline_ns;	      /* CLOCK_MONOTONIC; 0 = none */
 	uint64_t max_bytes;	      /* cap on bytes read; 0 = none */
-	int threads;		      /* for content checks; 0 = as many as the process may run on */
-	bool no_recall;		      /* do not read files that a tape system has released */
+	int threads;	/* for content checks; 0 = as many as the process may run on */
+	bool no_recall; /* do not read files that a tape system has released */
 	ckpt_progress_fn *progress;
 	void *progress_arg;
 	_Atomic uint64_t bytes_read;
@@ -36,10 +36,12 @@ struct ckpt_ctx {
 /* CLOCK_MONOTONIC in nanoseconds, or the seam's. @ctx may be NULL. */
 int64_t ckpt_ctx_now(const struct ckpt_ctx *ctx);
 
-/* 0 while there is time and allowance left; -ETIMEDOUT past the deadline; -EDQUOT past max_bytes. */
+/* 0 while there is time and allowance left; -ETIMEDOUT past the deadline; -EDQUOT past max_bytes.
+ */
 int ckpt_ctx_expired(const struct ckpt_ctx *ctx);
 
-/* Threads a content check may use: ctx->threads, or the CPUs in the process's affinity mask, at most 64. */
+/* Threads a content check may use: ctx->threads, or the CPUs in the process's affinity mask, at
+ * most 64. */
 int ckpt_ctx_threads(const struct ckpt_ctx *ctx);
 
 #endif

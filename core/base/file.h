@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Access to files that anybody may have made: opened once relative to a directory descriptor, never
- * blocking on a fifo, refused unless regular, then only that descriptor is used. Reads are exact and bounded by
- * the size seen at the opening. A file may be a view: a range of a larger file (a zip in a shard).
+ * blocking on a fifo, refused unless regular, then only that descriptor is used. Reads are exact
+ * and bounded by the size seen at the opening. A file may be a view: a range of a larger file (a
+ * zip in a shard).
  */
 #ifndef CKPT_CORE_BASE_FILE_H
 #define CKPT_CORE_BASE_FILE_H
@@ -15,7 +16,8 @@
 #include "wire/cleanup.h"
 #include "wire/error.h"
 
-/* What tells a file from another and from its own later self. The device number is information only. */
+/* What tells a file from another and from its own later self. The device number is information
+ * only. */
 struct ckpt_identity {
 	uint64_t ino, size;
 	int64_t mtime_ns, ctime_ns;
@@ -27,28 +29,32 @@ bool ckpt_identity_same(const struct ckpt_identity *a, const struct ckpt_identit
 
 struct ckpt_file {
 	int fd;
-	char *name;	   /* as opened, for messages; owned */
-	uint64_t base;	   /* where this view begins in the descriptor's file */
-	uint64_t size;	   /* of the view */
+	char *name;    /* as opened, for messages; owned */
+	uint64_t base; /* where this view begins in the descriptor's file */
+	uint64_t size; /* of the view */
 	struct ckpt_identity id;
 	struct ckpt_ctx *ctx; /* borrowed */
 };
 
-#define CKPT_FILE_INIT { .fd = -1 }
+#define CKPT_FILE_INIT                                                                             \
+	{                                                                                          \
+		.fd = -1                                                                           \
+	}
 
 enum ckpt_file_result {
-	CKPT_FILE_SHORT = 1,  /* the range does not lie in the file, or the file shrank */
+	CKPT_FILE_SHORT = 1,   /* the range does not lie in the file, or the file shrank */
 	CKPT_FILE_NOT_REGULAR, /* directory, fifo, socket, device */
 };
 
 /*
- * Opens @name relative to @dirfd (AT_FDCWD is allowed) for reading. Symbolic links are followed: runs as the user,
- * never as root. 0; CKPT_FILE_NOT_REGULAR; -ENOENT; or another errno.
+ * Opens @name relative to @dirfd (AT_FDCWD is allowed) for reading. Symbolic links are followed:
+ * runs as the user, never as root. 0; CKPT_FILE_NOT_REGULAR; -ENOENT; or another errno.
  */
 int ckpt_file_open(struct ckpt_ctx *ctx, int dirfd, const char *name, struct ckpt_file *ret,
 		   struct ckpt_error *err);
 
-/* A view of [@off, @off + @len) of @file with a descriptor of its own. 0, CKPT_FILE_SHORT or an errno. */
+/* A view of [@off, @off + @len) of @file with a descriptor of its own. 0, CKPT_FILE_SHORT or an
+ * errno. */
 int ckpt_file_view(const struct ckpt_file *file, uint64_t off, uint64_t len, struct ckpt_file *ret,
 		   struct ckpt_error *err);
 
@@ -57,28 +63,30 @@ void ckpt_file_done(struct ckpt_file *file);
 #define _cleanup_file_ _cleanup_(ckpt_file_done)
 
 /*
- * Reads exactly @len bytes at @off. 0; CKPT_FILE_SHORT, without touching anything beyond; -ETIMEDOUT, -EDQUOT
- * by the context; or an errno of pread. Counts into ctx->bytes_read.
+ * Reads exactly @len bytes at @off. 0; CKPT_FILE_SHORT, without touching anything beyond;
+ * -ETIMEDOUT, -EDQUOT by the context; or an errno of pread. Counts into ctx->bytes_read.
  */
 int ckpt_file_read(const struct ckpt_file *file, uint64_t off, void *buf, size_t len,
 		   struct ckpt_error *err);
 
-/* Whether the descriptor's file still has the identity seen at the opening. 1 same, 0 changed, < 0 errno. */
+/* Whether the descriptor's file still has the identity seen at the opening. 1 same, 0 changed, < 0
+ * errno. */
 int ckpt_file_unchanged(const struct ckpt_file *file);
 
 /* stat(2) of @name relative to @dirfd as an identity; @follow: symbolic links. 0 or an errno. */
 int ckpt_identity_at(int dirfd, const char *name, bool follow, struct ckpt_identity *ret);
 
 /*
- * Reads a whole small file into a NUL-terminated heap buffer. 0; CKPT_FILE_NOT_REGULAR; -ENOENT; -EFBIG when it
- * is larger than @max; or an errno. The caller frees *@ret; @ret_len may be NULL.
+ * Reads a whole small file into a NUL-terminated heap buffer. 0; CKPT_FILE_NOT_REGULAR; -ENOENT;
+ * -EFBIG when it is larger than @max; or an errno. The caller frees *@ret; @ret_len may be NULL.
  */
 int ckpt_file_slurp(struct ckpt_ctx *ctx, int dirfd, const char *name, size_t max, char **ret,
 		    size_t *ret_len, struct ckpt_error *err);
 
 /*
- * Replaces @name in @dirfd by @len bytes of @data: temporary in the same directory, fsync, rename, fsync of
- * the directory; the temporary is removed on failure. Mode 0666 under the umask. 0 or an errno.
+ * Replaces @name in @dirfd by @len bytes of @data: temporary in the same directory, fsync, rename,
+ * fsync of the directory; the temporary is removed on failure. Mode 0666 under the umask. 0 or an
+ * errno.
  */
 int ckpt_file_replace(int dirfd, const char *name, const void *data, size_t len,
 		      struct ckpt_error *err);
@@ -86,7 +94,8 @@ int ckpt_file_replace(int dirfd, const char *name, const void *data, size_t len,
 /* Opens a directory for reading (following links). Returns the descriptor or an errno. */
 int ckpt_dir_open(int dirfd, const char *name, struct ckpt_error *err);
 
-/* Makes @name below @dirfd if it is missing and opens it without following a link. Descriptor or an errno. */
+/* Makes @name below @dirfd if it is missing and opens it without following a link. Descriptor or an
+ * errno. */
 int ckpt_dir_make(int dirfd, const char *name, struct ckpt_error *err);
 
 /* True if @name exists in @dirfd (lstat). */

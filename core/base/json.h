@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Small JSON documents by cJSON with the caps that foreign files need, and typed look-ups. (Documents too
- * large for a tree, such as safetensors headers, are streamed by core/base/jstream.h.)
+ * Small JSON documents by cJSON with the caps that foreign files need, and typed look-ups.
+ * (Documents too large for a tree, such as safetensors headers, are streamed by
+ * core/base/jstream.h.)
  */
 #ifndef CKPT_CORE_BASE_JSON_H
 #define CKPT_CORE_BASE_JSON_H
@@ -12,11 +13,13 @@
 
 #include "core/base/file.h"
 
-#define CKPT_JSON_MAX (4 * 1024 * 1024) /* bytes: a trainer_state.json of a long run has about 2 MB */
+#define CKPT_JSON_MAX                                                                              \
+	(4 * 1024 * 1024) /* bytes: a trainer_state.json of a long run has about 2 MB */
 
 enum ckpt_json_result {
-	CKPT_JSON_TORN = 1, /* not one whole JSON value (empty, cut, trailing bytes, nested too deep) */
-	CKPT_JSON_LARGE,    /* beyond CKPT_JSON_MAX */
+	CKPT_JSON_TORN =
+		1, /* not one whole JSON value (empty, cut, trailing bytes, nested too deep) */
+	CKPT_JSON_LARGE, /* beyond CKPT_JSON_MAX */
 };
 
 static inline void ckpt_json_done(cJSON **p)
@@ -35,7 +38,8 @@ int ckpt_json_load(struct ckpt_ctx *ctx, int dirfd, const char *name, cJSON **re
 /* Writes @value formatted, with a final newline, by ckpt_file_replace(). 0 or an errno. */
 int ckpt_json_store(int dirfd, const char *name, const cJSON *value, struct ckpt_error *err);
 
-/* Member @key of object @o as an integer; false if it is absent or not a whole number within 2^53. */
+/* Member @key of object @o as an integer; false if it is absent or not a whole number within 2^53.
+ */
 bool ckpt_json_int(const cJSON *o, const char *key, int64_t *ret);
 
 /* Member @key as a finite number. */

@@ -17,10 +17,12 @@ const char *ckpt_text_size(char *buf, size_t size, uint64_t bytes);
 /* "3m05s", "2h10m", "4d03h" of @seconds into @buf. Returns @buf. */
 const char *ckpt_text_age(char *buf, size_t size, int64_t seconds);
 
-/* A position number: whole ones without a fraction ("3"), others with up to four digits ("2.25"). */
+/* A position number: whole ones without a fraction ("3"), others with up to four digits ("2.25").
+ */
 const char *ckpt_text_number(char *buf, size_t size, double value);
 
-/* A string that grows; zero-initialised. A failed allocation leaves it as it was and sets `failed`. */
+/* A string that grows; zero-initialised. A failed allocation leaves it as it was and sets `failed`.
+ */
 struct ckpt_str {
 	char *s; /* NULL while empty */
 	size_t len, cap;
@@ -28,8 +30,7 @@ struct ckpt_str {
 };
 
 /* Appends printf-style. */
-void ckpt_str_add(struct ckpt_str *str, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+void ckpt_str_add(struct ckpt_str *str, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Frees it. */
 void ckpt_str_done(struct ckpt_str *str);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The table of formats: one row and one file a format. Rows are tried in table order by content, never
- * by extension; "opaque" is last and takes every file. A row judges one checkpoint: a file, the prefix
- * of a bundle, or a directory.
+ * The table of formats: one row and one file a format. Rows are tried in table order by content,
+ * never by extension; "opaque" is last and takes every file. A row judges one checkpoint: a file,
+ * the prefix of a bundle, or a directory.
  *
  * A check function returns 0 when it found no fault; an enum ckpt_status (> 0: CKPT_INCOMPLETE,
- * CKPT_CORRUPT, CKPT_MISSING) through ckpt_check_reject() when the answer is no; < 0, a negative errno, when
- * it could not find out. It fills position, contents and keys of the report on the way.
+ * CKPT_CORRUPT, CKPT_MISSING; CKPT_UNREADABLE for a file that changed or is none) through
+ * ckpt_check_reject() when the answer is no; < 0, a negative errno, when it could not find out. It
+ * fills position, contents and keys of the report on the way.
  */
 #ifndef CKPT_CORE_FORMAT_FORMAT_H
 #define CKPT_CORE_FORMAT_FORMAT_H
@@ -35,7 +36,8 @@ struct ckpt_check {
 	struct ckpt_ctx *ctx;
 	enum ckpt_kind kind;
 	int dirfd;	  /* the directory with the file or bundle; a DIRECTORY's own descriptor */
-	const char *name; /* entry in dirfd, the bundle's prefix, or the directory's name for messages */
+	const char *name; /* entry in dirfd, the bundle's prefix, or the directory's name for
+			     messages */
 	struct ckpt_file *file; /* CKPT_KIND_FILE: opened; else NULL */
 	struct ckpt_head head;	/* CKPT_KIND_FILE */
 	struct ckpt_report *report;
@@ -50,7 +52,8 @@ struct ckpt_format {
 	enum ckpt_meaning epoch_meaning; /* of an epoch found inside, UNKNOWN for free-form files */
 	bool (*sniff)(const struct ckpt_check *check); /* cheap: head, or names in dirfd */
 	int (*structure)(struct ckpt_check *check);
-	int (*content)(struct ckpt_check *check); /* after structure passed; NULL = nothing more to read */
+	int (*content)(
+		struct ckpt_check *check); /* after structure passed; NULL = nothing more to read */
 };
 
 /* All rows; the last has a NULL name. */
@@ -59,12 +62,13 @@ extern const struct ckpt_format *const ckpt_formats[];
 /* The row with that name, or NULL. */
 const struct ckpt_format *ckpt_format_named(const char *name);
 
-/* The first row of @check->kind whose sniff accepts it; for files never NULL (opaque); else NULL. */
+/* The first row of @check->kind whose sniff accepts it; for files never NULL (opaque); else NULL.
+ */
 const struct ckpt_format *ckpt_format_find(const struct ckpt_check *check);
 
 /*
- * Records the rejection in the report and returns @status. @member may be NULL; @offset CKPT_NO_OFFSET. The
- * file is check->file's name or check->name. The first rejection wins.
+ * Records the rejection in the report and returns @status. @member may be NULL; @offset
+ * CKPT_NO_OFFSET. The file is check->file's name or check->name. The first rejection wins.
  */
 int ckpt_check_reject(struct ckpt_check *check, enum ckpt_status status,
 		      enum ckpt_problem_code code, uint64_t offset, const char *member,
@@ -75,8 +79,18 @@ void ckpt_check_remark(struct ckpt_check *check, enum ckpt_problem_code code, ui
 		       const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 /*
- * Reads from check->file; turns CKPT_FILE_SHORT into an INCOMPLETE/truncated rejection that names @what.
- * 0, CKPT_INCOMPLETE, or an errno.
+ * Lowers what the check proves to @most, and notes why, where it is more; for a row whose file
+ * turns out to hold less than row->full promises (no checksums inside). report->verdict.evidence is
+ * min(row->full, STRUCTURE) while structure() runs and row->full while content() runs; what a
+ * passed check leaves there is the evidence. Where a set's content() runs, every member that it
+ * does not check again counts as fully proved.
+ */
+void ckpt_check_cap(struct ckpt_check *check, enum ckpt_evidence most, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/*
+ * Reads from check->file; turns CKPT_FILE_SHORT into an INCOMPLETE/truncated rejection that names
+ * @what. 0, CKPT_INCOMPLETE, or an errno.
  */
 int ckpt_check_read(struct ckpt_check *check, uint64_t off, void *buf, size_t len,
 		    const char *what);
@@ -85,16 +99,24 @@ int ckpt_check_read(struct ckpt_check *check, uint64_t off, void *buf, size_t le
 int ckpt_check_probe(struct ckpt_check *check);
 
 /*
- * Runs the right row over @check (probe, LFS pointer, empty, sniff, structure, then content when @level says
- * so) and returns as a check function. For a file whose structure passed but whose content the budget cut
- * off (-ETIMEDOUT, -EDQUOT) it returns 0 and notes it: evidence stays STRUCTURE.
+ * Runs the right row over @check (probe, LFS pointer, empty, sniff, structure, then content when
+ * @level says so) and returns as a check function. For a file whose structure passed but whose
+ * content the budget cut off (-ETIMEDOUT, -EDQUOT) it returns 0 and notes it: evidence stays what
+ * the structure proved. A file that no row knows is the opaque row's; a set that none knows is
+ * CKPT_UNREADABLE.
  */
 int ckpt_check_run(struct ckpt_check *check, enum ckpt_level level);
 
 /*
- * Checks member @name (a file in check->dirfd) of a set by its own row at @level and folds its evidence, size and
- * problem (file = @name) into the set's report; *@ret (may be NULL) gets the member's own report. A missing
- * member is CKPT_INCOMPLETE with @missing as the code.
+ * ckpt_check_run() of an open file, with the identity looked at again behind it: CKPT_UNREADABLE
+ * (writer-active) when the file changed meanwhile, whatever the run said.
+ */
+int ckpt_check_file(struct ckpt_check *check, enum ckpt_level level);
+
+/*
+ * Checks member @name (a file in check->dirfd) of a set by its own row at @level and folds its
+ * evidence, size and problem (file = @name) into the set's report; *@ret (may be NULL) gets the
+ * member's own report. A missing member is CKPT_INCOMPLETE with @missing as the code.
  */
 int ckpt_check_member(struct ckpt_check *check, const char *name, enum ckpt_level level,
 		      enum ckpt_problem_code missing, struct ckpt_report *ret);

@@ -62,20 +62,22 @@ enum ckpt_problem_code {
 /* Texts are cut to fit and hold no control characters. */
 struct ckpt_problem {
 	enum ckpt_problem_code code;
-	uint64_t offset;   /* CKPT_NO_OFFSET where it has none */
-	char file[256];	   /* file's name inside the checkpoint, or its own */
-	char member[256];  /* entry, tensor or key; may be empty */
-	char detail[384];  /* one sentence */
+	uint64_t offset;  /* CKPT_NO_OFFSET where it has none */
+	char file[256];	  /* file's name inside the checkpoint, or its own */
+	char member[256]; /* entry, tensor or key; may be empty */
+	char detail[384]; /* one sentence */
 };
 
 struct ckpt_verdict {
 	enum ckpt_status status;
 	enum ckpt_evidence evidence;
-	struct ckpt_problem problem; /* of the rejection, or a remark beside valid (CKPT_PROBLEM_TRAILING) */
-	uint64_t size_bytes;	     /* of all members */
+	struct ckpt_problem
+		problem; /* of the rejection, or a remark beside valid (CKPT_PROBLEM_TRAILING) */
+	uint64_t size_bytes; /* of all members */
 	uint64_t bytes_read;
 	double seconds;
-	char note[256]; /* why the evidence is weaker than asked for ("content not read: budget"), or empty */
+	char note[256]; /* why the evidence is weaker than asked for ("content not read: budget"),
+			   or empty */
 };
 
 /* What an epoch number means. */
@@ -100,7 +102,8 @@ struct ckpt_position {
 
 enum ckpt_contents { CKPT_CONTENTS_UNKNOWN, CKPT_CONTENTS_WEIGHTS, CKPT_CONTENTS_FULL };
 
-#define CKPT_REPORT_KEYS 64 /* top-level names kept; a state dict of a real program has under 40 */
+#define CKPT_REPORT_KEYS 64 /* top-level names kept; a state dict of a real program has under 40   \
+			     */
 
 /* All that a check found out about one checkpoint. */
 struct ckpt_report {
@@ -113,10 +116,11 @@ struct ckpt_report {
 	int n_keys;		       /* kept in keys[]; more may exist */
 	bool keys_cut;
 	char keys[CKPT_REPORT_KEYS][64]; /* top-level names, in file order */
-	char framework[64];		 /* "PyTorch Lightning 2.1", where the file says so; or empty */
+	char framework[64]; /* "PyTorch Lightning 2.1", where the file says so; or empty */
 };
 
-/* The contract's words: "valid", "checksum", "zero-tail", "completed", "content", "weights". Never NULL. */
+/* The contract's words: "valid", "checksum", "zero-tail", "completed", "content", "weights". Never
+ * NULL. */
 const char *ckpt_status_name(enum ckpt_status status);
 const char *ckpt_evidence_name(enum ckpt_evidence evidence);
 const char *ckpt_problem_name(enum ckpt_problem_code code);
@@ -127,7 +131,8 @@ const char *ckpt_contents_name(enum ckpt_contents contents);
 /* True if @report's keys hold @key. */
 bool ckpt_report_has_key(const struct ckpt_report *report, const char *key);
 
-/* Adds @key (@len bytes; cut and cleaned) to the report's keys unless it is there or they are full. */
+/* Adds @key (@len bytes; cut and cleaned) to the report's keys unless it is there or they are full.
+ */
 void ckpt_report_add_key(struct ckpt_report *report, const char *key, size_t len);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From a name in a directory to a verdict. Everything that goes wrong becomes a verdict: what could not be read
- * is unreadable with its reason, a checkpoint that changed while it was read is unreadable (writer-active).
+ * From a name in a directory to a verdict. Everything that goes wrong becomes a verdict: what could
+ * not be read is unreadable with its reason, a checkpoint that changed while it was read is
+ * unreadable (writer-active).
  */
 #ifndef CKPT_CORE_INTEGRITY_VERIFY_H
 #define CKPT_CORE_INTEGRITY_VERIFY_H
@@ -16,15 +17,15 @@ struct ckpt_target {
 };
 
 /*
- * Checks @target at @level and fills @report (zeroed here). Never fails: the verdict says it. Evidence is the
- * weakest of what was proved; problems of a valid one are remarks.
+ * Checks @target at @level and fills @report (zeroed here). Never fails: the verdict says it.
+ * Evidence is the weakest of what was proved; problems of a valid one are remarks.
  */
 void ckpt_verify(struct ckpt_ctx *ctx, const struct ckpt_target *target, enum ckpt_level level,
 		 struct ckpt_report *report);
 
 /*
- * What @name in @dirfd is: a file, a directory, or the prefix of a bundle (NAME.index exists). 0 with *@ret, or -ENOENT,
- * or another errno.
+ * What @name in @dirfd is: a file, a directory, or the prefix of a bundle (NAME.index exists). 0
+ * with *@ret, or -ENOENT, or another errno.
  */
 int ckpt_target_kind(int dirfd, const char *name, enum ckpt_kind *ret);
 

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See format.h. The table, and what is the same for every row.
+ */
+#include "core/format/format.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/format/opaque.h"
+#include "wire/text.h"
+
+const struct ckpt_format *const ckpt_formats[] = {
+	&ckpt_format_opaque,
+	&(const struct ckpt_format) { .name = NULL },
+};
+
+const struct ckpt_format *ckpt_format_named(const char *name)
+{
+	for (size_t i = 0; ckpt_formats[i]->name; i++)
+		if (strcmp(ckpt_formats[i]->name, name) == 0)
+			return ckpt_formats[i];
+	return NULL;
+}
+
+const struct ckpt_format *ckpt_format_find(const struct ckpt_check *check)
+{
+	for (size_t i = 0; ckpt_formats[i]->name; i++)
+		if (ckpt_formats[i]->kind == check->kind && ckpt_formats[i]->sniff(check))
+			return ckpt_formats[i];
+	return NULL;
+}
+
+static void set_text(char *dst, size_t size, const char *src)
+{
+	snprintf(dst, size, "%s", src ? src : "");
+	ckpt_text_clean(dst);
+}
+
+static const char *check_name(const struct ckpt_check *check)
+{
+	return check->file ? check->file->name : check->name;
+}
+
+/* Fills all of the problem but its sentence. */
+static struct ckpt_problem *new_problem(struct ckpt_check *check, enum ckpt_problem_code code,
+					uint64_t offset, const char *member)
+{
+	struct ckpt_problem *problem = &check->report->verdict.problem;
+
+	problem->code = code;
+	problem->offset = offset;
+	set_text(problem->file, sizeof(problem->file), check_name(check));
+	set_text(problem->member, sizeof(problem->member), member);
+	return problem;
+}
+
+int ckpt_check_reject(struct ckpt_check *check, enum ckpt_status status,
+		      enum ckpt_problem_code code, uint64_t offset, const char *member,
+		      const char *fmt, ...)
+{
+	struct ckpt_verdict *verdict = &check->report->verdict;
+	struct ckpt_problem *problem;
+	va_list ap;
+
+	if (verdict->status != CKPT_VALID)
+		return (int)verdict->status;
+	verdict->status = status;
+	problem = new_problem(check, code, offset, member);
+	va_start(ap, fmt);
+	vsnprintf(problem->detail, sizeof(problem->detail), fmt, ap);
+	va_end(ap);
+	ckpt_text_clean(problem->detail);
+	return (int)status;
+}
+
+void ckpt_check_remark(struct ckpt_check *check, enum ckpt_problem_code code, uint64_t offset,
+		       const char *fmt, ...)
+{
+	struct ckpt_verdict *verdict = &check->report->verdict;
+	struct ckpt_problem *problem;
+	va_list ap;
+
+	if (verdict->status != CKPT_VALID || verdict->problem.code != CKPT_PROBLEM_NONE)
+		return;
+	problem = new_problem(check, code, offset, NULL);
+	va_start(ap, fmt);
+	vsnprintf(problem->detail, sizeof(problem->detail), fmt, ap);
+	va_end(ap);
+	ckpt_text_clean(problem->detail);
+}
+
+void ckpt_check_cap(struct ckpt_check *check, enum ckpt_evidence most, const char *fmt, ...)
+{
+	struct ckpt_verdict *verdict = &check->report->verdict;
+	va_list ap;
+
+	if (most >= verdict->evidence)
+		return;
+	verdict->evidence = most;
+	va_start(ap, fmt);
+	vsnprintf(verdict->note, sizeof(verdict->note), fmt, ap);
+	va_end(ap);
+	ckpt_text_clean(verdict->note);
+}
+
+int ckpt_check_read(struct ckpt_check *check, uint64_t off, void *buf, size_t len, const char *what)
+{
+	int r = ckpt_file_read(check->file, off, buf, len, check->err);
+
+	if (r != CKPT_FILE_SHORT)
+		return r;
+	return ckpt_check_reject(check, CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED, off, NULL,
+				 "%s needs %zu bytes at %llu, but the file has %llu", what, len,
+				 (unsigned long long)off, (unsigned long long)check->file->size);
+}
+
+int ckpt_check_probe(struct ckpt_check *check)
+{
+	struct ckpt_head *head = &check->head;
+	uint64_t size = check->file->size;
+	int r;
+
+	*head = (struct ckpt_head) { .size = size };
+	head->n_head = size < sizeof(head->head) ? (uint32_t)size : sizeof(head->head);
+	head->n_tail = size < sizeof(head->tail) ? (uint32_t)size : sizeof(head->tail);
+	r = ckpt_file_read(check->file, 0, head->head, head->n_head, check->err);
+	if (r == 0)
+		r = ckpt_file_read(check->file, size - head->n_tail, head->tail, head->n_tail,
+				   check->err);
+	return r == CKPT_FILE_SHORT ? -EAGAIN : r; /* it had that size when it was opened */
+}
+
+/* Copies the rest of the line that begins with @key in @text to @ret. */
+static bool line_after(const char *text, const char *key, char *ret, size_t size)
+{
+	const char *at = strstr(text, key);
+	size_t n;
+
+	if (!at)
+		return false;
+	at += strlen(key);
+	n = strcspn(at, "\r\n");
+	if (n == 0 || n >= size)
+		return false;
+	memcpy(ret, at, n);
+	ret[n] = '\0';
+	return true;
+}
+
+/* A pointer of Git LFS (its spec v1: a short text that begins so) stands where the data should be.
+ */
+static int reject_lfs(struct ckpt_check *check)
+{
+	static const char begin[] = "version https://git-lfs.github.com/spec/v1\n";
+	const struct ckpt_head *head = &check->head;
+	char text[sizeof(head->head) + 1], oid[80], size[24];
+
+	if (head->size >= 1024 || head->n_head < sizeof(begin) - 1 ||
+	    memcmp(head->head, begin, sizeof(begin) - 1) != 0)
+		return 0;
+	memcpy(text, head->head, head->n_head);
+	text[head->n_head] = '\0';
+	if (!line_after(text, "\noid sha256:", oid, sizeof(oid)) ||
+	    !line_after(text, "\nsize ", size, sizeof(size)))
+		return 0;
+	return ckpt_check_reject(
+		check, CKPT_INCOMPLETE, CKPT_PROBLEM_LFS_POINTER, CKPT_NO_OFFSET, NULL,
+		"Git LFS pointer: the data (%s bytes, sha256 %s) were not fetched", size, oid);
+}
+
+/* What is said of a file before its format matters. */
+static int check_any_file(struct ckpt_check *check)
+{
+	int r;
+
+	check->report->verdict.size_bytes = check->file->size;
+	r = ckpt_check_probe(check);
+	if (r != 0)
+		return r;
+	if (check->file->size == 0)
+		return ckpt_check_reject(check, CKPT_INCOMPLETE, CKPT_PROBLEM_EMPTY, 0, NULL,
+					 "the file is empty");
+	return reject_lfs(check);
+}
+
+static enum ckpt_evidence weaker(enum ckpt_evidence a, enum ckpt_evidence b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * The content begins with what the row can prove and is lowered by the row or its members. Members
+ * that the structure found opaque stay so; sizes are counted anew, unless the content leaves
+ * members out.
+ */
+static int check_content(struct ckpt_check *check, const struct ckpt_format *row)
+{
+	struct ckpt_verdict *verdict = &check->report->verdict;
+	enum ckpt_evidence proved = verdict->evidence;
+	uint64_t size = verdict->size_bytes;
+	int r;
+
+	if (proved >= CKPT_EVIDENCE_STRUCTURE)
+		verdict->evidence = row->full;
+	if (check->kind != CKPT_KIND_FILE)
+		verdict->size_bytes = 0;
+	r = row->content(check);
+	if (verdict->size_bytes < size)
+		verdict->size_bytes = size;
+	if (r != -ETIMEDOUT && r != -EDQUOT)
+		return r;
+	verdict->evidence = weaker(proved, verdict->evidence);
+	snprintf(verdict->note, sizeof(verdict->note), "content not read: budget (%s)",
+		 r == -ETIMEDOUT ? "time" : "bytes");
+	return 0;
+}
+
+int ckpt_check_run(struct ckpt_check *check, enum ckpt_level level)
+{
+	struct ckpt_verdict *verdict = &check->report->verdict;
+	const struct ckpt_format *row;
+	int r = check->kind == CKPT_KIND_FILE ? check_any_file(check) : 0;
+
+	if (r != 0)
+		return r;
+	row = ckpt_format_find(check);
+	if (!row)
+		return ckpt_check_reject(check, CKPT_UNREADABLE, CKPT_PROBLEM_HEADER,
+					 CKPT_NO_OFFSET, NULL, "no checkpoint format known here");
+	check->report->format = row;
+	verdict->evidence = weaker(row->full, CKPT_EVIDENCE_STRUCTURE);
+	r = row->structure(check);
+	if (r == 0 && level == CKPT_LEVEL_FULL && row->content)
+		r = check_content(check, row);
+	return r;
+}
+
+/* Adds what was found out about the member @own to the set's report. */
+static int fold(struct ckpt_check *check, const struct ckpt_report *own, int r)
+{
+	struct ckpt_verdict *verdict = &check->report->verdict;
+	const struct ckpt_verdict *member = &own->verdict;
+
+	verdict->size_bytes += member->size_bytes;
+	if (r < 0)
+		return r;
+	if (r > 0 && verdict->status == CKPT_VALID) {
+		verdict->status = member->status;
+		verdict->problem = member->problem;
+	}
+	if (r > 0)
+		return (int)verdict->status;
+	if (verdict->problem.code == CKPT_PROBLEM_NONE)
+		verdict->problem = member->problem;
+	if (!verdict->note[0])
+		memcpy(verdict->note, member->note, sizeof(verdict->note));
+	verdict->evidence = weaker(verdict->evidence, member->evidence);
+	return 0;
+}
+
+int ckpt_check_file(struct ckpt_check *check, enum ckpt_level level)
+{
+	int r = ckpt_check_run(check, level), same = ckpt_file_unchanged(check->file);
+
+	check->report->identity = check->file->id;
+	if (same < 0)
+		return ckpt_fail(check->err, same, "cannot look up %s: %s",
+				 CKPT_QUOTE(check->file->name), strerror(-same));
+	if (same > 0)
+		return r;
+	check->report->verdict.status = CKPT_VALID; /* what was read may be half old, half new */
+	return ckpt_check_reject(check, CKPT_UNREADABLE, CKPT_PROBLEM_WRITER_ACTIVE, CKPT_NO_OFFSET,
+				 NULL, "the file changed while it was read");
+}
+
+int ckpt_check_member(struct ckpt_check *check, const char *name, enum ckpt_level level,
+		      enum ckpt_problem_code missing, struct ckpt_report *ret)
+{
+	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
+	struct ckpt_report own = { 0 };
+	struct ckpt_check sub = { .ctx = check->ctx,
+				  .kind = CKPT_KIND_FILE,
+				  .dirfd = check->dirfd,
+				  .name = name,
+				  .report = &own,
+				  .err = check->err };
+	int r = ckpt_file_open(check->ctx, check->dirfd, name, &file, check->err);
+
+	if (r == -ENOENT) {
+		r = ckpt_check_reject(&sub, CKPT_INCOMPLETE, missing, CKPT_NO_OFFSET, NULL,
+				      "it is missing");
+	} else if (r == CKPT_FILE_NOT_REGULAR) {
+		r = ckpt_check_reject(&sub, CKPT_UNREADABLE, CKPT_PROBLEM_HEADER, CKPT_NO_OFFSET,
+				      NULL, "not a regular file");
+	} else if (r == 0) {
+		sub.file = &file;
+		r = ckpt_check_file(&sub, level);
+	}
+	if (ret)
+		*ret = own;
+	return fold(check, &own, r);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See opaque.h. A crash between the allocation of a file's blocks and their writing leaves an end
+ * of zeros, in whole pages; a last page of zeros that a program meant is told from it by nothing.
+ */
+#include "core/format/opaque.h"
+
+#include <string.h>
+
+#define PAGE 4096
+
+static bool all_zero(const uint8_t *p, size_t n)
+{
+	return n > 0 && p[0] == 0 && memcmp(p, p + 1, n - 1) == 0;
+}
+
+static bool opaque_sniff(const struct ckpt_check *check)
+{
+	(void)check;
+	return true;
+}
+
+static int opaque_structure(struct ckpt_check *check)
+{
+	const struct ckpt_head *head = &check->head;
+	size_t n = head->size < PAGE ? (size_t)head->size : PAGE;
+	uint8_t page[PAGE];
+	int r;
+
+	if (!all_zero(head->tail, head->n_tail))
+		return 0;
+	r = ckpt_check_read(check, head->size - n, page, n, "its last page");
+	if (r != 0)
+		return r;
+	if (!all_zero(page, n))
+		return 0;
+	return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_ZERO_TAIL, head->size - n, NULL,
+				 "the last %zu of %llu bytes are zero: its end was never written",
+				 n, (unsigned long long)head->size);
+}
+
+const struct ckpt_format ckpt_format_opaque = {
+	.name = "opaque",
+	.title = "unknown format",
+	.kind = CKPT_KIND_FILE,
+	.full = CKPT_EVIDENCE_OPAQUE,
+	.epoch_meaning = CKPT_EPOCH_UNKNOWN,
+	.sniff = opaque_sniff,
+	.structure = opaque_structure,
+};

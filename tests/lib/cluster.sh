@@ -270,7 +270,7 @@ cluster_start()
 	cluster_write_site
 	cluster_start_munge
 	for try in 1 2 3; do
-		! cluster_try_start || return 0
+		! cluster_try_start || { cluster_print_env >"$CLUSTER_DIR/env" && return 0; }
 		# Another cluster may have taken a port between our look and our bind.
 		cluster_say "start $try failed; once more with other ports"
 		cluster_stop_daemons
@@ -334,6 +334,15 @@ cluster_stop()
 		rm -rf --one-file-system "$CLUSTER_DIR"
 	fi
 	return "$rc"
+}
+
+# As shell code: what a later shell needs to find the cluster again. It is also in CLUSTER_DIR/env.
+cluster_print_env()
+{
+	local name
+	for name in CLUSTER_DIR CLUSTER_WORK CLUSTER_LOG CLUSTER_USER CLUSTER_NODES SLURM_CONF; do
+		printf 'export %s=%q\n' "$name" "${!name}"
+	done
 }
 
 # --- for tests ---

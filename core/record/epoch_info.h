@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * RUNDIR/epoch_info.json: last_completed_epoch, best_epoch, best_score, timestamp as training scripts write
- * it, plus ours: step, checkpoint, job_id, attempt, reason, recorded_by. Unknown keys are kept.
+ * RUNDIR/epoch_info.json: last_completed_epoch, best_epoch, best_score, timestamp as training
+ * scripts write it, plus ours: step, checkpoint, job_id, attempt, reason, recorded_by. Unknown keys
+ * are kept.
  */
 #ifndef CKPT_CORE_RECORD_EPOCH_INFO_H
 #define CKPT_CORE_RECORD_EPOCH_INFO_H
@@ -22,7 +23,7 @@ struct ckpt_epoch_info {
 /* What to write; texts may be NULL or empty. */
 struct ckpt_epoch_record {
 	struct ckpt_position position;
-	bool has_last;		      /* last_completed_epoch is known */
+	bool has_last; /* last_completed_epoch is known */
 	int64_t last_completed_epoch;
 	const char *checkpoint, *reason;
 	int64_t job_id, attempt;
@@ -30,8 +31,10 @@ struct ckpt_epoch_record {
 
 enum ckpt_epoch_info_result {
 	CKPT_EPOCH_INFO_ABSENT = 1,
-	CKPT_EPOCH_INFO_TORN,	/* not whole JSON, or not an object, or too large: *err says which; treated as absent */
-	CKPT_EPOCH_INFO_FOREIGN, /* write: the program keeps this file itself; nothing was changed */
+	CKPT_EPOCH_INFO_TORN,	 /* not whole JSON, or not an object, or too large: *err says which;
+				    treated as absent */
+	CKPT_EPOCH_INFO_FOREIGN, /* write: the program keeps this file itself; nothing was changed
+				  */
 	CKPT_EPOCH_INFO_SAME,	 /* align: it already says so */
 };
 
@@ -40,16 +43,18 @@ int ckpt_epoch_info_load(struct ckpt_ctx *ctx, int dirfd, struct ckpt_epoch_info
 			 struct ckpt_error *err);
 
 /*
- * Writes our record. A file without our recorded_by is left alone (FOREIGN); a torn one is kept aside as
- * epoch_info.json.torn (not overwriting an older one) and written anew. 0, FOREIGN or an errno.
+ * Writes our record. A file without our recorded_by is left alone (FOREIGN); a torn one is kept
+ * aside as epoch_info.json.torn (not overwriting an older one) and written anew. 0, FOREIGN or an
+ * errno.
  */
 int ckpt_epoch_info_write(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_epoch_record *record,
 			  struct ckpt_error *err);
 
 /*
- * Law 9: makes last_completed_epoch (and step, checkpoint where present or known; best_epoch and its score only if it lies
- * ahead of it: then they are removed) agree with a decision that fell back, in a file of anybody. The former content
- * goes to .ckpt-resume/epoch_info.json.ATTEMPT (made beforehand by the caller: @backup_dirfd). 0, ABSENT, SAME or an errno.
+ * Law 9: makes last_completed_epoch (and step, checkpoint where present or known; best_epoch and
+ * its score only if it lies ahead of it: then they are removed) agree with a decision that fell
+ * back, in a file of anybody. The former content goes to .ckpt-resume/epoch_info.json.ATTEMPT (made
+ * beforehand by the caller: @backup_dirfd). 0, ABSENT, SAME or an errno.
  */
 int ckpt_epoch_info_align(struct ckpt_ctx *ctx, int dirfd, int backup_dirfd,
 			  const struct ckpt_epoch_record *record, struct ckpt_error *err);

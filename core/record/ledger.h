@@ -13,9 +13,8 @@
 #include "core/record/state.h"
 
 #define CKPT_LEDGER "ledger.jsonl"
-#define CKPT_LEDGER_LINE                                                                           \
-	8192 /* bytes of one ledger line with its newline: one write, and no pipe-sized surprises  \
-	      */
+/* Bytes of one ledger line with its newline: few enough for a single write, enough for a trail. */
+#define CKPT_LEDGER_LINE 8192
 
 /*
  * Appends one object (adds "at", an ISO time in UTC, and "n", the line's number as far as known;

@@ -14,14 +14,16 @@ enum ckpt_pointer_result {
 	CKPT_POINTER_SAME, /* align: it already names it */
 };
 
-/* The name (last path component) that a pointer in @dirfd names. 0 with @ret (@size bytes), ABSENT, TORN or an errno. */
+/* The name (last path component) that a pointer in @dirfd names. 0 with @ret (@size bytes), ABSENT,
+ * TORN or an errno. */
 int ckpt_pointer_tf_load(struct ckpt_ctx *ctx, int dirfd, char *ret, size_t size,
 			 struct ckpt_error *err);
 
 /*
- * Makes it name @target (an entry of the same directory): model_checkpoint_path becomes it, entries after
- * it in all_model_checkpoint_paths (and their timestamps) go. The former content is kept in @backup_dirfd as
- * checkpoint.ATTEMPT. Nothing is created where no pointer was. 0, ABSENT, TORN, SAME or an errno.
+ * Makes it name @target (an entry of the same directory): model_checkpoint_path becomes it, entries
+ * after it in all_model_checkpoint_paths (and their timestamps) go. The former content is kept in
+ * @backup_dirfd as checkpoint.ATTEMPT. Nothing is created where no pointer was. 0, ABSENT, TORN,
+ * SAME or an errno.
  */
 int ckpt_pointer_tf_align(struct ckpt_ctx *ctx, int dirfd, int backup_dirfd, const char *target,
 			  int64_t attempt, struct ckpt_error *err);

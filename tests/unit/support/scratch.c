@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See scratch.h.
+ */
+#include "tests/unit/support/scratch.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int scratch_setup(void **state)
+{
+	struct scratch *s = calloc(1, sizeof(*s));
+	const char *base = getenv("TMPDIR");
+
+	if (!s)
+		return -1;
+	snprintf(s->path, sizeof(s->path), "%s/ckpt-unit-XXXXXX",
+		 base && strlen(base) < 40 ? base : "/tmp");
+	if (!mkdtemp(s->path))
+		return -1;
+	s->fd = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	*state = s;
+	return s->fd < 0 ? -1 : 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+int scratch_teardown(void **state)
+{
+	struct scratch *s = *state;
+
+	close(s->fd);
+	nftw(s->path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	free(s);
+	return 0;
+}
+
+void scratch_write(int dirfd, const char *name, const void *data, size_t len)
+{
+	int fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, data, len), len);
+	close(fd);
+}
+
+void scratch_put(int dirfd, const char *name, const char *text)
+{
+	scratch_write(dirfd, name, text, strlen(text));
+}
+
+char *scratch_get(int dirfd, const char *name)
+{
+	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	char *text;
+
+	if (fd < 0) {
+		assert_int_equal(errno, ENOENT);
+		return NULL;
+	}
+	assert_int_equal(fstat(fd, &st), 0);
+	text = calloc(1, (size_t)st.st_size + 1);
+	assert_non_null(text);
+	assert_int_equal(read(fd, text, (size_t)st.st_size), st.st_size);
+	close(fd);
+	return text;
+}
+
+bool scratch_holds(int dirfd, const char *name, const char *text)
+{
+	char *found = scratch_get(dirfd, name);
+	bool same = found && strcmp(found, text) == 0;
+
+	if (!same)
+		print_message("%s holds: %s\n", name, found ? found : "(nothing)");
+	free(found);
+	return same;
+}
+
+int scratch_count(int dirfd)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fdopendir(fd);
+	int n = 0;
+
+	assert_non_null(dir);
+	for (struct dirent *e = readdir(dir); e; e = readdir(dir))
+		n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+	closedir(dir);
+	return n;
+}

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "wire/field.h"
+#include "wire/request.h"
 
 /* Codes with which an attempt ends in task_init when the script must not start. sysexits.h's numbers. */
 enum ckpt_refusal {
@@ -31,6 +32,7 @@ struct ckpt_decision {
 	int64_t attempt;
 	int64_t job_id;
 	char dir[CKPT_PATH_MAX];	  /* first run directory, absolute */
+	char dirs[CKPT_REQUEST_DIRS_MAX]; /* all of them, as --ckpt-dir would say them ('%' doubled): for the epilog's request */
 	char decision_file[CKPT_PATH_MAX]; /* its JSON, with the trail */
 	char run[40];			  /* run id */
 	char env_names[1024];		  /* further names for path */

@@ -9,7 +9,7 @@ foreach(_test ${_tests})
 	target_compile_definitions(${_name} PRIVATE
 		CKPT_SAMPLES="${PROJECT_SOURCE_DIR}/../shared/samples"
 		CKPT_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data")
-	foreach(_layer ckpt_resolve ckpt_config ckpt_record ckpt_integrity ckpt_catalog ckpt_format ckpt_base ckpt_wire)
+	foreach(_layer ckpt_hooklib ckpt_resolve ckpt_config ckpt_record ckpt_integrity ckpt_catalog ckpt_format ckpt_base ckpt_wire)
 		if(TARGET ${_layer})
 			target_link_libraries(${_name} PRIVATE ${_layer})
 		endif()
@@ -18,3 +18,8 @@ foreach(_test ${_tests})
 	add_test(NAME ${_name} COMMAND ${_name})
 	set_tests_properties(${_name} PROPERTIES SKIP_RETURN_CODE 77)
 endforeach()
+
+# Agents for the hooks' tests. Never sanitized: they run under the agent's address space limit.
+add_executable(ckpt-fake-agent tests/hooks/fake_agent.c)
+target_compile_options(ckpt-fake-agent PRIVATE -fno-sanitize=all)
+set_target_properties(ckpt-fake-agent PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -226,6 +227,29 @@ const struct ckpt_site_key ckpt_site_keys[] = { SITE_KEYS(KEY_DOC) { NULL, NULL,
 
 static const struct row rows[] = { SITE_KEYS(KEY_ROW) };
 #define ROWS_N (sizeof(rows) / sizeof(rows[0]))
+
+const char *ckpt_site_value(const struct ckpt_site *site, size_t index, char *buf)
+{
+	const struct row *row = &rows[index];
+	const char *member = (const char *)site + row->offset;
+	int64_t n = 0;
+	int word;
+
+	if (row->parse == parse_enum) {
+		memcpy(&word, member, sizeof(word));
+		member = row->words[word];
+	} else if (row->size == sizeof(n)) {
+		memcpy(&n, member, sizeof(n));
+	}
+	if (row->parse == parse_ms)
+		snprintf(buf, CKPT_SITE_VALUE_MAX, "%" PRId64 ".%03d", n / 1000, (int)(n % 1000));
+	else if (row->parse == parse_seconds || row->parse == parse_size ||
+		 row->parse == parse_count)
+		snprintf(buf, CKPT_SITE_VALUE_MAX, "%" PRId64, n);
+	else
+		snprintf(buf, CKPT_SITE_VALUE_MAX, "%s", member);
+	return buf;
+}
 
 void ckpt_site_defaults(struct ckpt_site *site)
 {

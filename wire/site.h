@@ -53,6 +53,12 @@ struct ckpt_site_key {
 /* All keys, in the order of the sample file; the last has a NULL name. */
 extern const struct ckpt_site_key ckpt_site_keys[];
 
+#define CKPT_SITE_VALUE_MAX 16384 /* the longest value, RunDirs=, with its NUL */
+
+/* The value in @site of the key at @index of ckpt_site_keys[], written as the file would have it, into @buf of
+ * CKPT_SITE_VALUE_MAX bytes. Returns @buf. */
+const char *ckpt_site_value(const struct ckpt_site *site, size_t index, char *buf);
+
 /* Fills @site with the compiled-in defaults. */
 void ckpt_site_defaults(struct ckpt_site *site);
 

@@ -10,9 +10,11 @@
 #include <string.h>
 
 #include "core/format/opaque.h"
+#include "core/format/safetensors.h"
 #include "wire/text.h"
 
 const struct ckpt_format *const ckpt_formats[] = {
+	&ckpt_format_safetensors,
 	&ckpt_format_opaque,
 	&(const struct ckpt_format) { .name = NULL },
 };

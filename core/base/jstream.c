@@ -148,7 +148,8 @@ static int read_word(struct ckpt_jstream *js, struct ckpt_jtoken *tok, struct ck
 	return 0;
 }
 
-static int classify_word(struct ckpt_jstream *js, struct ckpt_jtoken *tok)
+/* @at_end: the range ended behind the word, so that what may be the beginning of one is torn. */
+static int classify_word(struct ckpt_jstream *js, struct ckpt_jtoken *tok, bool at_end)
 {
 	static const struct {
 		const char *word;
@@ -159,16 +160,20 @@ static int classify_word(struct ckpt_jstream *js, struct ckpt_jtoken *tok)
 		{ "null", CKPT_J_NULL, false },	     { "NaN", CKPT_J_NUMBER, true },
 		{ "Infinity", CKPT_J_NUMBER, true }, { "-Infinity", CKPT_J_NUMBER, true },
 	};
+	bool begins = strspn(js->text, "0123456789+-.eE") == tok->len;
 
 	tok->type = CKPT_J_NUMBER;
 	if (is_number(js->text))
 		return 0;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (strncmp(rows[i].word, js->text, tok->len) != 0 || rows[i].python > js->python)
+			continue;
+		begins = true;
 		tok->type = rows[i].type;
-		if (!strcmp(rows[i].word, js->text))
-			return rows[i].python && !js->python ? CKPT_JSTREAM_SYNTAX : 0;
+		if (!rows[i].word[tok->len])
+			return 0;
 	}
-	return CKPT_JSTREAM_SYNTAX;
+	return begins && at_end ? CKPT_JSTREAM_TORN : CKPT_JSTREAM_SYNTAX;
 }
 
 static bool in_object(const struct ckpt_jstream *js)
@@ -212,9 +217,7 @@ static int read_value(struct ckpt_jstream *js, struct ckpt_jtoken *tok, struct c
 	r = read_word(js, tok, err);
 	if (r)
 		return r;
-	r = classify_word(js, tok);
-	/* A word that the range cut is torn, not wrong. */
-	return r && ckpt_jstream_peek(js, err) == CKPT_JSTREAM_AT_END ? CKPT_JSTREAM_TORN : r;
+	return classify_word(js, tok, ckpt_jstream_peek(js, err) == CKPT_JSTREAM_AT_END);
 }
 
 /* A key and its colon. */

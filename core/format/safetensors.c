@@ -124,11 +124,12 @@ static void take_metadata(void *arg, const struct ckpt_jtoken *key, const struct
 	double number;
 
 	as_number.type = CKPT_J_NUMBER;
-	if (value->cut || strspn(value->text, "0123456789.") != value->len ||
+	if (value->cut || !value->len || value->text[0] == '.' ||
+	    strspn(value->text, "0123456789.") != value->len ||
 	    !ckpt_jtoken_number(&as_number, &number) || number > POSITION_MAX)
 		return;
 	for (size_t i = 0; i < sizeof(progress_rows) / sizeof(progress_rows[0]); i++)
-		if (value->len && ckpt_jtoken_is(key, progress_rows[i].key))
+		if (ckpt_jtoken_is(key, progress_rows[i].key))
 			set_progress(&report->position, &progress_rows[i], number);
 }
 

@@ -99,9 +99,10 @@ int ckpt_json_load(struct ckpt_ctx *ctx, int dirfd, const char *name, cJSON **re
 
 	r = ckpt_file_slurp(ctx, dirfd, name, CKPT_JSON_MAX, &text, &len, err);
 	if (r == -EFBIG)
-		return CKPT_JSON_LARGE;
+		return ckpt_fail(err, CKPT_JSON_LARGE, "%s is larger than %d bytes",
+				 CKPT_QUOTE(name), CKPT_JSON_MAX);
 	if (r == CKPT_FILE_NOT_REGULAR)
-		return -EINVAL;
+		return ckpt_fail(err, -EINVAL, "%s is not a regular file", CKPT_QUOTE(name));
 	if (r < 0)
 		return r;
 	r = ckpt_json_parse(text, len, ret, err);

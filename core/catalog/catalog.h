@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From a directory to its checkpoints: sets and series, by names alone. No file is opened and none is
- * stat'ed except what telling a file from a directory needs (d_type), so that 100,000 entries cost one
- * readdir. Whether a candidate's content agrees is the verifier's business.
+ * From a directory to its checkpoints: sets and series, by names alone. No file is opened and none
+ * is stat'ed except what telling a file from a directory needs (d_type), so that 100,000 entries
+ * cost one readdir. Whether a candidate's content agrees is the verifier's business.
  */
 #ifndef CKPT_CORE_CATALOG_CATALOG_H
 #define CKPT_CORE_CATALOG_CATALOG_H
@@ -27,55 +27,82 @@ const char *ckpt_role_name(enum ckpt_role role);
 /* One checkpoint, before anything of it was read. Strings are owned by the catalog. */
 struct ckpt_set {
 	const char *dir;  /* absolute path of the directory it lies in */
-	const char *name; /* entry, or the bundle's prefix */
+	const char *name; /* entry, the bundle's prefix, the shards' index (there or not), the
+			     lowest rank's file */
 	enum ckpt_kind kind;
 	enum ckpt_role role;
-	const char *layout;   /* name of the pattern or layout row: "tf-bundle", "model_N", "hf-trainer" */
-	const char *series;   /* key: pattern with its numbers taken out, unique within dir */
+	const char *layout; /* name of the pattern or layout row: "tf-bundle", "model_N",
+			       "hf-trainer" */
+	const char *series; /* key: name with its numbers as '#', and the kind; unique within dir */
 	struct ckpt_position named; /* numbers that the name holds, source CKPT_FROM_NAME */
-	const char **members; /* names in dir that make up the set (the name itself for a file), NULL-terminated */
-	int run;	      /* index into catalog.runs */
-	struct ckpt_report *report; /* NULL until verified; owned */
+	bool has_number; /* the name holds a number of unknown meaning: it orders the series,
+			    nothing else */
+	int64_t number;
+	bool ranks; /* each member is a checkpoint file of one rank, numbered from 0: judged one by
+		       one */
+	const char **members; /* names in dir that make up the set (the name itself for a file),
+				 NULL-terminated */
+	int run;	      /* index into catalog.runs; -1: a pinned path outside of them */
+	struct ckpt_report *report;   /* NULL until verified; owned */
+	enum ckpt_level report_level; /* level at which the report was made */
 };
 
 /* A name that looks like a checkpoint but does not count, and why. */
 struct ckpt_skipped {
 	const char *dir, *name;
-	enum ckpt_problem_code code; /* CKPT_PROBLEM_UNFINISHED_NAME, ... */
-	const char *why;	     /* static text */
+	enum ckpt_problem_code
+		code;	 /* UNFINISHED_NAME; IO: a folder that could not be read; else NONE */
+	const char *why; /* static text */
 };
 
 /* One directory that was scanned: a run directory itself or a run folder below it. */
 struct ckpt_run {
 	const char *dir;
-	int64_t mtime_ns; /* newest member's mtime is found only where runs have to be ordered */
+	int64_t mtime_ns; /* of its newest member; found only where runs have to be ordered, else 0
+			   */
 	int request;	  /* index of the requested directory it was found under */
 };
 
+#define CKPT_SKIPPED_KEPT 256	    /* more would fill a trail that nobody reads */
+#define CKPT_SETS_MAX (1024 * 1024) /* about 300 MB; beyond it a scan fails with -E2BIG */
+
 struct ckpt_catalog {
-	struct ckpt_set *sets; /* newest first within a series by name number; series together */
+	/* by run, then series; inside a series the highest step (else epoch, else number) first,
+	 * then by name */
+	struct ckpt_set *sets;
 	size_t n_sets;
-	struct ckpt_skipped *skipped; /* at most 256 kept, n_skipped counts all */
-	size_t n_skipped;
-	struct ckpt_run *runs; /* newest first */
+	struct ckpt_skipped *skipped; /* the first CKPT_SKIPPED_KEPT */
+	size_t n_skipped;	      /* all of them: loops end at ckpt_catalog_skipped() */
+	struct ckpt_run *runs;	      /* newest first */
 	size_t n_runs;
-	size_t n_entries; /* directory entries seen */
-	void *pool;	  /* owns the strings */
+	size_t n_entries;	/* directory entries seen */
+	struct ckpt_pool *pool; /* owns the strings */
 };
 
 struct ckpt_catalog_options {
-	const char *glob;  /* further names that are checkpoints (fnmatch, ':' separated); NULL or "" = none */
-	bool known_layouts_only; /* a work directory searched by default: unmistakable names alone */
+	const char *glob; /* further names that are checkpoints (fnmatch, ':' separated); NULL or ""
+			     = none */
+	bool known_layouts_only; /* a work directory searched by default: unmistakable names alone
+				  */
 };
 
 /*
- * Adds the checkpoints of @dir (absolute; @request is the caller's index for it) to @cat (zeroed before the
- * first call). Looks into the directory, and where it holds run folders (run/training/NAME/, NAME-DATE/ with
- * checkpoints inside, lightning_logs/version_N/checkpoints) into those, newest first, at most 3 levels and
- * 1,024 folders. 0; -ENOENT when @dir is missing; -ENOTDIR; or another errno: could not find out.
+ * Adds the checkpoints of @dir (absolute; @request is the caller's index for it) to @cat (zeroed
+ * before the first call). Looks into the directory, and where it holds run folders
+ * (run/training/NAME/, NAME-DATE/ with checkpoints inside, lightning_logs/version_N/checkpoints)
+ * into those, newest first, at most 3 levels and 1,024 folders. A directory that was scanned before
+ * is not scanned again. A folder below that its user may not enter is skipped and said. 0; -ENOENT
+ * when @dir is missing; -ENOTDIR; or another errno: could not find out, and @cat may hold a part.
+ * Moves the sets: pointers to them end here.
  */
 int ckpt_catalog_scan(struct ckpt_ctx *ctx, struct ckpt_catalog *cat, const char *dir, int request,
 		      const struct ckpt_catalog_options *options, struct ckpt_error *err);
+
+/* Entries of @cat->skipped that were kept. */
+static inline size_t ckpt_catalog_skipped(const struct ckpt_catalog *cat)
+{
+	return cat->n_skipped < CKPT_SKIPPED_KEPT ? cat->n_skipped : CKPT_SKIPPED_KEPT;
+}
 
 /* Frees all of it, reports too. */
 void ckpt_catalog_done(struct ckpt_catalog *cat);
@@ -85,15 +112,14 @@ void ckpt_catalog_done(struct ckpt_catalog *cat);
 struct ckpt_set *ckpt_catalog_find(struct ckpt_catalog *cat, const char *dir, const char *name);
 
 /*
- * Makes a set of its own for the path @path that no scan found (a pinned one), appended to @cat.
- * 0 with *@ret; -ENOENT; or an errno.
+ * The set of the absolute path @path (a pinned one): a file, a directory, a bundle's prefix, or any
+ * member of a bundle or of shards, which stands for its set. One that a scan found is found again,
+ * otherwise it is appended to @cat (the first 64 of these do not move the other sets). 0 with
+ * *@ret; -ENOENT; -EINVAL for a path that is not absolute or holds control characters; or another
+ * errno.
  */
 int ckpt_catalog_add_path(struct ckpt_ctx *ctx, struct ckpt_catalog *cat, const char *path,
 			  struct ckpt_set **ret, struct ckpt_error *err);
-
-/* Verifies @set at @level unless its report already is of that level; the report stays with the set. */
-const struct ckpt_report *ckpt_set_verify(struct ckpt_ctx *ctx, struct ckpt_set *set,
-					  enum ckpt_level level);
 
 /* Identity of the set's primary entry (file, index file, directory). 0 or an errno. */
 int ckpt_set_identity(const struct ckpt_set *set, struct ckpt_identity *ret);

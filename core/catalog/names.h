@@ -8,27 +8,61 @@
 
 #include "core/catalog/catalog.h"
 
+#define CKPT_NAME_SIZE 256 /* NAME_MAX and the NUL */
+
+/* How an entry belongs to a set with others. */
+enum ckpt_fold {
+	CKPT_FOLD_NONE,
+	CKPT_FOLD_BUNDLE, /* TensorFlow: P.index, P.data-S-of-N, P.meta; stem is P */
+	CKPT_FOLD_SHARDS, /* NAME-S-of-N.safetensors and their index; stem is the index's name */
+	CKPT_FOLD_RANKS,  /* one file a rank; stem is the name with the rank as '#' */
+};
+
+/* part of a member that is no shard */
+#define CKPT_PART_INDEX (-1)
+#define CKPT_PART_META INT64_MAX
+
 /* What a name says. */
 struct ckpt_name {
-	const char *layout;	/* the row's name */
-	enum ckpt_kind kind;	/* what the entry must be */
+	const char *layout;  /* the row's name */
+	enum ckpt_kind kind; /* what the entry must be; of a folded one: what the set is */
 	enum ckpt_role role;
 	struct ckpt_position position;
-	char series[256];	/* the name with its numbers replaced by '#' */
-	char stem[256];		/* for folded names: what the members share (bundle prefix, base of shards) */
-	bool folded;		/* a member of a set whose name is `stem` */
+	bool has_number; /* a number of unknown meaning: orders a series, nothing else */
+	int64_t number;
+	char series[2 * CKPT_NAME_SIZE]; /* the name with its numbers as '#'; "/" or ".*" ends a
+					    directory's, a bundle's */
+	enum ckpt_fold fold;
+	char stem[2 * CKPT_NAME_SIZE]; /* what the members of a folded set share */
+	int64_t part;		       /* shard or rank of a folded one, or CKPT_PART_ */
+	bool weak;	 /* no member but data files proves that the stem is a checkpoint */
+	bool mistakable; /* other files have such names too: no candidate in a directory searched by
+			    default */
+	bool top_only;	 /* counts in a requested directory itself, not in folders below it */
 };
 
 enum ckpt_name_result {
-	CKPT_NAME_NONE = 1,	  /* no checkpoint's name */
-	CKPT_NAME_UNFINISHED, /* *ret_why says what marks it so */
+	CKPT_NAME_NONE = 1,    /* no checkpoint's name */
+	CKPT_NAME_UNFINISHED,  /* *ret_why says what marks it so */
+	CKPT_NAME_QUARANTINED, /* NAME.corrupted */
 };
 
 /*
- * Reads @name. @is_dir: the entry is a directory. 0 with *@ret, or ckpt_name_result. Sources: formats.md's tables of names
- * (PyTorch, Lightning, HF Trainer, accelerate, kohya, Coqui, F5-TTS, fairseq, detectron2, mmengine,
- * Keras, TensorFlow).
+ * Reads @name. @is_dir: the entry is a directory. 0 with *@ret, or ckpt_name_result. A number
+ * beyond int64 is no number: the name is a checkpoint's, without a position. Sources: formats.md's
+ * tables of names (PyTorch, Lightning, HF Trainer, accelerate, kohya, Coqui, F5-TTS, fairseq,
+ * detectron2, mmengine, Keras, TensorFlow).
  */
 int ckpt_name_parse(const char *name, bool is_dir, struct ckpt_name *ret, const char **ret_why);
+
+/* Reads @prefix as the prefix of a bundle. 0 with *@ret (weak: only data files prove it), or
+ * CKPT_NAME_NONE. */
+int ckpt_name_parse_prefix(const char *prefix, struct ckpt_name *ret);
+
+/*
+ * Fills @ret for a name of no pattern that its user calls a checkpoint (--ckpt-glob, a pin): role
+ * named, a last run of digits as its number.
+ */
+void ckpt_name_user(const char *name, bool is_dir, struct ckpt_name *ret);
 
 #endif

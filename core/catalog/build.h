@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * How the parts of the catalog (scan, fold, runs, pins) build it together; nobody else includes
+ * this.
+ */
+#ifndef CKPT_CORE_CATALOG_BUILD_H
+#define CKPT_CORE_CATALOG_BUILD_H
+
+#include "core/catalog/catalog.h"
+#include "core/catalog/names.h"
+#include "core/catalog/pool.h"
+
+/* A member of a set on its way to be folded. Strings are the pool's. */
+struct ckpt_member {
+	const char *name, *stem;
+	enum ckpt_fold fold;
+	int64_t part;
+	bool weak;
+	struct ckpt_set set; /* what its name says of the set */
+};
+
+/* The members of one folder. */
+struct ckpt_members {
+	struct ckpt_member *m;
+	size_t n, cap;
+};
+
+/* Frees the list, not the strings. */
+void ckpt_members_done(struct ckpt_members *members);
+#define _cleanup_members_ _cleanup_(ckpt_members_done)
+
+/* Gives @cat its pool and reserves room for @more sets without moving. 0, -ENOMEM or -E2BIG. */
+int ckpt_catalog_reserve(struct ckpt_catalog *cat, size_t more);
+
+/* Fills @ret with what @name says, in @dir (the pool's) of run @run; members are left to the
+ * caller. 0 or -ENOMEM. */
+int ckpt_set_init(struct ckpt_catalog *cat, const struct ckpt_name *name, const char *dir,
+		  struct ckpt_set *ret);
+
+/* Appends a set; it has one member, its name, unless it has members already. 0, -ENOMEM or -E2BIG.
+ */
+int ckpt_catalog_add(struct ckpt_catalog *cat, const struct ckpt_set *set);
+
+/* Counts, and keeps while there is room, a name that was skipped; @dir is the pool's. 0 or -ENOMEM.
+ */
+int ckpt_catalog_skip(struct ckpt_catalog *cat, const struct ckpt_skipped *skipped);
+
+/* Notes @name, a member by @parsed, of @set. 0 or -ENOMEM. */
+int ckpt_members_add(struct ckpt_catalog *cat, struct ckpt_members *members, const char *name,
+		     const struct ckpt_name *parsed, const struct ckpt_set *set);
+
+/* Makes sets of all members and appends them. 0, -ENOMEM or -E2BIG. */
+int ckpt_members_fold(struct ckpt_catalog *cat, struct ckpt_members *members);
+
+/* Orders the runs, newest member first, and sorts the sets. 0 or an errno. */
+int ckpt_catalog_order(struct ckpt_catalog *cat, struct ckpt_error *err);
+
+#endif

@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From one name to what it says: marks of unfinished and superseded names are taken off first, then
+ * members of bundles and shards are told, then the rows are tried in order.
+ */
+#include "core/catalog/names.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/catalog/pattern.h"
+#include "core/catalog/rows.h"
+#include "wire/text.h"
+
+/* A name on its way through the rows. */
+struct subject {
+	const char *name;	    /* as it stands in the directory */
+	char lower[CKPT_NAME_SIZE]; /* lower case, cut before the extension */
+	size_t len;		    /* of lower */
+	unsigned ext;
+};
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* Lower-cases @name into @ret. False when no entry can have that name. */
+static bool lower_name(const char *name, char *ret, size_t *ret_len)
+{
+	size_t i;
+
+	for (i = 0; name[i]; i++) {
+		if (i == CKPT_NAME_SIZE - 1)
+			return false;
+		ret[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] | 0x20) : name[i];
+	}
+	ret[i] = '\0';
+	*ret_len = i;
+	return i > 0;
+}
+
+static bool subject_init(struct subject *s, const char *name)
+{
+	const struct ckpt_name_ext *e;
+	size_t len;
+
+	s->name = name;
+	s->ext = CKPT_EXT_NONE;
+	if (!lower_name(name, s->lower, &s->len))
+		return false;
+	for (e = ckpt_name_exts; e->ext; e++) {
+		len = strlen(e->ext);
+		if (s->len <= len || memcmp(s->lower + s->len - len, e->ext, len) != 0)
+			continue;
+		s->ext = e->bit;
+		s->len -= len;
+		s->lower[s->len] = '\0';
+		break;
+	}
+	return true;
+}
+
+/* The digits in [begin, end) of @s as a number; false on overflow. */
+static bool take_int(const char *s, const struct ckpt_pattern_number *n, int64_t *ret)
+{
+	int64_t value = 0;
+
+	for (size_t i = n->begin; i < n->end; i++) {
+		if (__builtin_mul_overflow(value, 10, &value) ||
+		    __builtin_add_overflow(value, s[i] - '0', &value))
+			return false;
+	}
+	*ret = value;
+	return true;
+}
+
+static void set_number(struct ckpt_name *ret, char meaning, int64_t value)
+{
+	switch (meaning) {
+	case 's':
+		ret->position.has_step = true;
+		ret->position.step = value;
+		ret->position.step_source = CKPT_FROM_NAME;
+		break;
+	case 'e':
+		ret->position.has_epoch = true;
+		ret->position.epoch = (double)value;
+		ret->position.epoch_source = CKPT_FROM_NAME;
+		break;
+	case 'n':
+		ret->has_number = true;
+		ret->number = value;
+		break;
+	case 'p':
+		ret->part = value;
+		break;
+	}
+}
+
+/* Length of the decimal number (metric values: 0.35, 1e-05) at @s. */
+static size_t span_metric(const char *s)
+{
+	size_t n = strspn(s, "0123456789");
+
+	if (s[n] == '.' && is_digit(s[n + 1]))
+		n += 1 + strspn(s + n + 1, "0123456789");
+	if (s[n] == 'e' && s[n + 1] == '-' && is_digit(s[n + 2]))
+		n += 2 + strspn(s + n + 2, "0123456789");
+	return n;
+}
+
+/* Where Lightning's "-v1" ends @s of @len bytes: it marks a clash of names, not another series. */
+static size_t cut_version(const char *s, size_t len)
+{
+	size_t i = len;
+
+	while (i > 0 && is_digit(s[i - 1]))
+		i--;
+	return i < len && i >= 2 && s[i - 1] == 'v' && s[i - 2] == '-' ? i - 2 : len;
+}
+
+/*
+ * The series: numbers that the pattern took become '#', and so does every number after the first of
+ * them, so that a metric's value in the name does not make a series of each checkpoint.
+ */
+static void make_series(const struct subject *s, const struct ckpt_pattern_match *m, char *ret)
+{
+	size_t end = cut_version(s->lower, s->len), first = m->n ? m->numbers[0].begin : SIZE_MAX;
+	size_t i = 0, out = 0;
+
+	while (i < end) {
+		if (i >= first && is_digit(s->lower[i])) {
+			ret[out++] = '#';
+			i += i == first ? m->numbers[0].end - first : span_metric(s->lower + i);
+		} else {
+			ret[out++] = s->name[i++];
+		}
+	}
+	snprintf(ret + out, CKPT_NAME_SIZE, "%s", s->name + s->len);
+}
+
+/* A best or last checkpoint may carry its number as well. */
+static enum ckpt_role role_of(const struct ckpt_name_row *row, const char *lower)
+{
+	struct ckpt_pattern_match m;
+
+	if (row->role != CKPT_ROLE_NUMBERED)
+		return row->role;
+	if (strstr(lower, "best") && ckpt_pattern_match("*<best>*", lower, &m))
+		return CKPT_ROLE_BEST;
+	if (strstr(lower, "last") && ckpt_pattern_match("*<last>*", lower, &m))
+		return CKPT_ROLE_LAST;
+	return CKPT_ROLE_NUMBERED;
+}
+
+/* The name with its rank as '#'. */
+static void make_rank_stem(const struct subject *s, const struct ckpt_pattern_match *m, char *ret)
+{
+	const struct ckpt_pattern_number *rank = &m->numbers[m->n - 1];
+
+	snprintf(ret, 2 * CKPT_NAME_SIZE, "%.*s#%s", (int)rank->begin, s->name,
+		 s->name + rank->end);
+}
+
+static void fill(const struct subject *s, const struct ckpt_name_row *row,
+		 const struct ckpt_pattern_match *m, struct ckpt_name *ret)
+{
+	int64_t value;
+
+	ret->layout = row->layout;
+	ret->role = role_of(row, s->lower);
+	ret->weak = row->flags & CKPT_ROW_WEAK;
+	ret->mistakable = row->flags & CKPT_ROW_MISTAKABLE;
+	ret->top_only = row->flags & CKPT_ROW_TOP & ~CKPT_ROW_MISTAKABLE;
+	for (int i = 0; i < m->n; i++) {
+		if (take_int(s->lower, &m->numbers[i], &value))
+			set_number(ret, m->numbers[i].meaning, value);
+	}
+	make_series(s, m, ret->series);
+	if (row->flags & CKPT_ROW_RANKS) {
+		ret->fold = CKPT_FOLD_RANKS;
+		make_rank_stem(s, m, ret->stem);
+	}
+}
+
+/* Tries the rows of @kind. 0, or CKPT_NAME_NONE. */
+static int parse_rows(const char *name, enum ckpt_kind kind, struct ckpt_name *ret)
+{
+	struct ckpt_pattern_match m;
+	const struct ckpt_name_row *row;
+	struct subject s;
+
+	memset(ret, 0, offsetof(struct ckpt_name, series));
+	ret->fold = CKPT_FOLD_NONE;
+	ret->part = 0;
+	ret->kind = kind;
+	if (!subject_init(&s, name))
+		return CKPT_NAME_NONE;
+	for (row = ckpt_name_rows; row->pattern; row++) {
+		if (!(row->exts & s.ext) || !(row->kinds & 1U << kind) ||
+		    !ckpt_pattern_match(row->pattern, s.lower, &m))
+			continue;
+		if (row->flags & CKPT_ROW_REJECT)
+			return CKPT_NAME_NONE;
+		fill(&s, row, &m, ret);
+		return 0;
+	}
+	return CKPT_NAME_NONE;
+}
+
+static void end_series(struct ckpt_name *ret, const char *end)
+{
+	size_t len = strlen(ret->series);
+
+	snprintf(ret->series + len, sizeof(ret->series) - len, "%s", end);
+}
+
+int ckpt_name_parse_prefix(const char *prefix, struct ckpt_name *ret)
+{
+	int r = parse_rows(prefix, CKPT_KIND_PREFIX, ret);
+
+	if (r)
+		return r;
+	ret->layout = "tf-bundle";
+	ret->fold = CKPT_FOLD_BUNDLE;
+	ret->part = CKPT_PART_INDEX;
+	snprintf(ret->stem, sizeof(ret->stem), "%s", prefix);
+	end_series(ret, ".*");
+	return 0;
+}
+
+/* If @name has the shape of a bundle's member, the length of its prefix and the part; else 0. */
+static size_t split_bundle(const char *name, int64_t *ret_part, bool *ret_weak)
+{
+	struct ckpt_pattern_match m;
+	const char *data = strstr(name, ".data-");
+
+	*ret_weak = false;
+	if (data && ckpt_pattern_match(".data-{p5}-of-{o5}", data, &m)) {
+		take_int(data, &m.numbers[0], ret_part);
+		return (size_t)(data - name);
+	}
+	if (ckpt_text_ends(name, ".index")) {
+		*ret_part = CKPT_PART_INDEX;
+		return strlen(name) - strlen(".index");
+	}
+	if (ckpt_text_ends(name, ".meta")) {
+		*ret_part = CKPT_PART_META;
+		*ret_weak = true;
+		return strlen(name) - strlen(".meta");
+	}
+	return 0;
+}
+
+static int parse_bundle(const char *name, struct ckpt_name *ret)
+{
+	char prefix[CKPT_NAME_SIZE];
+	int64_t part = 0;
+	size_t len;
+	bool weak;
+	int r;
+
+	len = split_bundle(name, &part, &weak);
+	if (!len || len >= sizeof(prefix))
+		return CKPT_NAME_NONE;
+	memcpy(prefix, name, len);
+	prefix[len] = '\0';
+	r = ckpt_name_parse_prefix(prefix, ret);
+	if (r)
+		return r;
+	ret->part = part;
+	ret->weak = part >= 0 && part != CKPT_PART_META ? false : weak || ret->weak;
+	return 0;
+}
+
+/* What the file without its shard numbers says of position and role; weights of the last state if
+ * nothing. */
+static void parse_shard_base(const char *base, struct ckpt_name *ret)
+{
+	if (parse_rows(base, CKPT_KIND_FILE, ret) != 0) {
+		ret->role = CKPT_ROLE_LAST;
+		ret->mistakable = ret->top_only = true;
+	}
+	ret->layout = "sharded";
+	ret->fold = CKPT_FOLD_SHARDS;
+	ret->weak = false;
+	snprintf(ret->stem, sizeof(ret->stem), "%s.index.json", base);
+	snprintf(ret->series, sizeof(ret->series), "%s", ret->stem);
+}
+
+static int parse_shards(const char *name, struct ckpt_name *ret)
+{
+	static const char index_suffix[] = ".index.json";
+	struct ckpt_pattern_match m;
+	char base[CKPT_NAME_SIZE];
+	int64_t part = CKPT_PART_INDEX;
+	size_t len = strlen(name);
+
+	if (ckpt_text_ends(name, ".safetensors.index.json") ||
+	    ckpt_text_ends(name, ".bin.index.json")) {
+		snprintf(base, sizeof(base), "%.*s", (int)(len - strlen(index_suffix)), name);
+	} else if (ckpt_pattern_match("*-{p5}-of-{o5}.safetensors", name, &m) ||
+		   ckpt_pattern_match("pytorch_model-{p5}-of-{o5}.bin", name, &m)) {
+		take_int(name, &m.numbers[0], &part);
+		snprintf(base, sizeof(base), "%.*s%s", (int)m.numbers[0].begin - 1, name,
+			 name + m.numbers[1].end);
+	} else {
+		return CKPT_NAME_NONE;
+	}
+	parse_shard_base(base, ret);
+	ret->part = part;
+	return 0;
+}
+
+static int parse_plain(const char *name, bool is_dir, struct ckpt_name *ret)
+{
+	int r;
+
+	if (!is_dir && (!parse_bundle(name, ret) || !parse_shards(name, ret)))
+		return 0;
+	r = parse_rows(name, is_dir ? CKPT_KIND_DIRECTORY : CKPT_KIND_FILE, ret);
+	if (!r && is_dir)
+		end_series(ret, "/");
+	return r;
+}
+
+/* A row of @marks that @lower bears; *@ret_at is where the mark begins, *@ret_end where it ends. */
+static const struct ckpt_name_mark *find_mark(const struct ckpt_name_mark *marks, const char *lower,
+					      size_t *ret_at, size_t *ret_end)
+{
+	struct ckpt_pattern_match m;
+	const char *at;
+
+	for (; marks->mark; marks++) {
+		at = strstr(lower, marks->mark);
+		if (!at || at == lower)
+			continue;
+		*ret_at = (size_t)(at - lower);
+		*ret_end = *ret_at + strlen(marks->mark);
+		if (ckpt_pattern_match(marks->tail, lower + *ret_end, &m))
+			return marks;
+	}
+	return NULL;
+}
+
+/* The name without the mark, with and without what follows it, read as a checkpoint's. 0 or
+ * CKPT_NAME_NONE. */
+static int parse_without(const char *name, size_t at, size_t end, bool is_dir,
+			 struct ckpt_name *ret)
+{
+	char rest[CKPT_NAME_SIZE];
+
+	snprintf(rest, sizeof(rest), "%.*s%s", (int)at, name, name + end);
+	if (!parse_plain(rest, is_dir, ret))
+		return 0;
+	rest[at] = '\0';
+	return parse_plain(rest, is_dir, ret);
+}
+
+/* A temporary directory may stage a file, or a bundle whose name no entry has. */
+static bool is_staged(const char *name, size_t at, size_t end, bool is_dir, struct ckpt_name *ret)
+{
+	char rest[CKPT_NAME_SIZE];
+
+	snprintf(rest, sizeof(rest), "%.*s", (int)at, name);
+	return !parse_without(name, at, end, is_dir, ret) ||
+	       (is_dir && (!parse_plain(rest, false, ret) ||
+			   (!ckpt_name_parse_prefix(rest, ret) && !ret->weak)));
+}
+
+static const char *why_unfinished(const char *name, const char *lower, bool is_dir,
+				  struct ckpt_name *ret)
+{
+	const struct ckpt_name_mark *mark;
+	struct ckpt_pattern_match m;
+	size_t at, end;
+
+	for (mark = ckpt_name_staging; mark->mark; mark++) {
+		if (ckpt_pattern_match(mark->mark, lower, &m))
+			return mark->why;
+	}
+	mark = find_mark(ckpt_name_unfinished, lower, &at, &end);
+	return mark && is_staged(name, at, end, is_dir, ret) ? mark->why : NULL;
+}
+
+static bool is_quarantined(const char *lower)
+{
+	struct ckpt_pattern_match m;
+
+	return strstr(lower, ".corrupted") && (ckpt_pattern_match("*.corrupted", lower, &m) ||
+					       ckpt_pattern_match("*.corrupted.{n}", lower, &m));
+}
+
+int ckpt_name_parse(const char *name, bool is_dir, struct ckpt_name *ret, const char **ret_why)
+{
+	char lower[CKPT_NAME_SIZE];
+	size_t len, at, end;
+	const char *why;
+
+	if (name[0] == '.' || !lower_name(name, lower, &len))
+		return CKPT_NAME_NONE;
+	if (is_quarantined(lower)) {
+		*ret_why = "quarantined";
+		return CKPT_NAME_QUARANTINED;
+	}
+	why = why_unfinished(name, lower, is_dir, ret);
+	if (why) {
+		*ret_why = why;
+		return CKPT_NAME_UNFINISHED;
+	}
+	if (!find_mark(ckpt_name_superseded, lower, &at, &end))
+		return parse_plain(name, is_dir, ret);
+	if (parse_without(name, at, end, is_dir, ret) || ret->fold != CKPT_FOLD_NONE)
+		return CKPT_NAME_NONE;
+	ret->role = CKPT_ROLE_SUPERSEDED;
+	end_series(ret, name + at);
+	return 0;
+}
+
+/* The last run of digits in @name. */
+static bool last_number(const char *name, struct ckpt_pattern_number *ret)
+{
+	size_t i = strlen(name);
+
+	while (i > 0 && !is_digit(name[i - 1]))
+		i--;
+	ret->end = i;
+	while (i > 0 && is_digit(name[i - 1]))
+		i--;
+	ret->begin = i;
+	return ret->end > ret->begin;
+}
+
+void ckpt_name_user(const char *name, bool is_dir, struct ckpt_name *ret)
+{
+	struct ckpt_pattern_number n;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->layout = "named";
+	ret->kind = is_dir ? CKPT_KIND_DIRECTORY : CKPT_KIND_FILE;
+	ret->role = CKPT_ROLE_NAMED;
+	snprintf(ret->series, sizeof(ret->series), "%s%s", name, is_dir ? "/" : "");
+	if (!last_number(name, &n))
+		return;
+	ret->has_number = take_int(name, &n, &ret->number);
+	snprintf(ret->series, sizeof(ret->series), "%.*s#%s%s", (int)n.begin, name, name + n.end,
+		 is_dir ? "/" : "");
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The matcher of the table of names: backtracking over "*" and "(a|b)", so that its cost is bounded
+ * by the length of a directory entry and the few stars of a pattern.
+ */
+#include "core/catalog/pattern.h"
+
+#include <string.h>
+
+struct matcher {
+	const char *name;
+	struct ckpt_pattern_match *found;
+};
+
+static bool match(const struct matcher *m, const char *p, const char *s);
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool is_word(char c)
+{
+	return is_digit(c) || (c >= 'a' && c <= 'z');
+}
+
+/* What follows the star is tried at every place, the nearest first. */
+static bool match_any(const struct matcher *m, const char *rest, const char *s)
+{
+	int n = m->found->n;
+
+	if (!*rest)
+		return true;
+	for (;; s++) {
+		if (match(m, rest, s))
+			return true;
+		m->found->n = n;
+		if (!*s)
+			return false;
+	}
+}
+
+static bool match_choice(const struct matcher *m, const char *p, const char *s)
+{
+	const char *rest = strchr(p, ')') + 1;
+	int n = m->found->n;
+
+	while (*p != ')') {
+		size_t len = strcspn(++p, "|)");
+
+		if (*p == *s && !strncmp(p, s, len) && match(m, rest, s + len))
+			return true;
+		m->found->n = n;
+		p += len;
+	}
+	return false;
+}
+
+static bool match_separator(const struct matcher *m, const char *rest, const char *s)
+{
+	int n = m->found->n;
+
+	if (*s && strchr("-_=.", *s) && match(m, rest, s + 1))
+		return true;
+	m->found->n = n;
+	return match(m, rest, s);
+}
+
+/* Takes a run of digits, which must not begin inside another. Returns where it ends, or NULL. */
+static const char *take_number(const struct matcher *m, const char *p, const char *s)
+{
+	size_t len = strspn(s, "0123456789");
+	struct ckpt_pattern_number *number;
+
+	if (!len || (s > m->name && is_digit(s[-1])) || m->found->n == CKPT_PATTERN_NUMBERS)
+		return NULL;
+	if (is_digit(p[2]) && len != (size_t)(p[2] - '0'))
+		return NULL;
+	number = &m->found->numbers[m->found->n++];
+	number->meaning = p[1];
+	number->begin = (size_t)(s - m->name);
+	number->end = number->begin + len;
+	return s + len;
+}
+
+/* Matches one sign that needs no backtracking. Returns what is left of the name, or NULL. */
+static const char *match_one(const struct matcher *m, const char *p, const char *s)
+{
+	switch (*p) {
+	case '{':
+		return take_number(m, p, s);
+	case '<':
+		return s > m->name && is_word(s[-1]) ? NULL : s;
+	case '>':
+		return is_word(*s) ? NULL : s;
+	case '?':
+		return *s ? s + 1 : NULL;
+	default:
+		return *p == *s ? s + 1 : NULL;
+	}
+}
+
+static bool match(const struct matcher *m, const char *p, const char *s)
+{
+	while (*p) {
+		if (*p == '*')
+			return match_any(m, p + 1, s);
+		if (*p == '(')
+			return match_choice(m, p, s);
+		if (*p == '~')
+			return match_separator(m, p + 1, s);
+		s = match_one(m, p, s);
+		if (!s)
+			return false;
+		p = *p == '{' ? strchr(p, '}') + 1 : p + 1;
+	}
+	return !*s;
+}
+
+bool ckpt_pattern_match(const char *pattern, const char *name, struct ckpt_pattern_match *ret)
+{
+	struct matcher m = { .name = name, .found = ret };
+
+	ret->n = 0;
+	return match(&m, pattern, name);
+}

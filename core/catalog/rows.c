@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The table of names. Frameworks' own names come first, names that only say "step" or "epoch"
+ * somewhere last; what a number means is told only where the framework's name tells it.
+ */
+#include "core/catalog/rows.h"
+
+#define PT CKPT_EXT_PT
+#define PTH CKPT_EXT_PTH
+#define CKPT CKPT_EXT_CKPT
+#define ST CKPT_EXT_SAFETENSORS
+#define BIN CKPT_EXT_BIN
+#define KERAS CKPT_EXT_KERAS
+#define NONE CKPT_EXT_NONE
+#define TORCH (PT | PTH | CKPT)
+#define MODEL (TORCH | ST | KERAS)
+#define ANY (MODEL | CKPT_EXT_OTHER | CKPT_EXT_ZIP)
+#define EVERY (~0U)
+
+#define FILE_ (1U << CKPT_KIND_FILE)
+#define BUNDLE (1U << CKPT_KIND_PREFIX)
+#define DIR_ (1U << CKPT_KIND_DIRECTORY)
+
+#define NUMBERED CKPT_ROLE_NUMBERED
+#define LAST CKPT_ROLE_LAST
+#define BEST CKPT_ROLE_BEST
+
+#define MISTAKABLE CKPT_ROW_MISTAKABLE
+#define TOP (CKPT_ROW_MISTAKABLE | CKPT_ROW_TOP)
+
+#define STEP_WORDS                                                                                 \
+	"(global_steps|global_step|global-step|steps|step|iterations|iteration|iters|iter|"        \
+	"updates|update|batch|ba|it)"
+#define EPOCH_WORDS "(epochs|epoch|ep|e)"
+#define PARTS_WORDS                                                                                \
+	"(optimizer|optim|opt|scheduler|lr_scheduler|scaler|rng|sampler|dataloader|dataset|"       \
+	"tokenizer|predictions|results|embeddings|features)"
+
+const struct ckpt_name_row ckpt_name_rows[] = {
+	/* directories that count as a whole */
+	{ "hf-trainer", "checkpoint-{s}", NONE, DIR_, NUMBERED, 0 },
+	{ "accelerate", "checkpoint_{n}", NONE, DIR_, NUMBERED, 0 },
+	{ "accelerate", "step_{s}", NONE, DIR_, NUMBERED, 0 },
+	{ "accelerate", "epoch_{e}", NONE, DIR_, NUMBERED, 0 },
+	{ "kohya-state", "*-step~{s}-state", NONE, DIR_, NUMBERED, 0 },
+	{ "kohya-state", "*-epoch~{e}-state", NONE, DIR_, NUMBERED, 0 },
+	{ "kohya-state", "*-{e6}-state", NONE, DIR_, NUMBERED, 0 },
+	{ "kohya-state", "*-state", NONE, DIR_, LAST, MISTAKABLE },
+	{ "lightning", "epoch={e}-step={s}*", CKPT, DIR_, NUMBERED, 0 },
+	{ "lightning", "last", CKPT, DIR_, LAST, 0 },
+	{ "lightning", "last-v{v}", CKPT, DIR_, LAST, 0 },
+	{ "deepspeed", "global_step{s}", NONE, DIR_, NUMBERED, 0 },
+	{ "megatron", "iter_{s7}", NONE, DIR_, NUMBERED, 0 },
+	{ "torchtitan", "step-{s}", NONE, DIR_, NUMBERED, 0 },
+	{ "amrex", "chk{s5}", NONE, DIR_, NUMBERED, 0 },
+	{ "checkpoint-best", "checkpoint~best", NONE, DIR_, BEST, 0 },
+	{ "checkpoint-last", "checkpoint~(last|latest|final)", NONE, DIR_, LAST, 0 },
+
+	/* TensorFlow bundles: the prefix */
+	{ "tf-bundle", "variables", NONE, BUNDLE, LAST, CKPT_ROW_REJECT },
+	{ "tf-bundle", "*.ckpt-{s}", NONE, BUNDLE, NUMBERED, 0 },
+	{ "tf-bundle", "(ckpt|checkpoint|ckp)~{n}", NONE | CKPT, BUNDLE, NUMBERED, 0 },
+	{ "tf-bundle", "cp~{e}*", NONE | CKPT, BUNDLE, NUMBERED, 0 },
+
+	/* files of known frameworks */
+	{ "pretrained", "pretrained_*", ANY | BIN, FILE_, CKPT_ROLE_PRETRAINED, TOP },
+	{ "lightning", "epoch={e}-step={s}*", CKPT, FILE_, NUMBERED, 0 },
+	{ "lightning", "hpc_ckpt_{n}", CKPT, FILE_, NUMBERED, 0 },
+	{ "lightning", "last", CKPT, FILE_, LAST, 0 },
+	{ "lightning", "last-v{v}", CKPT, FILE_, LAST, 0 },
+	{ "coqui", "checkpoint_{s}", PTH, FILE_, NUMBERED, 0 },
+	{ "coqui", "best_model_{s}", PTH, FILE_, BEST, 0 },
+	{ "coqui", "best_model", PTH, FILE_, BEST, 0 },
+	{ "composer", "ep{e}-ba{s}-rank{p}", PT, FILE_, NUMBERED, CKPT_ROW_RANKS },
+	{ "composer", "latest-rank{p}", PT, FILE_, LAST, CKPT_ROW_RANKS },
+	{ "fairseq", "checkpoint{e}", PT, FILE_, NUMBERED, 0 },
+	{ "fairseq", "checkpoint_{e}_{s}", PT, FILE_, NUMBERED, 0 },
+	{ "fairseq", "checkpoint_last", PT, FILE_, LAST, 0 },
+	{ "fairseq", "checkpoint_best", PT, FILE_, BEST, 0 },
+	{ "mmengine", "epoch_{e}", PTH, FILE_, NUMBERED, 0 },
+	{ "mmengine", "iter_{s}", PTH, FILE_, NUMBERED, 0 },
+	{ "espnet", "{e}epoch", PTH, FILE_, NUMBERED, 0 },
+	{ "model_N", "model_{s}", PT | PTH, FILE_, NUMBERED, MISTAKABLE },
+	{ "model_N", "model_last", PT | PTH, FILE_, LAST, 0 },
+	{ "model_N", "model_best", PT | PTH, FILE_, BEST, 0 },
+	{ "flax", "checkpoint_{s}", NONE, FILE_, NUMBERED, 0 },
+	{ "sb3", "*_{s}_steps", CKPT_EXT_ZIP, FILE_, NUMBERED, 0 },
+	{ "kohya", "*-step{s8}", ST | CKPT | PT, FILE_, NUMBERED, 0 },
+	{ "kohya", "*-{e6}", ST | CKPT, FILE_, NUMBERED, TOP },
+	{ "keras", "cp~{e}*", CKPT | KERAS, FILE_, NUMBERED, 0 },
+	{ "keras", "weights.{e}*", KERAS, FILE_, NUMBERED, 0 },
+	{ "keras", "{e}-*", KERAS, FILE_, NUMBERED, MISTAKABLE },
+	{ "gromacs", "*", CKPT_EXT_CPT, FILE_, LAST, 0 },
+	{ "checkpoint", "(checkpoint|ckpt)", ANY, FILE_, LAST, 0 },
+	{ "weights", "(model|pytorch_model|adapter_model)", MODEL | BIN, FILE_, LAST, TOP },
+
+	/* names that say it in words */
+	{ "parts", "*<" PARTS_WORDS ">*", EVERY, FILE_, LAST, CKPT_ROW_REJECT },
+	{ "epoch-step", "*<" EPOCH_WORDS "~{e}>*<" STEP_WORDS "~{s}>*", ANY | NONE, FILE_ | BUNDLE,
+	  NUMBERED, MISTAKABLE },
+	{ "epoch-step", "*<" STEP_WORDS "~{s}>*<" EPOCH_WORDS "~{e}>*", ANY | NONE, FILE_ | BUNDLE,
+	  NUMBERED, MISTAKABLE },
+	{ "step", "*<" STEP_WORDS "~{s}>*", ANY, FILE_ | BUNDLE, NUMBERED, MISTAKABLE },
+	{ "step", "*<" STEP_WORDS "~{s}>*", NONE, BUNDLE, NUMBERED, MISTAKABLE },
+	{ "step", "*<{s}~(steps|step|iterations|iters|iter|updates)>*", ANY, FILE_, NUMBERED,
+	  MISTAKABLE },
+	{ "epoch", "*<" EPOCH_WORDS "~{e}>*", ANY, FILE_ | BUNDLE, NUMBERED, MISTAKABLE },
+	{ "epoch", "*<" EPOCH_WORDS "~{e}>*", NONE, BUNDLE, NUMBERED, MISTAKABLE },
+	{ "epoch", "*<{e}~(epochs|epoch|ep)>*", ANY, FILE_, NUMBERED, MISTAKABLE },
+	{ "number", "*<(checkpoint|ckpt|chkpt)~{n}>*", ANY, FILE_ | BUNDLE, NUMBERED, 0 },
+	{ "number", "*<(model|snapshot)~{n}>*", MODEL, FILE_ | BUNDLE, NUMBERED, MISTAKABLE },
+	{ "best", "*<best>*", MODEL, FILE_ | BUNDLE, BEST, MISTAKABLE },
+	{ "last", "*<(last|latest|final)>*", MODEL, FILE_ | BUNDLE, LAST, MISTAKABLE },
+	{ "best", "*<best>*", NONE, BUNDLE, BEST, CKPT_ROW_WEAK },
+	{ "tf-bundle", "*", EVERY, BUNDLE, LAST, CKPT_ROW_WEAK },
+	{ 0 },
+};
+
+const struct ckpt_name_ext ckpt_name_exts[] = {
+	{ ".pth.tar", PTH },
+	{ ".pt.tar", PT },
+	{ ".pth", PTH },
+	{ ".pt", PT },
+	{ ".tar", PT }, /* PyTorch's tutorial names dictionaries so */
+	{ ".ckpt", CKPT },
+	{ ".safetensors", ST },
+	{ ".bin", BIN },
+	{ ".weights.h5", KERAS },
+	{ ".h5", KERAS },
+	{ ".hdf5", KERAS },
+	{ ".keras", KERAS },
+	{ ".zip", CKPT_EXT_ZIP },
+	{ ".cpt", CKPT_EXT_CPT },
+	{ ".pkl", CKPT_EXT_OTHER },
+	{ ".msgpack", CKPT_EXT_OTHER },
+	{ ".npz", CKPT_EXT_OTHER },
+	{ ".safetensors.index.json", CKPT_EXT_INDEX },
+	{ ".bin.index.json", CKPT_EXT_INDEX },
+	{ 0 },
+};
+
+const struct ckpt_name_mark ckpt_name_unfinished[] = {
+	{ ".tmp", "", "its name ends in .tmp: the writer had not finished" },
+	{ ".tmp", "??????", "a temporary file of safetensors: the writer had not finished" },
+	{ ".tmp", "(.|-|_)*", "its name holds .tmp: the writer had not finished" },
+	{ ".tempstate", "{n}", "a temporary file of TensorFlow: the writer had not finished" },
+	{ "_temp", "", "TensorFlow's staging directory: the writer had not finished" },
+	{ "_temp_", "*", "TensorFlow's staging directory: the writer had not finished" },
+	{ ".temp", "", "its name ends in .temp: the writer had not finished" },
+	{ ".partial", "", "its name ends in .partial: the writer had not finished" },
+	{ ".part", "", "its name ends in .part: the writer had not finished" },
+	{ ".incomplete", "", "its name ends in .incomplete: the writer had not finished" },
+	{ ".writing", "", "its name ends in .writing: the writer had not finished" },
+	{ 0 },
+};
+
+const struct ckpt_name_mark ckpt_name_staging[] = {
+	{ "tmp-checkpoint-{n}", NULL, "staged by the trainer: the writer had not finished" },
+	{ "checkpoint_tmp", NULL, "a temporary name of flax: the writer had not finished" },
+	{ "*.orbax-checkpoint-tmp*", NULL,
+	  "a temporary name of Orbax: the writer had not finished" },
+	{ "*.dirty*.pt", NULL, "a dirty local checkpoint: the writer had not finished" },
+	{ "*_step{n}.cpt", NULL, "a temporary name of GROMACS: the writer may not have finished" },
+	{ "(tmp_|tmp-|temp_)(checkpoint|ckpt|model|epoch|step)*", NULL,
+	  "a temporary name: the writer had not finished" },
+	{ 0 },
+};
+
+const struct ckpt_name_mark ckpt_name_superseded[] = {
+	{ "_prev", ".cpt", NULL }, { ".old", "", NULL },  { ".old", ".{n}", NULL },
+	{ ".bkp", "", NULL },	   { ".bak", "*", NULL }, { ".backup", "", NULL },
+	{ ".prev", "", NULL },	   { "~", "", NULL },	  { 0 },
+};

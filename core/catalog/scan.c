@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reads a requested directory and the run folders below it, breadth first, each directory once (by
+ * device and inode, so a link to a parent ends). Nothing is opened but directories.
+ */
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/catalog/build.h"
+#include "core/catalog/folders.h"
+#include "core/catalog/scan.h"
+#include "wire/text.h"
+
+#define CHECK_EVERY 1024 /* entries between two looks at the deadline */
+
+/* One scan under way. */
+struct scan {
+	struct ckpt_ctx *ctx;
+	struct ckpt_catalog *cat;
+	const struct ckpt_catalog_options *options;
+	struct ckpt_error *err;
+	int request;
+	struct ckpt_folders queue; /* queue.f[at] is being read */
+	size_t at;
+};
+
+/* The folder being read. */
+struct reading {
+	const struct ckpt_folder *folder;
+	int fd;
+	size_t first_set; /* of this folder */
+	struct ckpt_members members;
+	struct ckpt_folders below;
+};
+
+static int no_memory(struct scan *scan)
+{
+	return ckpt_fail(scan->err, -ENOMEM, "no memory for the list of checkpoints");
+}
+
+/* Passes @r on; the two errors of adding get their text here. */
+static int added(struct scan *scan, int r)
+{
+	if (r == -E2BIG)
+		return ckpt_fail(scan->err, r, "more than %d checkpoints in the run directories",
+				 CKPT_SETS_MAX);
+	return r == -ENOMEM ? no_memory(scan) : r;
+}
+
+static int skip(struct scan *scan, const char *dir, const char *name, enum ckpt_problem_code code,
+		const char *why)
+{
+	return added(scan, ckpt_catalog_skip(scan->cat, &(struct ckpt_skipped) {
+								.dir = dir,
+								.name = name,
+								.code = code,
+								.why = why,
+							}));
+}
+
+bool ckpt_scan_globbed(const char *globs, const char *name)
+{
+	char one[CKPT_NAME_SIZE * 4];
+
+	while (globs && *globs) {
+		size_t len = strcspn(globs, ":");
+
+		if (len && len < sizeof(one)) {
+			memcpy(one, globs, len);
+			one[len] = '\0';
+			if (!fnmatch(one, name, FNM_PERIOD))
+				return true;
+		}
+		globs += len + (globs[len] == ':');
+	}
+	return false;
+}
+
+/* S_IFDIR, S_IFREG or another type of @e, links followed; a dangling one counts as a file. */
+static mode_t type_of(int fd, const struct dirent *e)
+{
+	struct stat st;
+
+	if (e->d_type != DT_LNK && e->d_type != DT_UNKNOWN)
+		return DTTOIF(e->d_type);
+	return fstatat(fd, e->d_name, &st, 0) < 0 ? S_IFREG : st.st_mode & S_IFMT;
+}
+
+/* Reads the name by the rows, within what this place allows, then by the user's patterns. */
+static int read_name(const struct scan *scan, const struct reading *rd, const char *name,
+		     bool is_dir, struct ckpt_name *ret, const char **ret_why)
+{
+	int r = ckpt_name_parse(name, is_dir, ret, ret_why);
+	bool allowed;
+
+	if (r > CKPT_NAME_NONE)
+		return r;
+	allowed = !r && !(ret->top_only && rd->folder->depth > 0) &&
+		  !(ret->mistakable && scan->options->known_layouts_only);
+	if (allowed)
+		return 0;
+	if (name[0] == '.' || !ckpt_scan_globbed(scan->options->glob, name))
+		return CKPT_NAME_NONE;
+	if (r)
+		ckpt_name_user(name, is_dir, ret);
+	return 0;
+}
+
+static int add_candidate(struct scan *scan, struct reading *rd, const char *name,
+			 const struct ckpt_name *parsed)
+{
+	struct ckpt_set set;
+	int r;
+
+	if (ckpt_text_has_control(name))
+		return skip(scan, rd->folder->path, name, CKPT_PROBLEM_NONE,
+			    "name holds control characters");
+	r = ckpt_set_init(scan->cat, parsed, rd->folder->path, &set);
+	if (r < 0)
+		return added(scan, r);
+	set.run = (int)scan->cat->n_runs;
+	if (parsed->fold != CKPT_FOLD_NONE)
+		return added(scan, ckpt_members_add(scan->cat, &rd->members, name, parsed, &set));
+	set.name = ckpt_pool_copy(scan->cat->pool, name);
+	return set.name ? added(scan, ckpt_catalog_add(scan->cat, &set)) : no_memory(scan);
+}
+
+static bool may_descend(const struct scan *scan, const struct reading *rd, const char *name)
+{
+	if (rd->folder->depth >= CKPT_FOLDERS_DEPTH || name[0] == '.')
+		return false;
+	return ckpt_folder_plausible(name, scan->options->known_layouts_only && !rd->folder->depth);
+}
+
+static int read_entry(struct scan *scan, struct reading *rd, const struct dirent *e)
+{
+	mode_t type = type_of(rd->fd, e);
+	bool is_dir = S_ISDIR(type);
+	struct ckpt_name parsed;
+	const char *why;
+	int r = read_name(scan, rd, e->d_name, is_dir, &parsed, &why);
+
+	switch (r) {
+	case CKPT_NAME_UNFINISHED:
+		return skip(scan, rd->folder->path, e->d_name, CKPT_PROBLEM_UNFINISHED_NAME, why);
+	case CKPT_NAME_QUARANTINED:
+		return skip(scan, rd->folder->path, e->d_name, CKPT_PROBLEM_NONE, why);
+	case CKPT_NAME_NONE:
+		if (!is_dir || !may_descend(scan, rd, e->d_name))
+			return 0;
+		return added(scan,
+			     ckpt_folders_add(&rd->below, scan->cat->pool, rd->folder, e->d_name));
+	}
+	if (!is_dir && !S_ISREG(type))
+		return skip(scan, rd->folder->path, e->d_name, CKPT_PROBLEM_NONE,
+			    "neither a file nor a directory");
+	return add_candidate(scan, rd, e->d_name, &parsed);
+}
+
+static int read_entries(struct scan *scan, struct reading *rd, DIR *d)
+{
+	const struct dirent *e;
+	int r;
+
+	for (size_t n = 0; errno = 0, (e = readdir(d)); n++) {
+		if (n % CHECK_EVERY == 0) {
+			r = ckpt_ctx_expired(scan->ctx);
+			if (r < 0)
+				return ckpt_fail(scan->err, r, "time ran out while reading %s",
+						 CKPT_QUOTE(rd->folder->path));
+		}
+		scan->cat->n_entries++;
+		r = e->d_name[0] == '.' ? 0 : read_entry(scan, rd, e);
+		if (r < 0)
+			return r;
+	}
+	return errno ? ckpt_fail(scan->err, -errno, "cannot read directory %s: %s",
+				 CKPT_QUOTE(rd->folder->path), strerror(errno))
+		     : 0;
+}
+
+/* The folder becomes a run if it holds a set. */
+static int note_run(struct scan *scan, const struct reading *rd)
+{
+	struct ckpt_catalog *cat = scan->cat;
+	int r;
+
+	if (cat->n_sets == rd->first_set)
+		return 0;
+	r = ckpt_array_grow(&cat->runs, cat->n_runs, &cat->pool->runs_cap, sizeof(*cat->runs));
+	if (r < 0)
+		return no_memory(scan);
+	cat->runs[cat->n_runs++] =
+		(struct ckpt_run) { .dir = rd->folder->path, .request = scan->request };
+	return 0;
+}
+
+/* Queues the folders found below, the newest where not all have room. */
+static int queue_below(struct scan *scan, struct reading *rd)
+{
+	size_t room = CKPT_FOLDERS_MAX - scan->queue.n;
+	int r;
+
+	if (rd->below.n > room) {
+		ckpt_folders_newest_first(&rd->below);
+		r = skip(scan, rd->folder->path, rd->below.f[room].path, CKPT_PROBLEM_NONE,
+			 "more than 1024 folders: this one and older ones were not read");
+		if (r < 0)
+			return r;
+		rd->below.n = room;
+	}
+	for (size_t i = 0; i < rd->below.n; i++) {
+		r = ckpt_folders_push(&scan->queue, &rd->below.f[i]);
+		if (r < 0)
+			return no_memory(scan);
+	}
+	return 0;
+}
+
+/* Opens the folder. Descriptor, or what ckpt_dir_open() said; -EALREADY when it was read before. */
+static int open_folder(struct scan *scan, const struct ckpt_folder *folder)
+{
+	_cleanup_close_ int fd = ckpt_dir_open(AT_FDCWD, folder->path, scan->err);
+	struct stat st;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return ckpt_fail(scan->err, -errno, "cannot stat %s: %s", CKPT_QUOTE(folder->path),
+				 strerror(errno));
+	r = ckpt_pool_visit(scan->cat->pool, st.st_dev, st.st_ino);
+	if (r < 0)
+		return no_memory(scan);
+	return r ? -EALREADY : ckpt_take_fd(&fd);
+}
+
+/* Errors that are an answer for a folder below a requested one: it is no run folder of this user.
+ */
+static bool is_passable(int r)
+{
+	return r == -EACCES || r == -EPERM || r == -ENOENT || r == -ELOOP || r == -ENOTDIR ||
+	       r == -ENAMETOOLONG;
+}
+
+static int read_folder_at(struct scan *scan, struct reading *rd)
+{
+	_cleanup_closedir_ DIR *d = fdopendir(rd->fd);
+	int r;
+
+	if (!d) {
+		close(rd->fd);
+		return no_memory(scan);
+	}
+	r = read_entries(scan, rd, d);
+	if (!r)
+		r = added(scan, ckpt_members_fold(scan->cat, &rd->members));
+	if (!r)
+		r = note_run(scan, rd);
+	return r ? r : queue_below(scan, rd);
+}
+
+static int read_folder(struct scan *scan, const struct ckpt_folder *folder)
+{
+	struct reading rd = { .folder = folder, .first_set = scan->cat->n_sets };
+	int r;
+
+	if (folder->depth && ckpt_text_has_control(folder->path))
+		return skip(scan, scan->queue.f[0].path, folder->path, CKPT_PROBLEM_NONE,
+			    "name holds control characters");
+	rd.fd = open_folder(scan, folder);
+	if (rd.fd == -EALREADY)
+		return 0;
+	if (rd.fd < 0 && folder->depth && is_passable(rd.fd))
+		return skip(scan, scan->queue.f[0].path, folder->path, CKPT_PROBLEM_IO,
+			    "this folder cannot be entered");
+	if (rd.fd < 0)
+		return rd.fd;
+	r = read_folder_at(scan, &rd);
+	ckpt_members_done(&rd.members);
+	ckpt_folders_done(&rd.below);
+	return r;
+}
+
+static int read_queue(struct scan *scan)
+{
+	int r;
+
+	for (scan->at = 0; scan->at < scan->queue.n; scan->at++) {
+		struct ckpt_folder folder = scan->queue.f[scan->at]; /* the queue grows */
+
+		r = read_folder(scan, &folder);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int ckpt_catalog_scan(struct ckpt_ctx *ctx, struct ckpt_catalog *cat, const char *dir, int request,
+		      const struct ckpt_catalog_options *options, struct ckpt_error *err)
+{
+	static const struct ckpt_catalog_options none;
+	struct scan scan = {
+		.ctx = ctx,
+		.cat = cat,
+		.options = options ? options : &none,
+		.err = err,
+		.request = request,
+	};
+	int r;
+
+	if (dir[0] != '/' || ckpt_text_has_control(dir))
+		return ckpt_fail(err, -EINVAL, "%s is no absolute path without control characters",
+				 CKPT_QUOTE(dir));
+	if (ckpt_catalog_reserve(cat, 0) < 0)
+		return no_memory(&scan);
+	r = added(&scan, ckpt_folders_add(&scan.queue, cat->pool, NULL, dir));
+	if (!r)
+		r = read_queue(&scan);
+	ckpt_folders_done(&scan.queue);
+	if (!r)
+		r = ckpt_catalog_order(cat, err);
+	return r ? r : added(&scan, ckpt_catalog_reserve(cat, 64));
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From a set of the catalog to its report.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/catalog/names.h"
+#include "core/integrity/verify.h"
+
+/* Stands in where no report could be allocated. */
+static const struct ckpt_report no_memory = {
+	.verdict = {
+		.status = CKPT_UNREADABLE,
+		.problem = {
+			.code = CKPT_PROBLEM_IO,
+			.offset = CKPT_NO_OFFSET,
+			.detail = "no memory for its report",
+		},
+	},
+};
+
+static void reject(struct ckpt_report *report, enum ckpt_status status, enum ckpt_problem_code code,
+		   const char *file)
+{
+	report->verdict.status = status;
+	report->verdict.evidence = CKPT_EVIDENCE_NONE;
+	report->verdict.problem = (struct ckpt_problem) { .code = code, .offset = CKPT_NO_OFFSET };
+	snprintf(report->verdict.problem.file, sizeof(report->verdict.problem.file), "%s", file);
+}
+
+/* A verdict that decides over the whole set before another: could not find out is said before any
+ * answer but damage. */
+static int severity(enum ckpt_status status)
+{
+	static const int of[] = {
+		[CKPT_VALID] = 0,      [CKPT_MISSING] = 1, [CKPT_INCOMPLETE] = 2,
+		[CKPT_UNREADABLE] = 3, [CKPT_CORRUPT] = 4,
+	};
+
+	return of[status];
+}
+
+/* Folds a rank's verdict into that of the set. */
+static void fold(struct ckpt_report *report, const struct ckpt_report *member)
+{
+	struct ckpt_verdict *all = &report->verdict;
+	const struct ckpt_verdict *one = &member->verdict;
+
+	all->size_bytes += one->size_bytes;
+	all->bytes_read += one->bytes_read;
+	all->seconds += one->seconds;
+	report->tensors += member->tensors;
+	if (one->note[0])
+		memcpy(all->note, one->note, sizeof(all->note));
+	if (one->evidence < all->evidence)
+		all->evidence = one->evidence;
+	if (severity(one->status) <= severity(all->status))
+		return;
+	all->status = one->status;
+	all->problem = one->problem;
+}
+
+/* Ranks count from 0 without a gap; @i is the place of @name in the sorted list. */
+static bool rank_fits(const char *name, int64_t i)
+{
+	struct ckpt_name parsed;
+	const char *why;
+
+	return !ckpt_name_parse(name, false, &parsed, &why) && parsed.part == i;
+}
+
+static void verify_ranks(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_set *set,
+			 enum ckpt_level level, struct ckpt_report *report)
+{
+	_cleanup_free_ struct ckpt_report *member = calloc(1, sizeof(*member));
+	struct ckpt_target target = { .dirfd = dirfd, .kind = CKPT_KIND_FILE };
+
+	if (!member) {
+		*report = no_memory;
+		return;
+	}
+	for (int i = 0; set->members[i]; i++) {
+		target.name = set->members[i];
+		ckpt_verify(ctx, &target, level, i ? member : report);
+		if (i)
+			fold(report, member);
+		if (report->verdict.status == CKPT_VALID && !rank_fits(target.name, i)) {
+			reject(report, CKPT_INCOMPLETE, CKPT_PROBLEM_SHARD_MISSING, target.name);
+			snprintf(report->verdict.problem.detail,
+				 sizeof(report->verdict.problem.detail),
+				 "the file of rank %d is missing", i);
+		}
+	}
+}
+
+static void verify_at(struct ckpt_ctx *ctx, const struct ckpt_set *set, enum ckpt_level level,
+		      struct ckpt_report *report)
+{
+	struct ckpt_error err = { 0 };
+	_cleanup_close_ int dirfd = ckpt_dir_open(AT_FDCWD, set->dir, &err);
+	struct ckpt_target target = { .dirfd = dirfd, .name = set->name, .kind = set->kind };
+
+	if (dirfd < 0) {
+		memset(report, 0, sizeof(*report));
+		reject(report, dirfd == -ENOENT ? CKPT_MISSING : CKPT_UNREADABLE, CKPT_PROBLEM_IO,
+		       set->name);
+		snprintf(report->verdict.problem.detail, sizeof(report->verdict.problem.detail),
+			 "%.383s", err.text);
+	} else if (set->ranks) {
+		verify_ranks(ctx, dirfd, set, level, report);
+	} else {
+		ckpt_verify(ctx, &target, level, report);
+	}
+}
+
+const struct ckpt_report *ckpt_set_verify(struct ckpt_ctx *ctx, struct ckpt_set *set,
+					  enum ckpt_level level)
+{
+	if (set->report && set->report_level >= level)
+		return set->report;
+	if (!set->report)
+		set->report = calloc(1, sizeof(*set->report));
+	if (!set->report)
+		return &no_memory;
+	verify_at(ctx, set, level, set->report);
+	set->report_level = level;
+	return set->report;
+}

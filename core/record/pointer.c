@@ -229,8 +229,9 @@ int ckpt_pointer_tf_load(struct ckpt_ctx *ctx, int dirfd, char *ret, size_t size
 	if (r != 0)
 		return r;
 	base_name(last_named(&p, CURRENT), name, sizeof(name));
-	if (!ckpt_text_copy(ret, size, name))
+	if (strlen(name) >= size)
 		return torn(err, "names a checkpoint with too long a name");
+	memcpy(ret, name, strlen(name) + 1);
 	return 0;
 }
 

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The scan's loop, arguments and words. What an opcode does stands in pickle_ops.c.
+ */
+#include "core/format/pickle.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/format/pickle_scan.h"
+#include "wire/cleanup.h"
+
+#define LINE_MAX_BYTES 65536 /* of protocol 0: no name or number is longer */
+
+static const struct {
+	const char *text;
+	uint8_t element;
+} own_words[] = {
+	{ "storage", 0 },
+	{ "_rebuild_", 0 }, /* by prefix */
+	{ "DoubleStorage", 8 },
+	{ "FloatStorage", 4 },
+	{ "HalfStorage", 2 },
+	{ "BFloat16Storage", 2 },
+	{ "LongStorage", 8 },
+	{ "IntStorage", 4 },
+	{ "ShortStorage", 2 },
+	{ "CharStorage", 1 },
+	{ "ByteStorage", 1 },
+	{ "BoolStorage", 1 },
+	{ "ComplexDoubleStorage", 16 },
+	{ "ComplexFloatStorage", 8 },
+	{ "QInt8Storage", 1 },
+	{ "QUInt8Storage", 1 },
+	{ "QInt32Storage", 4 },
+	{ "UntypedStorage", 1 },
+};
+
+#define N_OWN (sizeof(own_words) / sizeof(own_words[0]))
+
+/* All functions that give a tensor begin with _rebuild_. */
+uint8_t ckpt_pickle_word(const struct ckpt_pickle_sink *sink, const struct ckpt_pickle_arg *text)
+{
+	if (text->cut || text->len == 0)
+		return 0;
+	if (strncmp(text->text, "_rebuild_", 9) == 0)
+		return CKPT_WORD_REBUILD;
+	for (size_t i = 0; i < sink->n_words; i++)
+		if (strcmp(sink->words[i], text->text) == 0)
+			return CKPT_WORD_CALLER + i;
+	for (size_t i = 0; i < N_OWN; i++)
+		if (strcmp(own_words[i].text, text->text) == 0)
+			return i + 1;
+	return 0;
+}
+
+uint8_t ckpt_pickle_element(uint8_t word)
+{
+	return word >= 1 && word <= N_OWN ? own_words[word - 1].element : 0;
+}
+
+bool ckpt_pickle_digits(const struct ckpt_pickle_arg *text, uint64_t *ret)
+{
+	uint64_t v = 0;
+
+	if (text->len == 0 || text->cut || (text->text[0] == '0' && text->len > 1))
+		return false;
+	for (size_t i = 0; i < text->len; i++) {
+		unsigned int digit = (unsigned char)text->text[i] - (unsigned int)'0';
+
+		if (digit > 9 || __builtin_mul_overflow(v, 10, &v) ||
+		    __builtin_add_overflow(v, digit, &v))
+			return false;
+	}
+	*ret = v;
+	return true;
+}
+
+struct ckpt_pickle_value ckpt_pickle_value_of(const struct ckpt_pickle_scan *s,
+					      const struct ckpt_pickle_slot *slot)
+{
+	static const uint8_t kinds[] = {
+		[CKPT_TAG_NONE] = CKPT_PICKLE_NONE,   [CKPT_TAG_BOOL] = CKPT_PICKLE_BOOL,
+		[CKPT_TAG_INT] = CKPT_PICKLE_INT,     [CKPT_TAG_FLOAT] = CKPT_PICKLE_FLOAT,
+		[CKPT_TAG_TEXT] = CKPT_PICKLE_TEXT,   [CKPT_TAG_WORD] = CKPT_PICKLE_TEXT,
+		[CKPT_TAG_DIGITS] = CKPT_PICKLE_TEXT, [CKPT_TAG_TENSOR] = CKPT_PICKLE_TENSOR,
+		[CKPT_TAG_STORAGE] = CKPT_PICKLE_OPAQUE,
+	};
+	struct ckpt_pickle_value v = { .kind = kinds[slot->tag] };
+
+	if (slot->tag == CKPT_TAG_FLOAT)
+		v.f = slot->f;
+	else if (slot->tag == CKPT_TAG_TEXT && slot->value)
+		memcpy(v.text, s->texts[slot->value - 1], sizeof(v.text));
+	else if (slot->tag == CKPT_TAG_INT || slot->tag == CKPT_TAG_BOOL)
+		v.i = slot->i;
+	return v;
+}
+
+/* Little-endian number of @len bytes. */
+static int take_number(struct ckpt_pickle_scan *s, size_t len, uint64_t *ret)
+{
+	uint8_t raw[8] = { 0 };
+	uint64_t v = 0;
+	int r;
+
+	r = ckpt_stream_take(s->in, raw, len, s->err);
+	for (size_t i = 8; i-- > 0;)
+		v = v << 8 | raw[i];
+	*ret = v;
+	return r;
+}
+
+/* A text with its length before it; what is not kept is skipped. */
+static int take_text(struct ckpt_pickle_scan *s, size_t len_size, struct ckpt_pickle_arg *a)
+{
+	uint64_t len;
+	int r;
+
+	r = take_number(s, len_size, &len);
+	if (r)
+		return r;
+	a->cut = len > CKPT_PICKLE_TEXT;
+	a->len = a->cut ? CKPT_PICKLE_TEXT : len;
+	r = ckpt_stream_take(s->in, a->text, a->len, s->err);
+	a->text[a->len] = '\0';
+	return r ? r : ckpt_stream_take(s->in, NULL, len - a->len, s->err);
+}
+
+/* A line without its newline. */
+static int take_line(struct ckpt_pickle_scan *s, struct ckpt_pickle_arg *a)
+{
+	char c;
+	int r;
+
+	a->len = 0;
+	a->cut = false;
+	for (size_t i = 0; i < LINE_MAX_BYTES; i++) {
+		r = ckpt_stream_take(s->in, &c, 1, s->err);
+		if (r)
+			return r;
+		if (c == '\n') {
+			a->text[a->len] = '\0';
+			return 0;
+		}
+		if (a->len < CKPT_PICKLE_TEXT)
+			a->text[a->len++] = c;
+		else
+			a->cut = true;
+	}
+	return CKPT_PICKLE_BAD;
+}
+
+/* Reads the argument of a row. 0, CKPT_PICKLE_TORN (the stream's END), BAD or an errno. */
+static int take_arg(struct ckpt_pickle_scan *s, enum ckpt_pickle_arg_kind kind,
+		    struct ckpt_pickle_arg *a)
+{
+	int r;
+
+	switch (kind) {
+	case CKPT_ARG_INVALID:
+		return CKPT_PICKLE_BAD;
+	case CKPT_ARG_NONE:
+		return 0;
+	case CKPT_ARG_U8:
+	case CKPT_ARG_U16:
+	case CKPT_ARG_U32:
+	case CKPT_ARG_U64:
+		return take_number(s, (size_t)1 << (kind - CKPT_ARG_U8), &a->num);
+	case CKPT_ARG_TEXT8:
+		return take_text(s, 1, a);
+	case CKPT_ARG_TEXT32:
+		return take_text(s, 4, a);
+	case CKPT_ARG_TEXT64:
+		return take_text(s, 8, a);
+	case CKPT_ARG_LINES:
+		r = take_line(s, a);
+		return r ? r : take_line(s, a);
+	case CKPT_ARG_LINE:
+		return take_line(s, a);
+	}
+	return CKPT_PICKLE_BAD;
+}
+
+_Static_assert(CKPT_STREAM_END == CKPT_PICKLE_TORN, "the end of the stream is a torn pickle");
+
+/* Runs opcodes until STOP, which leaves exactly the object. */
+static int run(struct ckpt_pickle_scan *s, struct ckpt_pickle_arg *a)
+{
+	uint8_t code = 0;
+	int r;
+
+	for (;;) {
+		r = ckpt_stream_take(s->in, &code, 1, s->err);
+		if (r)
+			return r;
+		if (code == '.')
+			break;
+		r = take_arg(s, ckpt_pickle_ops[code].arg, a);
+		if (r == 0)
+			r = ckpt_pickle_step(s, &ckpt_pickle_ops[code], a);
+		if (r)
+			return r;
+		if (s->stop)
+			return CKPT_PICKLE_STOPPED;
+	}
+	if (s->n == 0 || s->mark)
+		return CKPT_PICKLE_BAD;
+	s->sum.top = ckpt_pickle_value_of(s, &s->stack[s->n - 1]);
+	return 0;
+}
+
+int ckpt_pickle_scan(struct ckpt_stream *in, const struct ckpt_pickle_sink *sink,
+		     struct ckpt_pickle_summary *ret, struct ckpt_error *err)
+{
+	_cleanup_free_ struct ckpt_pickle_memo *memo = calloc(1, sizeof(*memo));
+	struct ckpt_pickle_scan s = { .in = in, .sink = sink, .err = err, .memo = memo };
+	struct ckpt_pickle_arg a = { 0 };
+	int r;
+
+	if (!memo)
+		return ckpt_fail(err, -ENOMEM, "no memory for the scan of a pickle");
+	r = run(&s, &a);
+	free(s.stack);
+	if (r == 0)
+		*ret = s.sum;
+	return r;
+}

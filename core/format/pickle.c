@@ -4,6 +4,7 @@
  */
 #include "core/format/pickle.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,24 +77,34 @@ bool ckpt_pickle_digits(const struct ckpt_pickle_arg *text, uint64_t *ret)
 	return true;
 }
 
+static const char *word_text(const struct ckpt_pickle_sink *sink, uint8_t word)
+{
+	return word >= CKPT_WORD_CALLER ? sink->words[word - CKPT_WORD_CALLER]
+					: own_words[word - 1].text;
+}
+
 struct ckpt_pickle_value ckpt_pickle_value_of(const struct ckpt_pickle_scan *s,
 					      const struct ckpt_pickle_slot *slot)
 {
 	static const uint8_t kinds[] = {
-		[CKPT_TAG_NONE] = CKPT_PICKLE_NONE,   [CKPT_TAG_BOOL] = CKPT_PICKLE_BOOL,
-		[CKPT_TAG_INT] = CKPT_PICKLE_INT,     [CKPT_TAG_FLOAT] = CKPT_PICKLE_FLOAT,
-		[CKPT_TAG_TEXT] = CKPT_PICKLE_TEXT,   [CKPT_TAG_WORD] = CKPT_PICKLE_TEXT,
-		[CKPT_TAG_DIGITS] = CKPT_PICKLE_TEXT, [CKPT_TAG_TENSOR] = CKPT_PICKLE_TENSOR,
+		[CKPT_TAG_NONE] = CKPT_PICKLE_NONE,	 [CKPT_TAG_BOOL] = CKPT_PICKLE_BOOL,
+		[CKPT_TAG_INT] = CKPT_PICKLE_INT,	 [CKPT_TAG_FLOAT] = CKPT_PICKLE_FLOAT,
+		[CKPT_TAG_TEXT] = CKPT_PICKLE_TEXT,	 [CKPT_TAG_WORD] = CKPT_PICKLE_TEXT,
+		[CKPT_TAG_DIGITS] = CKPT_PICKLE_TEXT,	 [CKPT_TAG_TENSOR] = CKPT_PICKLE_TENSOR,
 		[CKPT_TAG_STORAGE] = CKPT_PICKLE_OPAQUE,
 	};
 	struct ckpt_pickle_value v = { .kind = kinds[slot->tag] };
 
 	if (slot->tag == CKPT_TAG_FLOAT)
 		v.f = slot->f;
-	else if (slot->tag == CKPT_TAG_TEXT && slot->value)
-		memcpy(v.text, s->texts[slot->value - 1], sizeof(v.text));
 	else if (slot->tag == CKPT_TAG_INT || slot->tag == CKPT_TAG_BOOL)
 		v.i = slot->i;
+	else if (slot->tag == CKPT_TAG_TEXT && slot->value)
+		memcpy(v.text, s->texts[slot - s->stack], sizeof(v.text));
+	else if (slot->tag == CKPT_TAG_DIGITS)
+		snprintf(v.text, sizeof(v.text), "%llu", (unsigned long long)slot->value);
+	else if (slot->tag == CKPT_TAG_WORD)
+		snprintf(v.text, sizeof(v.text), "%s", word_text(s->sink, slot->word));
 	return v;
 }
 
@@ -213,16 +224,18 @@ static int run(struct ckpt_pickle_scan *s, struct ckpt_pickle_arg *a)
 int ckpt_pickle_scan(struct ckpt_stream *in, const struct ckpt_pickle_sink *sink,
 		     struct ckpt_pickle_summary *ret, struct ckpt_error *err)
 {
-	_cleanup_free_ struct ckpt_pickle_memo *memo = calloc(1, sizeof(*memo));
-	struct ckpt_pickle_scan s = { .in = in, .sink = sink, .err = err, .memo = memo };
+	_cleanup_free_ struct ckpt_pickle_scan *s = calloc(1, sizeof(*s));
 	struct ckpt_pickle_arg a = { 0 };
 	int r;
 
-	if (!memo)
+	if (!s)
 		return ckpt_fail(err, -ENOMEM, "no memory for the scan of a pickle");
-	r = run(&s, &a);
-	free(s.stack);
+	s->in = in;
+	s->sink = sink;
+	s->err = err;
+	r = run(s, &a);
+	free(s->stack);
 	if (r == 0)
-		*ret = s.sum;
+		*ret = s->sum;
 	return r;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a pickle says, without unpickling it: opcodes move tags over a bounded stack, no name is ever resolved and
- * nothing is built. Found on the way: names and values of the top-level dict, elements of a top-level list, and
- * PyTorch's storages. Memory is bounded whatever the pickle holds. Opcodes: Python's pickletools.
+ * What a pickle says, without unpickling it: opcodes move tags over a bounded stack, no name is
+ * ever resolved and nothing is built. Found on the way: names and values of the top-level dict,
+ * elements of a top-level list, and PyTorch's storages. Memory is bounded whatever the pickle
+ * holds. Opcodes: Python's pickletools.
  */
 #ifndef CKPT_CORE_FORMAT_PICKLE_H
 #define CKPT_CORE_FORMAT_PICKLE_H
@@ -32,24 +33,26 @@ enum ckpt_pickle_kind {
 
 struct ckpt_pickle_value {
 	enum ckpt_pickle_kind kind;
-	int64_t i; /* BOOL, INT */
-	double f;  /* FLOAT */
-	char text[64]; /* TEXT below a known word: cut; may be empty */
+	int64_t i;     /* BOOL, INT */
+	double f;      /* FLOAT */
+	char text[64]; /* TEXT: cut; empty if it was not kept */
 };
 
-/* ('storage', torch.XStorage, key, location, numel): a tensor's bytes, kept elsewhere under @key. */
+/* ('storage', torch.XStorage, key, location, numel): a tensor's bytes, kept elsewhere under @key.
+ */
 struct ckpt_pickle_storage {
-	bool has_key;	    /* false: a key that was seen before and not remembered, or no number */
-	uint64_t key;	    /* decimal, as PyTorch names them */
+	bool has_key; /* false: a key that was seen before and not remembered, or no number */
+	uint64_t key; /* decimal, as PyTorch names them */
 	uint64_t numel;
-	uint8_t element;    /* bytes an element; 0 = unknown type */
+	uint8_t element; /* bytes an element; 0 = unknown type */
 };
 
 /* What the caller wants to hear. Callbacks may be NULL and end the scan by returning false. */
 struct ckpt_pickle_sink {
 	const char *const *words; /* top-level names of interest, at most 96 */
 	size_t n_words;
-	/* A name in the top-level dict, or a string in the top-level list, in order; not terminated, cut at 255. */
+	/* A name in the top-level dict, or a string in the top-level list, in order; cut at 63
+	 * bytes. */
 	bool (*name)(void *arg, const char *text, size_t len);
 	/* A pair of the top-level dict whose key is words[@word]. */
 	bool (*item)(void *arg, size_t word, const struct ckpt_pickle_value *value);

@@ -48,6 +48,6 @@ struct ckpt_pickle_slot ckpt_pickle_memo_get(const struct ckpt_pickle_memo *memo
 	size_t i = find(memo, index);
 
 	if (memo->index[i] == 0)
-		return (struct ckpt_pickle_slot){ .tag = CKPT_TAG_UNSEEN };
+		return (struct ckpt_pickle_slot) { .tag = CKPT_TAG_UNSEEN };
 	return memo->slot[i];
 }

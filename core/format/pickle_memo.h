@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The tags of the pickle scan, and its memo: identical strings and classes come back by number, so those of
- * interest are remembered, all others are not.
+ * The tags of the pickle scan, and its memo: identical strings and classes come back by number, so
+ * those of interest are remembered, all others are not.
  */
 #ifndef CKPT_CORE_FORMAT_PICKLE_MEMO_H
 #define CKPT_CORE_FORMAT_PICKLE_MEMO_H
@@ -16,7 +16,7 @@ enum ckpt_pickle_tag {
 	CKPT_TAG_BOOL,
 	CKPT_TAG_INT,
 	CKPT_TAG_FLOAT,
-	CKPT_TAG_TEXT,	 /* value: index into the scan's texts plus one, or 0 */
+	CKPT_TAG_TEXT,	 /* value: 1 if the scan kept its text for this slot */
 	CKPT_TAG_WORD,	 /* a string of interest */
 	CKPT_TAG_DIGITS, /* a string that is a decimal number */
 	CKPT_TAG_GLOBAL, /* a class or function; word 0 = none of interest */
@@ -47,7 +47,8 @@ struct ckpt_pickle_memo {
 	struct ckpt_pickle_slot slot[CKPT_MEMO_SLOTS];
 };
 
-/* Remembers @slot as number @index if it is of interest and there is room; else forgets that number. */
+/* Remembers @slot as number @index if it is of interest and there is room; else forgets that
+ * number. */
 void ckpt_pickle_memo_put(struct ckpt_pickle_memo *memo, uint64_t index,
 			  struct ckpt_pickle_slot slot);
 

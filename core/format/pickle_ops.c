@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What each opcode does to the stack of tags: one table row an opcode. Slot 0 is the object itself. No opcode may
- * take slots across a mark, as in Python; what would fail there is "bad" here.
+ * What each opcode does to the stack of tags: one table row an opcode. Slot 0 is the object itself.
+ * No opcode may take slots across a mark, as in Python; what would fail there is "bad" here.
  */
 #include <endian.h>
 #include <errno.h>
@@ -30,7 +30,7 @@ static int push(struct ckpt_pickle_scan *s, struct ckpt_pickle_slot slot)
 
 static int push_tag(struct ckpt_pickle_scan *s, enum ckpt_pickle_tag tag)
 {
-	return push(s, (struct ckpt_pickle_slot){ .tag = tag });
+	return push(s, (struct ckpt_pickle_slot) { .tag = tag });
 }
 
 /* Slots above the topmost mark. */
@@ -49,43 +49,17 @@ static bool pop_mark(struct ckpt_pickle_scan *s)
 	return true;
 }
 
-/* Whether the next slot is a direct member of the object in slot 0, and whether at an even place of it. */
-static bool member_next(const struct ckpt_pickle_scan *s, bool *ret_even)
+/* Keeps the beginning of a text that may be a name or value of the top-level object. Whether it
+ * did. */
+static bool keep_text(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 {
-	size_t base = s->mark == 2 ? 2 : 1;
+	size_t len = a->len < CKPT_PICKLE_KEPT ? a->len : CKPT_PICKLE_KEPT - 1;
 
-	if (s->n < base || s->stack[0].tag == CKPT_TAG_MARK || (s->mark != 0 && s->mark != 2))
+	if (s->n >= CKPT_PICKLE_TEXTS || (s->mark != 0 && s->mark != 2))
 		return false;
-	*ret_even = (s->n - base) % 2 == 0;
-	return s->mark == 2 || s->n <= 2;
-}
-
-/* Tells a string that becomes a key of the top-level dict, or an element of the top-level list. */
-static void tell_name(struct ckpt_pickle_scan *s, const char *text, size_t len)
-{
-	uint8_t tag = s->n ? s->stack[0].tag : CKPT_TAG_UNSEEN;
-	bool even;
-
-	if (!s->sink->name || !member_next(s, &even))
-		return;
-	if (tag != CKPT_TAG_LIST && (!even || (tag != CKPT_TAG_DICT && tag != CKPT_TAG_OBJECT)))
-		return;
-	s->stop = s->stop || !s->sink->name(s->sink->arg, text, len);
-}
-
-/* A value below a known key of the top-level dict is worth its text: index plus one, or 0. */
-static uint64_t keep_text(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
-{
-	bool even;
-	char *kept;
-
-	if (!member_next(s, &even) || even || s->stack[s->n - 1].tag != CKPT_TAG_WORD ||
-	    s->n_texts == CKPT_PICKLE_TEXTS)
-		return 0;
-	kept = s->texts[s->n_texts];
-	memcpy(kept, a->text, sizeof(s->texts[0]) - 1);
-	kept[a->len < sizeof(s->texts[0]) ? a->len : sizeof(s->texts[0]) - 1] = '\0';
-	return ++s->n_texts;
+	memcpy(s->texts[s->n], a->text, len);
+	s->texts[s->n][len] = '\0';
+	return true;
 }
 
 static int run_text(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
@@ -93,7 +67,6 @@ static int run_text(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 	struct ckpt_pickle_slot slot = { .tag = CKPT_TAG_TEXT };
 	uint64_t value;
 
-	tell_name(s, a->text, a->len);
 	slot.word = ckpt_pickle_word(s->sink, a);
 	if (slot.word) {
 		slot.tag = CKPT_TAG_WORD;
@@ -120,8 +93,8 @@ static int run_quoted(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *
 
 static int run_global(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 {
-	return push(s, (struct ckpt_pickle_slot){ .tag = CKPT_TAG_GLOBAL,
-						  .word = ckpt_pickle_word(s->sink, a) });
+	return push(s, (struct ckpt_pickle_slot) { .tag = CKPT_TAG_GLOBAL,
+						   .word = ckpt_pickle_word(s->sink, a) });
 }
 
 static int run_stack_global(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
@@ -151,12 +124,12 @@ static int run_mark(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 
 static int run_int(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 {
-	return push(s, (struct ckpt_pickle_slot){ .tag = CKPT_TAG_INT, .value = a->num });
+	return push(s, (struct ckpt_pickle_slot) { .tag = CKPT_TAG_INT, .value = a->num });
 }
 
 static int run_int32(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 {
-	return push(s, (struct ckpt_pickle_slot){ .tag = CKPT_TAG_INT, .i = (int32_t)a->num });
+	return push(s, (struct ckpt_pickle_slot) { .tag = CKPT_TAG_INT, .i = (int32_t)a->num });
 }
 
 /* LONG1: little-endian two's complement of any length; beyond 64 bit it is just a number. */
@@ -168,7 +141,7 @@ static int run_long(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 		return push_tag(s, CKPT_TAG_OPAQUE);
 	for (size_t i = a->len; i-- > 0;)
 		v = v << 8 | (uint8_t)a->text[i];
-	return push(s, (struct ckpt_pickle_slot){ .tag = CKPT_TAG_INT, .value = v });
+	return push(s, (struct ckpt_pickle_slot) { .tag = CKPT_TAG_INT, .value = v });
 }
 
 /* INT and LONG as decimal lines: "5", "5L", and "00"/"01" for the booleans of protocol 0. */
@@ -215,7 +188,7 @@ static int run_put(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 {
 	if (above_mark(s) < 1)
 		return CKPT_PICKLE_BAD;
-	ckpt_pickle_memo_put(s->memo, a->num, s->stack[s->n - 1]);
+	ckpt_pickle_memo_put(&s->memo, a->num, s->stack[s->n - 1]);
 	return 0;
 }
 
@@ -229,14 +202,7 @@ static int run_memoize(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg 
 
 static int run_get(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 {
-	struct ckpt_pickle_slot slot = ckpt_pickle_memo_get(s->memo, a->num);
-	const char *word;
-
-	if (slot.tag == CKPT_TAG_WORD && slot.word >= CKPT_WORD_CALLER) {
-		word = s->sink->words[slot.word - CKPT_WORD_CALLER];
-		tell_name(s, word, strlen(word));
-	}
-	return push(s, slot);
+	return push(s, ckpt_pickle_memo_get(&s->memo, a->num));
 }
 
 /* PUT and GET of protocol 0 name the number as a line. */
@@ -274,8 +240,15 @@ static int run_pop_mark(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg
 
 static int run_dup(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 {
+	struct ckpt_pickle_slot slot;
+
 	(void)a;
-	return above_mark(s) ? push(s, s->stack[s->n - 1]) : CKPT_PICKLE_BAD;
+	if (above_mark(s) < 1)
+		return CKPT_PICKLE_BAD;
+	slot = s->stack[s->n - 1];
+	if (slot.tag == CKPT_TAG_TEXT)
+		slot.value = 0; /* texts are kept by slot */
+	return push(s, slot);
 }
 
 /* Pops callee and arguments and pushes what they give: a tensor if the callee rebuilds one. */
@@ -311,7 +284,7 @@ static bool note_storage(struct ckpt_pickle_scan *s, const struct ckpt_pickle_sl
 	if (count < 5 || count > 6 || p[0].tag != CKPT_TAG_WORD || p[0].word != CKPT_WORD_STORAGE ||
 	    p[4].tag != CKPT_TAG_INT || p[4].i < 0)
 		return false;
-	s->storage = (struct ckpt_pickle_storage){
+	s->storage = (struct ckpt_pickle_storage) {
 		.has_key = p[2].tag == CKPT_TAG_DIGITS,
 		.key = p[2].tag == CKPT_TAG_DIGITS ? p[2].value : 0,
 		.numel = p[4].i,
@@ -343,6 +316,15 @@ static int run_persistent(struct ckpt_pickle_scan *s, const struct ckpt_pickle_a
 	return push_tag(s, CKPT_TAG_OBJECT);
 }
 
+/* Tells the string in slot @i, if it is one, as a name of the top-level object. */
+static void tell_name(struct ckpt_pickle_scan *s, size_t i)
+{
+	struct ckpt_pickle_value v = ckpt_pickle_value_of(s, &s->stack[i]);
+
+	if (v.kind == CKPT_PICKLE_TEXT && v.text[0] && s->sink->name)
+		s->stop = s->stop || !s->sink->name(s->sink->arg, v.text, strlen(v.text));
+}
+
 /* Pairs from slot @first on belong to the top-level dict: tells those of interest. */
 static void tell_pairs(struct ckpt_pickle_scan *s, size_t first)
 {
@@ -351,11 +333,12 @@ static void tell_pairs(struct ckpt_pickle_scan *s, size_t first)
 		struct ckpt_pickle_value v;
 
 		s->sum.items++;
+		tell_name(s, i);
 		s->sum.tensors += value->tag == CKPT_TAG_TENSOR || value->tag == CKPT_TAG_UNSEEN;
 		if (key->tag != CKPT_TAG_WORD || key->word < CKPT_WORD_CALLER || !s->sink->item)
 			continue;
 		v = ckpt_pickle_value_of(s, value);
-		s->stop = !s->sink->item(s->sink->arg, key->word - CKPT_WORD_CALLER, &v);
+		s->stop = s->stop || !s->sink->item(s->sink->arg, key->word - CKPT_WORD_CALLER, &v);
 	}
 }
 
@@ -381,6 +364,29 @@ static int run_setitems(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg
 	return 0;
 }
 
+static int run_append(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
+{
+	(void)a;
+	if (above_mark(s) < 2)
+		return CKPT_PICKLE_BAD;
+	if (s->n == 2 && s->stack[0].tag == CKPT_TAG_LIST)
+		tell_name(s, 1);
+	s->n--;
+	return 0;
+}
+
+static int run_appends(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
+{
+	(void)a;
+	if (s->mark < 2)
+		return CKPT_PICKLE_BAD;
+	if (s->mark == 2 && s->stack[0].tag == CKPT_TAG_LIST)
+		for (size_t i = 2; i < s->n && !s->stop; i++)
+			tell_name(s, i);
+	pop_mark(s);
+	return 0;
+}
+
 static int run_dict(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 {
 	(void)a;
@@ -392,10 +398,22 @@ static int run_dict(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 	return push_tag(s, CKPT_TAG_DICT);
 }
 
-#define RUN(kind, fn) { .arg = CKPT_ARG_##kind, .run = (fn) }
-#define PUSH(kind, t) { .arg = CKPT_ARG_##kind, .pushes = true, .tag = CKPT_TAG_##t }
-#define POPS(kind, n) { .arg = CKPT_ARG_##kind, .pops = (n) }
-#define MAKE(n, t) { .arg = CKPT_ARG_NONE, .pops = (n), .pushes = true, .tag = CKPT_TAG_##t }
+#define RUN(kind, fn)                                                                              \
+	{                                                                                          \
+		.arg = CKPT_ARG_##kind, .run = (fn)                                                \
+	}
+#define PUSH(kind, t)                                                                              \
+	{                                                                                          \
+		.arg = CKPT_ARG_##kind, .pushes = true, .tag = CKPT_TAG_##t                        \
+	}
+#define POPS(kind, n)                                                                              \
+	{                                                                                          \
+		.arg = CKPT_ARG_##kind, .pops = (n)                                                \
+	}
+#define MAKE(n, t)                                                                                 \
+	{                                                                                          \
+		.arg = CKPT_ARG_NONE, .pops = (n), .pushes = true, .tag = CKPT_TAG_##t             \
+	}
 
 const struct ckpt_pickle_op ckpt_pickle_ops[256] = {
 	['('] = RUN(NONE, run_mark),
@@ -444,8 +462,8 @@ const struct ckpt_pickle_op ckpt_pickle_ops[256] = {
 	['i'] = RUN(LINES, run_instance),
 	['o'] = RUN(NONE, run_instance),
 	['b'] = POPS(NONE, 1),
-	['a'] = POPS(NONE, 1),
-	['e'] = RUN(NONE, run_pop_mark),
+	['a'] = RUN(NONE, run_append),
+	['e'] = RUN(NONE, run_appends),
 	[0x90] = RUN(NONE, run_pop_mark),
 	['s'] = RUN(NONE, run_setitem),
 	['u'] = RUN(NONE, run_setitems),
@@ -477,5 +495,5 @@ int ckpt_pickle_step(struct ckpt_pickle_scan *s, const struct ckpt_pickle_op *op
 	s->n -= op->pops;
 	if (!op->pushes)
 		return 0;
-	return push(s, (struct ckpt_pickle_slot){ .tag = op->tag, .value = op->value });
+	return push(s, (struct ckpt_pickle_slot) { .tag = op->tag, .value = op->value });
 }

@@ -8,9 +8,11 @@
 #include "core/format/pickle.h"
 #include "core/format/pickle_memo.h"
 
-#define CKPT_PICKLE_STACK 65536 /* a batch has 1000 items; the deepest seen in real files is 645 */
+#define CKPT_PICKLE_STACK 65536 /* a batch has 1000 items; the deepest seen in real files is 645   \
+				 */
 #define CKPT_PICKLE_TEXT 255	/* bytes kept of a string or line */
-#define CKPT_PICKLE_TEXTS 8	/* values kept: strings below known top-level names */
+#define CKPT_PICKLE_TEXTS 2048	/* slots whose text is kept: a top-level batch has 1000 pairs */
+#define CKPT_PICKLE_KEPT 64	/* bytes of it, with the NUL */
 #define CKPT_WORD_CALLER 128	/* slot.word of the caller's first word */
 
 /* slot.word of the words that the scan itself knows; storage classes follow. */
@@ -32,12 +34,11 @@ struct ckpt_pickle_scan {
 	size_t n, cap;
 	size_t mark; /* index of the topmost mark plus one; 0 = none */
 	uint64_t memoized;
-	struct ckpt_pickle_memo *memo;
 	struct ckpt_pickle_storage storage; /* of the latest tuple that names one */
 	struct ckpt_pickle_summary sum;
-	size_t n_texts;
-	char texts[CKPT_PICKLE_TEXTS][64];
-	bool stop; /* a callback said so */
+	bool stop;					 /* a callback said so */
+	char texts[CKPT_PICKLE_TEXTS][CKPT_PICKLE_KEPT]; /* by slot */
+	struct ckpt_pickle_memo memo;
 };
 
 enum ckpt_pickle_arg_kind {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Sequential reading with a CRC on the way. Nothing is skipped by seeking: the CRC needs every byte.
+ * Sequential reading with a CRC on the way. Nothing is skipped by seeking: the CRC needs every
+ * byte.
  */
 #include "core/format/stream.h"
 
@@ -18,7 +19,7 @@ int ckpt_stream_init(struct ckpt_stream *in, const struct ckpt_file *file, uint6
 
 	if (!buf)
 		return ckpt_fail(err, -ENOMEM, "no memory to read %s", CKPT_QUOTE(file->name));
-	*in = (struct ckpt_stream){ .file = file, .next = off, .end = end, .buf = buf };
+	*in = (struct ckpt_stream) { .file = file, .next = off, .end = end, .buf = buf };
 	return 0;
 }
 

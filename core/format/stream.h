@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A range of a file read once from front to back through a fixed buffer, with the CRC-32 of all that passed.
+ * A range of a file read once from front to back through a fixed buffer, with the CRC-32 of all
+ * that passed.
  */
 #ifndef CKPT_CORE_FORMAT_STREAM_H
 #define CKPT_CORE_FORMAT_STREAM_H

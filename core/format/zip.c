@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Zip directory walker. Three records name the directory (end, zip64 locator, zip64 end); they must agree with
- * each other and with the place where they stand, so that a stray signature inside tensor data is never believed.
+ * Zip directory walker. Three records name the directory (end, zip64 locator, zip64 end); they must
+ * agree with each other and with the place where they stand, so that a stray signature inside
+ * tensor data is never believed.
  */
 #include "core/format/zip.h"
 
@@ -76,7 +77,8 @@ static int read_at(struct ckpt_zip *zip, uint64_t off, void *buf, size_t len,
 	int r = ckpt_file_read(zip->file, off, buf, len, err);
 
 	if (r == CKPT_FILE_SHORT)
-		return damaged(zip, off, "", "the file ends before %zu bytes that it must have", len);
+		return damaged(zip, off, "", "the file ends before %zu bytes that it must have",
+			       len);
 	return r;
 }
 
@@ -91,7 +93,8 @@ static bool agrees(uint64_t narrow, uint64_t full, uint64_t saturated)
 	return narrow == full || narrow == saturated;
 }
 
-/* The zip64 records before the end record at @pos, if there are any; 0, NO_END when they disagree. */
+/* The zip64 records before the end record at @pos, if there are any; 0, NO_END when they disagree.
+ */
 static int read_end64(struct ckpt_zip *zip, uint64_t pos, struct end *end, struct ckpt_error *err)
 {
 	uint8_t loc[LOCATOR_SIZE], rec[END64_SIZE];
@@ -118,11 +121,12 @@ static int read_end64(struct ckpt_zip *zip, uint64_t pos, struct end *end, struc
 	    !agrees(end->cd_size, get64(rec + 40), FULL32) ||
 	    !agrees(end->cd_off, get64(rec + 48), FULL32))
 		return CKPT_ZIP_NO_END;
-	*end = (struct end){ get64(rec + 32), get64(rec + 40), get64(rec + 48), off };
+	*end = (struct end) { get64(rec + 32), get64(rec + 40), get64(rec + 48), off };
 	return 0;
 }
 
-/* Believes the end record @rec at @pos only if everything it says fits. 0, NO_END, DAMAGED or an errno. */
+/* Believes the end record @rec at @pos only if everything it says fits. 0, NO_END, DAMAGED or an
+ * errno. */
 static int try_end(struct ckpt_zip *zip, uint64_t pos, const uint8_t *rec, struct ckpt_error *err)
 {
 	struct end end = { get16(rec + 10), get32(rec + 12), get32(rec + 16), pos };
@@ -178,7 +182,7 @@ int ckpt_zip_open(const struct ckpt_file *file, struct ckpt_zip *ret, struct ckp
 	size_t len;
 	int r;
 
-	*ret = (struct ckpt_zip){ .file = file };
+	*ret = (struct ckpt_zip) { .file = file };
 	if (file->size < END_SIZE)
 		return CKPT_ZIP_NO_END;
 	r = read_at(ret, file->size - END_SIZE, end, sizeof(end), err);
@@ -237,7 +241,8 @@ static int directory_bytes(struct ckpt_zip_walk *walk, size_t len, const uint8_t
 	return 0;
 }
 
-/* Takes the 64-bit values of the zip64 extra field for those that are saturated. False if one is missing. */
+/* Takes the 64-bit values of the zip64 extra field for those that are saturated. False if one is
+ * missing. */
 static bool widen(struct ckpt_zip_entry *e, const uint8_t *extra, size_t len)
 {
 	uint64_t *fields[] = { &e->usize, &e->csize, &e->header_off };
@@ -297,7 +302,8 @@ static int directory_record(struct ckpt_zip_walk *walk, struct ckpt_zip_entry *e
 	e->usize = get32(p + 24);
 	e->header_off = get32(p + 42);
 	if (!widen(e, p + CENTRAL_SIZE + e->name_len, extra) || get16(p + 34) != 0)
-		return damaged(zip, walk->pos, e->name, "a directory record lacks its 64-bit sizes");
+		return damaged(zip, walk->pos, e->name,
+			       "a directory record lacks its 64-bit sizes");
 	e->index = walk->index;
 	walk->pos += all;
 	return 0;
@@ -322,12 +328,14 @@ static int check_gap(struct ckpt_zip_walk *walk, const uint8_t *p, uint64_t next
 
 	if (walk->descriptor ? descriptor_fits(walk, p, gap) : gap == 0)
 		return 0;
-	return damaged(walk->zip, walk->data_end, "",
-		       "what lies between entry %llu and the next record is not what was written there",
-		       (unsigned long long)walk->index);
+	return damaged(
+		walk->zip, walk->data_end, "",
+		"what lies between entry %llu and the next record is not what was written there",
+		(unsigned long long)walk->index);
 }
 
-/* Compares the local header @p with its directory record. The sizes may be saturated or in the descriptor. */
+/* Compares the local header @p with its directory record. The sizes may be saturated or in the
+ * descriptor. */
 static int check_local(struct ckpt_zip_walk *walk, const struct ckpt_zip_entry *e, const uint8_t *p)
 {
 	struct ckpt_zip *zip = walk->zip;
@@ -376,7 +384,8 @@ static int check_entry(struct ckpt_zip_walk *walk, struct ckpt_zip_entry *e, str
 	return 0;
 }
 
-/* After the last entry: its descriptor must reach to the directory, and the directory hold nothing more. */
+/* After the last entry: its descriptor must reach to the directory, and the directory hold nothing
+ * more. */
 static int check_last(struct ckpt_zip_walk *walk, struct ckpt_error *err)
 {
 	struct ckpt_zip *zip = walk->zip;
@@ -387,7 +396,8 @@ static int check_last(struct ckpt_zip_walk *walk, struct ckpt_error *err)
 		return damaged(zip, walk->pos, "", "the directory holds more than its %llu entries",
 			       (unsigned long long)zip->entries);
 	if (zip->cd_off - walk->data_end > sizeof(buf))
-		return damaged(zip, walk->data_end, "", "the last entry does not reach the directory");
+		return damaged(zip, walk->data_end, "",
+			       "the last entry does not reach the directory");
 	r = read_at(zip, walk->data_end, buf, zip->cd_off - walk->data_end, err);
 	if (r)
 		return r;

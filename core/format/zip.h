@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The central directory of a zip, streamed: memory does not depend on the number of entries. Every entry is
- * compared with its local header and data descriptor, and entries must tile the file: each begins where the one
- * before ends, the directory where the last one ends. PyTorch, Keras and NumPy all write so (no gaps, no comments).
+ * The central directory of a zip, streamed: memory does not depend on the number of entries. Every
+ * entry is compared with its local header and data descriptor, and entries must tile the file: each
+ * begins where the one before ends, the directory where the last one ends. PyTorch, Keras and NumPy
+ * all write so (no gaps, no comments).
  */
 #ifndef CKPT_CORE_FORMAT_ZIP_H
 #define CKPT_CORE_FORMAT_ZIP_H
@@ -12,7 +13,7 @@
 
 #include "core/base/file.h"
 
-#define CKPT_ZIP_NAME 4096	    /* PATH_MAX: no writer makes longer entry names */
+#define CKPT_ZIP_NAME 4096	      /* PATH_MAX: no writer makes longer entry names */
 #define CKPT_ZIP_TRAILING (65536 - 1) /* bytes after the end record that readers tolerate */
 
 enum ckpt_zip_result {
@@ -49,10 +50,10 @@ struct ckpt_zip_entry {
 /* One pass over the directory; about 20 KiB. */
 struct ckpt_zip_walk {
 	struct ckpt_zip *zip;
-	uint64_t pos, index;	      /* next directory record */
-	uint64_t data_end;	      /* of the entry before */
-	uint32_t crc;		      /* of the entry before, for its descriptor */
-	uint64_t csize, usize;	      /* likewise */
+	uint64_t pos, index;   /* next directory record */
+	uint64_t data_end;     /* of the entry before */
+	uint32_t crc;	       /* of the entry before, for its descriptor */
+	uint64_t csize, usize; /* likewise */
 	bool descriptor;
 	uint64_t buf_off; /* what buf holds of the file */
 	uint32_t buf_len;
@@ -60,8 +61,9 @@ struct ckpt_zip_walk {
 };
 
 /*
- * Finds and checks the end records of @file: the last 98 bytes as PyTorch writes them, else a search over
- * 64 KiB. 0 with *@ret filled; CKPT_ZIP_NO_END; CKPT_ZIP_DAMAGED with @ret->fault set; or an errno.
+ * Finds and checks the end records of @file: the last 98 bytes as PyTorch writes them, else a
+ * search over 64 KiB. 0 with *@ret filled; CKPT_ZIP_NO_END; CKPT_ZIP_DAMAGED with @ret->fault set;
+ * or an errno.
  */
 int ckpt_zip_open(const struct ckpt_file *file, struct ckpt_zip *ret, struct ckpt_error *err);
 
@@ -69,7 +71,8 @@ int ckpt_zip_open(const struct ckpt_file *file, struct ckpt_zip *ret, struct ckp
 void ckpt_zip_walk_init(struct ckpt_zip_walk *walk, struct ckpt_zip *zip);
 
 /*
- * The next entry in file order, checked against its local header, and the one before against its descriptor. 0 with
+ * The next entry in file order, checked against its local header, and the one before against its
+ * descriptor. 0 with
  * *@ret filled; CKPT_ZIP_END; CKPT_ZIP_DAMAGED with the zip's fault set; or an errno.
  */
 int ckpt_zip_walk_next(struct ckpt_zip_walk *walk, struct ckpt_zip_entry *ret,

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * PyTorch zip: sniff, structure (directory, version, serialization id, pickle against records),
+ * content (CRC-32 of every record). torch.load() checks no CRC, so a passed load proves less than a
+ * passed content check here.
+ */
+#include "core/format/torch_zip.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/crc.h"
+#include "core/format/torch_members.h"
+#include "core/format/torch_state.h"
+#include "core/format/zip.h"
+#include "wire/text.h"
+
+static int directory_fault(struct ckpt_check *check, const struct ckpt_zip *zip)
+{
+	return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_DIRECTORY, zip->fault.offset,
+				 zip->fault.member, "%s", zip->fault.detail);
+}
+
+static bool all_zero(const uint8_t *p, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (p[i])
+			return false;
+	return true;
+}
+
+static int open_zip(struct ckpt_check *check, struct ckpt_zip *zip)
+{
+	const struct ckpt_head *head = &check->head;
+	int r = ckpt_zip_open(check->file, zip, check->err);
+
+	if (r == CKPT_ZIP_DAMAGED)
+		return directory_fault(check, zip);
+	if (r != CKPT_ZIP_NO_END)
+		return r;
+	if (all_zero(head->tail, head->n_tail))
+		return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_ZERO_TAIL,
+					 head->size - head->n_tail, NULL,
+					 "the file ends in zeros instead of a zip directory");
+	return ckpt_check_reject(
+		check, CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED, head->size, NULL,
+		"the zip directory at the end is missing: the save did not finish");
+}
+
+/* Takes one entry in. 0, CKPT_CORRUPT or an errno. */
+static int add_entry(struct ckpt_check *check, struct ckpt_torch_members *m,
+		     const struct ckpt_zip_entry *e)
+{
+	int r = ckpt_torch_members_add(m, e);
+
+	if (r < 0)
+		return ckpt_fail(check->err, r, "no memory for the records of %s",
+				 CKPT_QUOTE(check->file->name));
+	if (r == 0)
+		return 0;
+	return ckpt_check_reject(
+		check, CKPT_CORRUPT, CKPT_PROBLEM_DIRECTORY, e->header_off, e->name, "%s",
+		r == CKPT_TORCH_MEMBERS_TWICE ? "the directory holds the entry twice"
+					      : "the entry is not under the archive's directory");
+}
+
+/* Walks the directory into @m. 0, CKPT_CORRUPT or an errno. */
+static int read_directory(struct ckpt_check *check, struct ckpt_zip *zip,
+			  struct ckpt_torch_members *m)
+{
+	struct ckpt_zip_walk walk;
+	struct ckpt_zip_entry entry;
+	int r;
+
+	ckpt_zip_walk_init(&walk, zip);
+	for (;;) {
+		r = ckpt_zip_walk_next(&walk, &entry, check->err);
+		if (r == CKPT_ZIP_END)
+			return 0;
+		if (r == CKPT_ZIP_DAMAGED)
+			return directory_fault(check, zip);
+		if (r == 0)
+			r = add_entry(check, m, &entry);
+		if (r)
+			return r;
+	}
+}
+
+static int missing(struct ckpt_check *check, const char *member)
+{
+	return ckpt_check_reject(check, CKPT_INCOMPLETE, CKPT_PROBLEM_MEMBER_MISSING,
+				 CKPT_NO_OFFSET, member,
+				 "the save was interrupted: the record is missing");
+}
+
+static int crc_fault(struct ckpt_check *check, const struct ckpt_torch_record *record,
+		     const char *member)
+{
+	return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_CHECKSUM, record->off, member,
+				 "the record does not match its CRC-32");
+}
+
+/* Reads a small record whole, as text. 0, a rejection or an errno. */
+static int read_small(struct ckpt_check *check, const struct ckpt_torch_members *m,
+		      const struct ckpt_torch_record *record, const char *member, char *ret)
+{
+	int r;
+
+	if (record->size > 63 || record->method != 0)
+		return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, record->off,
+					 member, "the record is not what PyTorch writes there");
+	r = ckpt_check_read(check, record->off, ret, record->size, member);
+	if (r)
+		return r;
+	ret[record->size] = '\0';
+	if (m->any_crc && ckpt_crc(CKPT_CRC32, 0, ret, record->size) != record->crc)
+		return crc_fault(check, record, member);
+	return 0;
+}
+
+/* The archive's version is a number that PyTorch knows: 1 to 10. */
+static int check_version(struct ckpt_check *check, const struct ckpt_torch_members *m)
+{
+	const struct ckpt_torch_record *record = m->version.found ? &m->version : &m->data_version;
+	char text[64];
+	int64_t version;
+	int r;
+
+	if (!record->found)
+		return missing(check, "version");
+	if (record->method != 0)
+		return 0;
+	r = read_small(check, m, record, "version", text);
+	if (r)
+		return r;
+	text[strcspn(text, "\n")] = '\0';
+	if (ckpt_text_int(text, 1, 10, &version))
+		return 0;
+	return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, record->off, "version",
+				 "the archive's version is %s", CKPT_QUOTE(text));
+}
+
+/* Digits 20 to 39 of the id prove that the CRCs in the directory are those that the writer
+ * computed. */
+static int check_id(struct ckpt_check *check, const struct ckpt_torch_members *m)
+{
+	char text[64], expected[24];
+	int r;
+
+	if (!m->id.found || m->id.size != 40 || m->id.method != 0)
+		return 0;
+	r = read_small(check, m, &m->id, ".data/serialization_id", text);
+	if (r)
+		return r;
+	snprintf(expected, sizeof(expected), "%020llu", (unsigned long long)m->fold);
+	if (strcmp(text + 20, expected) == 0)
+		return 0;
+	return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_CHECKSUM, m->id.off,
+				 ".data/serialization_id",
+				 "the directory's CRCs are not those that the save computed");
+}
+
+/* The pickle's storages against the records. */
+struct compare {
+	struct ckpt_check *check;
+	struct ckpt_torch_members *m;
+	uint64_t seen;
+	int result; /* of ckpt_check_reject() */
+};
+
+/* A storage's bytes are whole elements; a record may hold the rest of one (untyped storage under a
+ * type). */
+static bool size_fits(const struct ckpt_pickle_storage *storage, uint64_t size)
+{
+	uint64_t bytes;
+
+	if (storage->element == 0)
+		return true;
+	if (__builtin_mul_overflow(storage->numel, storage->element, &bytes))
+		return false;
+	return size >= bytes && size - bytes < storage->element;
+}
+
+static bool on_storage(void *arg, const struct ckpt_pickle_storage *storage)
+{
+	struct compare *c = arg;
+	struct ckpt_storage *record;
+	char member[32];
+
+	if (!storage->has_key)
+		return true;
+	record = ckpt_storages_find(&c->m->storages, storage->key);
+	snprintf(member, sizeof(member), "data/%llu", (unsigned long long)storage->key);
+	if (!record && c->m->storages_cut)
+		return true;
+	if (!record) {
+		c->result = missing(c->check, member);
+		return false;
+	}
+	if (!size_fits(storage, record->size)) {
+		c->result = ckpt_check_reject(
+			c->check, CKPT_CORRUPT, CKPT_PROBLEM_DIRECTORY, CKPT_NO_OFFSET, member,
+			"the record has %llu bytes, the pickle names %llu elements of %u bytes",
+			(unsigned long long)record->size, (unsigned long long)storage->numel,
+			storage->element);
+		return false;
+	}
+	c->seen += !record->seen;
+	record->seen = true;
+	return true;
+}
+
+static void note(struct ckpt_check *check, const char *text)
+{
+	struct ckpt_verdict *verdict = &check->report->verdict;
+
+	if (!verdict->note[0])
+		snprintf(verdict->note, sizeof(verdict->note), "%s", text);
+}
+
+/* What the scan's result means, once data.pkl's own CRC is known to be right or absent. */
+static int judge_scan(struct ckpt_check *check, struct compare *c, int r)
+{
+	const struct ckpt_torch_members *m = c->m;
+
+	if (r == CKPT_PICKLE_STOPPED)
+		return c->result;
+	if (r == CKPT_PICKLE_TORN || r == CKPT_PICKLE_BAD)
+		return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, m->pickle.off,
+					 "data.pkl", "the record is not a whole pickle");
+	if (r == CKPT_PICKLE_LIMIT) {
+		note(check, "data.pkl is nested too deep: its tensors were not compared with the "
+			    "records");
+		return 0;
+	}
+	if (m->storages_cut)
+		note(check, "too many records: not all were compared with data.pkl");
+	else if (c->seen < m->storages.n)
+		ckpt_check_remark(check, CKPT_PROBLEM_MEMBER_EXTRA, CKPT_NO_OFFSET,
+				  "%llu records are not mentioned in data.pkl",
+				  (unsigned long long)(m->storages.n - c->seen));
+	return 0;
+}
+
+/* Scans data.pkl and takes its CRC on the way; a wrong CRC explains whatever else is wrong in it.
+ */
+static int check_pickle(struct ckpt_check *check, struct ckpt_torch_members *m)
+{
+	struct compare c = { .check = check, .m = m };
+	struct ckpt_report report = *check->report;
+	_cleanup_stream_ struct ckpt_stream in = { 0 };
+	int r, scanned;
+
+	if (m->pickle.method != 0) {
+		note(check,
+		     "data.pkl is compressed: its tensors were not compared with the records");
+		return 0;
+	}
+	r = ckpt_stream_init(&in, check->file, m->pickle.off, m->pickle.off + m->pickle.size,
+			     check->err);
+	if (r)
+		return r;
+	scanned = ckpt_torch_state_scan(&in, check->report, on_storage, &c, check->err);
+	if (scanned < 0)
+		return scanned;
+	r = ckpt_stream_drain(&in, check->err);
+	if (r)
+		return r;
+	if (m->any_crc && in.crc != m->pickle.crc) {
+		*check->report = report; /* what was read from it is worth nothing */
+		return crc_fault(check, &m->pickle, "data.pkl");
+	}
+	return judge_scan(check, &c, scanned);
+}
+
+static int structure(struct ckpt_check *check)
+{
+	_cleanup_torch_members_ struct ckpt_torch_members m = { 0 };
+	struct ckpt_report *report = check->report;
+	struct ckpt_zip zip;
+	int r;
+
+	r = open_zip(check, &zip);
+	r = r ? r : read_directory(check, &zip, &m);
+	if (r)
+		return r;
+	report->tensors = m.storages.n;
+	if (zip.trailing)
+		ckpt_check_remark(check, CKPT_PROBLEM_TRAILING, check->file->size - zip.trailing,
+				  "%llu bytes follow the archive",
+				  (unsigned long long)zip.trailing);
+	if (m.other) {
+		report->contents = CKPT_CONTENTS_WEIGHTS;
+		snprintf(report->framework, sizeof(report->framework), "%s", m.other);
+		return check_version(check, &m);
+	}
+	if (!m.pickle.found)
+		return missing(check, "data.pkl");
+	r = check_version(check, &m);
+	r = r ? r : check_id(check, &m);
+	return r ? r : check_pickle(check, &m);
+}
+
+/* Hands the stored records to the CRC check, in file order. */
+struct feed {
+	struct ckpt_check *check;
+	struct ckpt_zip zip;
+	struct ckpt_zip_walk walk;
+	struct ckpt_zip_entry entry;
+	uint64_t wanted; /* when an entry is looked up again */
+};
+
+static int next_range(void *arg, struct ckpt_crc_range *ret)
+{
+	struct feed *f = arg;
+	int r;
+
+	do {
+		r = ckpt_zip_walk_next(&f->walk, &f->entry, NULL);
+		if (r)
+			return r == CKPT_ZIP_END ? 0 : r < 0 ? r : -EAGAIN;
+	} while (f->entry.method != 0);
+	*ret = (struct ckpt_crc_range) { .off = f->entry.data_off,
+					 .len = f->entry.csize,
+					 .expected = f->entry.crc,
+					 .tag = f->entry.index };
+	return 1;
+}
+
+/* Finds the name of entry number @index again: nothing was kept of it. */
+static const char *entry_name(struct feed *f, uint64_t index)
+{
+	const char *slash;
+
+	ckpt_zip_walk_init(&f->walk, &f->zip);
+	do {
+		if (ckpt_zip_walk_next(&f->walk, &f->entry, NULL))
+			return "";
+	} while (f->entry.index != index);
+	slash = strchr(f->entry.name, '/');
+	return slash ? slash + 1 : f->entry.name;
+}
+
+static int verify_records(struct ckpt_check *check, struct feed *f, uint64_t bytes)
+{
+	struct ckpt_crc_job job = {
+		.kind = CKPT_CRC32, .next = next_range, .arg = f, .total = bytes
+	};
+	struct ckpt_crc_range bad;
+	int r;
+
+	ckpt_zip_walk_init(&f->walk, &f->zip);
+	r = ckpt_crc_verify(check->file, &job, &bad, check->err);
+	if (r <= 0)
+		return r;
+	return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_CHECKSUM, bad.off,
+				 entry_name(f, bad.tag), "the record does not match its CRC-32");
+}
+
+static int content(struct ckpt_check *check)
+{
+	_cleanup_torch_members_ struct ckpt_torch_members m = { 0 };
+	_cleanup_free_ struct feed *f = calloc(1, sizeof(*f));
+	char text[sizeof(check->report->verdict.note)];
+	int r;
+
+	if (!f)
+		return ckpt_fail(check->err, -ENOMEM, "no memory to check %s",
+				 CKPT_QUOTE(check->file->name));
+	r = open_zip(check, &f->zip);
+	r = r ? r : read_directory(check, &f->zip, &m);
+	if (r)
+		return r;
+	memcpy(text, check->report->verdict.note, sizeof(text));
+	if (text[0])
+		ckpt_check_cap(check, CKPT_EVIDENCE_STRUCTURE, "%s", text);
+	if (m.compressed)
+		ckpt_check_cap(check, CKPT_EVIDENCE_STRUCTURE,
+			       "%llu compressed records were not checked",
+			       (unsigned long long)m.compressed);
+	if (!m.any_crc) {
+		ckpt_check_cap(check, CKPT_EVIDENCE_STRUCTURE, "no checksums stored in this file");
+		return 0;
+	}
+	return verify_records(check, f, m.bytes);
+}
+
+/* Names that begin an archive of PyTorch; @name is what follows the prefix. */
+static bool torch_name(const char *name)
+{
+	static const char *const names[] = {
+		"data.pkl",	 "version", "byteorder", ".format_version", ".storage_alignment",
+		"constants.pkl", ".data/",  "data/",	 "code/",	    "extra/",
+		"constants/"
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (ckpt_text_starts(name, names[i], NULL))
+			return true;
+	return false;
+}
+
+/* The name in the first local header, or "" where it does not fit or has no prefix. */
+static void first_name(const struct ckpt_head *head, char *ret, size_t size)
+{
+	size_t len = head->head[26] | (size_t)head->head[27] << 8;
+	const char *slash;
+	char name[512];
+
+	ret[0] = '\0';
+	if (head->n_head < 30 || len > head->n_head - 30u)
+		return;
+	memcpy(name, head->head + 30, len);
+	name[len] = '\0';
+	slash = strchr(name, '/');
+	if (slash)
+		snprintf(ret, size, "%s", slash + 1);
+}
+
+/* The zip64 end as PyTorch always writes it: locator at -42, end record without a comment at -22.
+ */
+static bool torch_tail(const struct ckpt_head *head)
+{
+	const uint8_t *end = head->tail + head->n_tail;
+
+	return head->n_tail >= 42 && memcmp(end - 42, "PK\6\7", 4) == 0 &&
+	       memcmp(end - 22, "PK\5\6", 4) == 0;
+}
+
+/* PyTorch's padding: extra field "FB" behind the first name. */
+static bool torch_padding(const struct ckpt_head *head)
+{
+	size_t at = 30 + (head->head[26] | (size_t)head->head[27] << 8);
+
+	return at + 2 <= head->n_head && memcmp(head->head + at, "FB", 2) == 0;
+}
+
+/*
+ * Two of four marks suffice, so that a damaged beginning is judged here and not taken for an
+ * unknown file. The tail counts with PyTorch's flags (UTF-8 names) or a beginning of zeros: large
+ * npz files have such a tail too.
+ */
+static bool sniff(const struct ckpt_check *check)
+{
+	const struct ckpt_head *head = &check->head;
+	bool zeros = head->n_head >= 64 && all_zero(head->head, 64);
+	char name[512];
+	int marks;
+
+	if (head->n_head < 30)
+		return false;
+	first_name(head, name, sizeof(name));
+	marks = memcmp(head->head, "PK\3\4", 4) == 0;
+	marks += torch_name(name);
+	marks += torch_padding(head);
+	if (torch_tail(head))
+		marks += zeros ? 2 : (head->head[7] & 0x08) != 0;
+	return marks >= 2;
+}
+
+const struct ckpt_format ckpt_format_torch_zip = {
+	.name = "torch-zip",
+	.title = "PyTorch zip (torch.save)",
+	.kind = CKPT_KIND_FILE,
+	.full = CKPT_EVIDENCE_CHECKSUM,
+	.epoch_meaning = CKPT_EPOCH_UNKNOWN,
+	.sniff = sniff,
+	.structure = structure,
+	.content = content,
+};

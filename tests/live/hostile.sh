@@ -64,7 +64,7 @@ agents()
 {
 	local pid
 	for pid in $(cluster_processes); do
-		! tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -E 'ckpt-agent|fake-agent|ckpt-hook' || echo "$pid"
+		! tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qE 'ckpt-agent|fake-agent|ckpt-hook' || echo "$pid"
 	done
 }
 

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "core/base/crc.h"
-#include "tests/unit/support/tmpdir.h"
+#include "tests/unit/support/scratch.h"
 
 #define MIB ((size_t)1024 * 1024)
 #define N_THREADS 3
@@ -62,7 +62,7 @@ static void test_crc__known_vectors(void **state)
 
 static void test_crc__agrees_with_the_definition(void **state)
 {
-	_cleanup_free_ uint8_t *data = tmpdir_noise(5000, 7);
+	_cleanup_free_ uint8_t *data = scratch_noise(5000, 7);
 
 	(void)state;
 	for (size_t len = 0; len < 5000; len += 1 + len / 3) {
@@ -76,7 +76,7 @@ static void test_crc__agrees_with_the_definition(void **state)
 
 static void test_crc__continues_and_combines(void **state)
 {
-	_cleanup_free_ uint8_t *data = tmpdir_noise(3000, 9);
+	_cleanup_free_ uint8_t *data = scratch_noise(3000, 9);
 
 	(void)state;
 	for (int kind = CKPT_CRC32; kind <= CKPT_CRC32C; kind++) {
@@ -152,12 +152,12 @@ struct fixture {
 	struct ckpt_ctx ctx;
 };
 
-static void fixture_init(struct fixture *f, const struct tmpdir *dir)
+static void fixture_init(struct fixture *f, const struct scratch *dir)
 {
 	uint64_t off = 0;
 
 	*f = (struct fixture) { .size = 23 * MIB + 777, .file = CKPT_FILE_INIT };
-	f->data = tmpdir_noise(f->size, 42);
+	f->data = scratch_noise(f->size, 42);
 	list_add(&f->list, f->data, 0, 13 * MIB + 5);
 	off = 13 * MIB + 5;
 	for (uint64_t i = 0; i < 2000; i++) {
@@ -167,7 +167,7 @@ static void fixture_init(struct fixture *f, const struct tmpdir *dir)
 	list_add(&f->list, f->data, off, 4 * MIB); /* a piece, to the byte */
 	off += 4 * MIB;
 	list_add(&f->list, f->data, off, f->size - off);
-	tmpdir_write(dir, "data", f->data, f->size);
+	scratch_write(dir->fd, "data", f->data, f->size);
 	assert_int_equal(ckpt_file_open(&f->ctx, dir->fd, "data", &f->file, NULL), 0);
 }
 
@@ -224,11 +224,13 @@ static void test_crc__finds_one_bit_in_any_range(void **state)
 			if (range->len == 0)
 				continue;
 			flipped = f.data[offsets[at]] ^ 0x10;
-			tmpdir_patch(*state, "data", offsets[at], &flipped, 1);
+			scratch_patch(((const struct scratch *)*state)->fd, "data", offsets[at],
+				      &flipped, 1);
 			assert_int_equal(run(&f, thread_counts[at], &bad, NULL), CKPT_CRC_MISMATCH);
 			assert_int_equal(bad.tag, where[i]);
 			assert_int_equal(bad.len, range->len); /* the range, not its piece */
-			tmpdir_patch(*state, "data", offsets[at], &f.data[offsets[at]], 1);
+			scratch_patch(((const struct scratch *)*state)->fd, "data", offsets[at],
+				      &f.data[offsets[at]], 1);
 		}
 	}
 }
@@ -295,12 +297,12 @@ static void test_crc__range_beyond_the_file(void **state)
 
 static void test_crc__file_that_shrank(void **state)
 {
-	const struct tmpdir *dir = *state;
+	const struct scratch *dir = *state;
 	_cleanup_fixture_ struct fixture f;
 	struct ckpt_crc_range bad = { 0 };
 
 	fixture_init(&f, dir);
-	tmpdir_write(dir, "data", f.data, 9 * MIB); /* truncated in place */
+	scratch_write(dir->fd, "data", f.data, 9 * MIB); /* truncated in place */
 	for (int i = 0; i < N_THREADS; i++) {
 		assert_int_equal(run(&f, thread_counts[i], &bad, NULL), CKPT_CRC_SHORT);
 		assert_int_equal(bad.tag, 0);
@@ -473,19 +475,17 @@ static int one_huge(void *arg, struct ckpt_crc_range *ret)
 
 static void test_crc__huge_range_costs_no_memory(void **state)
 {
-	const struct tmpdir *dir = *state;
+	const struct scratch *dir = *state;
 	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
 	struct ckpt_ctx ctx = { .max_bytes = MIB, .threads = 2 };
 	struct ckpt_crc_range bad;
 	bool given = false;
 	struct ckpt_crc_job job = { CKPT_CRC32, one_huge, &given, 0 };
 
-	tmpdir_sparse(dir, "huge", UINT64_C(1) << 42); /* 4 TiB */
+	scratch_sparse(dir->fd, "huge", UINT64_C(1) << 42); /* 4 TiB */
 	assert_int_equal(ckpt_file_open(&ctx, dir->fd, "huge", &file, NULL), 0);
 	assert_int_equal(ckpt_crc_verify(&file, &job, &bad, NULL), -EDQUOT);
 }
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, tmpdir_setup, tmpdir_teardown)
 
 int main(void)
 {
@@ -494,21 +494,21 @@ int main(void)
 		cmocka_unit_test(test_crc__agrees_with_the_definition),
 		cmocka_unit_test(test_crc__continues_and_combines),
 		cmocka_unit_test(test_crc__combines_beyond_32_bits),
-		CASE(test_crc__verifies_all_ranges),
-		CASE(test_crc__finds_one_bit_in_any_range),
-		CASE(test_crc__empty_range_must_have_crc_zero),
-		CASE(test_crc__first_of_several_with_one_thread),
-		CASE(test_crc__stops_after_a_mismatch),
-		CASE(test_crc__range_beyond_the_file),
-		CASE(test_crc__file_that_shrank),
-		CASE(test_crc__hands_up_errors),
-		CASE(test_crc__threads_take_no_signals),
-		CASE(test_crc__keeps_budgets),
-		CASE(test_crc__hands_up_the_callers_error),
-		CASE(test_crc__nothing_to_verify),
-		CASE(test_crc__verifies_inside_a_view),
-		CASE(test_crc__shows_progress),
-		CASE(test_crc__huge_range_costs_no_memory),
+		scratch_test(test_crc__verifies_all_ranges),
+		scratch_test(test_crc__finds_one_bit_in_any_range),
+		scratch_test(test_crc__empty_range_must_have_crc_zero),
+		scratch_test(test_crc__first_of_several_with_one_thread),
+		scratch_test(test_crc__stops_after_a_mismatch),
+		scratch_test(test_crc__range_beyond_the_file),
+		scratch_test(test_crc__file_that_shrank),
+		scratch_test(test_crc__hands_up_errors),
+		scratch_test(test_crc__threads_take_no_signals),
+		scratch_test(test_crc__keeps_budgets),
+		scratch_test(test_crc__hands_up_the_callers_error),
+		scratch_test(test_crc__nothing_to_verify),
+		scratch_test(test_crc__verifies_inside_a_view),
+		scratch_test(test_crc__shows_progress),
+		scratch_test(test_crc__huge_range_costs_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,13 +21,13 @@
 #include <unistd.h>
 
 #include "core/base/file.h"
-#include "tests/unit/support/tmpdir.h"
+#include "tests/unit/support/scratch.h"
 
 #define MIB (1024 * 1024)
 
 static void test_file__opens_only_regular_files(void **state)
 {
-	const struct tmpdir *dir = *state;
+	const struct scratch *dir = *state;
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	static const struct {
 		const char *name;
@@ -47,7 +47,7 @@ static void test_file__opens_only_regular_files(void **state)
 	};
 	int sock = socket(AF_UNIX, SOCK_STREAM, 0);
 
-	tmpdir_text(dir, "file", "data");
+	scratch_put(dir->fd, "file", "data");
 	assert_int_equal(symlinkat("file", dir->fd, "link"), 0);
 	assert_int_equal(symlinkat("nowhere", dir->fd, "dangling"), 0);
 	assert_int_equal(symlinkat("loop", dir->fd, "loop"), 0);
@@ -76,11 +76,11 @@ static void test_file__opens_only_regular_files(void **state)
 
 static void test_file__says_access_denied(void **state)
 {
-	const struct tmpdir *dir = *state;
+	const struct scratch *dir = *state;
 	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
 	bool root = geteuid() == 0;
 
-	tmpdir_text(dir, "secret", "data");
+	scratch_put(dir->fd, "secret", "data");
 	assert_int_equal(fchmodat(dir->fd, "secret", 0, 0), 0);
 	assert_int_equal(chmod(dir->path, 0755), 0);
 	if (root)
@@ -92,10 +92,10 @@ static void test_file__says_access_denied(void **state)
 
 static void test_file__descriptor_is_closed_on_exec(void **state)
 {
-	const struct tmpdir *dir = *state;
+	const struct scratch *dir = *state;
 	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT, view = CKPT_FILE_INIT;
 
-	tmpdir_text(dir, "file", "data");
+	scratch_put(dir->fd, "file", "data");
 	assert_int_equal(ckpt_file_open(NULL, dir->fd, "file", &file, NULL), 0);
 	assert_int_equal(ckpt_file_view(&file, 1, 2, &view, NULL), 0);
 	assert_true(fcntl(file.fd, F_GETFD) & FD_CLOEXEC);
@@ -105,7 +105,7 @@ static void test_file__descriptor_is_closed_on_exec(void **state)
 
 static void test_file__reads_exactly(void **state)
 {
-	const struct tmpdir *dir = *state;
+	const struct scratch *dir = *state;
 	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
 	struct ckpt_ctx ctx = { 0 };
 	static const struct {
@@ -124,7 +124,7 @@ static void test_file__reads_exactly(void **state)
 		{ 5, SIZE_MAX, CKPT_FILE_SHORT },
 	};
 
-	tmpdir_text(dir, "file", "0123456789");
+	scratch_put(dir->fd, "file", "0123456789");
 	assert_int_equal(ckpt_file_open(&ctx, dir->fd, "file", &file, NULL), 0);
 	assert_int_equal(file.size, 10);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -142,12 +142,12 @@ static void test_file__reads_exactly(void **state)
 
 static void test_file__views_nest(void **state)
 {
-	const struct tmpdir *dir = *state;
+	const struct scratch *dir = *state;
 	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT, outer = CKPT_FILE_INIT,
 					inner = CKPT_FILE_INIT, none = CKPT_FILE_INIT;
 	char buf[4] = "";
 
-	tmpdir_text(dir, "file", "0123456789");
+	scratch_put(dir->fd, "file", "0123456789");
 	assert_int_equal(ckpt_file_open(NULL, dir->fd, "file", &file, NULL), 0);
 	assert_int_equal(ckpt_file_view(&file, 2, 6, &outer, NULL), 0);
 	assert_int_equal(ckpt_file_view(&outer, 3, 3, &inner, NULL), 0);
@@ -192,10 +192,10 @@ static int64_t fault_now(void *arg)
 
 static void test_file__hands_up_errors(void **state)
 {
-	const struct tmpdir *dir = *state;
+	const struct scratch *dir = *state;
 	static const int errors[] = { EIO, ESTALE, EAGAIN, EREMOTEIO };
 
-	tmpdir_text(dir, "file", "0123456789");
+	scratch_put(dir->fd, "file", "0123456789");
 	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
 		_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
 		struct fault fault = { .at = 2, .error = errors[i], .most = 4 };
@@ -214,14 +214,14 @@ static void test_file__hands_up_errors(void **state)
 
 static void test_file__goes_on_after_signals_and_short_reads(void **state)
 {
-	const struct tmpdir *dir = *state;
+	const struct scratch *dir = *state;
 	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
 	struct fault fault = { .at = 2, .error = EINTR, .most = 3 };
 	struct ckpt_seam seam = { .pread = faulty_pread, .arg = &fault };
 	struct ckpt_ctx ctx = { .seam = &seam };
 	char buf[11] = "";
 
-	tmpdir_text(dir, "file", "0123456789");
+	scratch_put(dir->fd, "file", "0123456789");
 	assert_int_equal(ckpt_file_open(&ctx, dir->fd, "file", &file, NULL), 0);
 	assert_int_equal(ckpt_file_read(&file, 0, buf, 10, NULL), 0);
 	assert_string_equal(buf, "0123456789");
@@ -230,12 +230,12 @@ static void test_file__goes_on_after_signals_and_short_reads(void **state)
 
 static void test_file__shrinks_and_changes(void **state)
 {
-	const struct tmpdir *dir = *state;
+	const struct scratch *dir = *state;
 	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
 	struct ckpt_error err = { 0 };
 	char buf[10];
 
-	tmpdir_text(dir, "file", "0123456789");
+	scratch_put(dir->fd, "file", "0123456789");
 	assert_int_equal(ckpt_file_open(NULL, dir->fd, "file", &file, NULL), 0);
 	assert_int_equal(ckpt_file_unchanged(&file), 1);
 	assert_int_equal(
@@ -247,14 +247,14 @@ static void test_file__shrinks_and_changes(void **state)
 
 static void test_file__notices_a_rewrite_of_the_same_size(void **state)
 {
-	const struct tmpdir *dir = *state;
+	const struct scratch *dir = *state;
 	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
 	struct ckpt_identity now;
 
-	tmpdir_text(dir, "file", "0123456789");
+	scratch_put(dir->fd, "file", "0123456789");
 	assert_int_equal(ckpt_file_open(NULL, dir->fd, "file", &file, NULL), 0);
 	usleep(20000); /* beyond the grain of the kernel's file times */
-	tmpdir_patch(dir, "file", 3, "X", 1);
+	scratch_patch(dir->fd, "file", 3, "X", 1);
 	assert_int_equal(ckpt_file_unchanged(&file), 0);
 	assert_int_equal(ckpt_identity_at(dir->fd, "file", true, &now), 0);
 	assert_int_equal(now.size, file.id.size);
@@ -282,10 +282,10 @@ static void test_file__identity_compares_all_but_the_device(void **state)
 
 static void test_file__identity_follows_as_told(void **state)
 {
-	const struct tmpdir *dir = *state;
+	const struct scratch *dir = *state;
 	struct ckpt_identity file, followed, link;
 
-	tmpdir_text(dir, "file", "0123456789");
+	scratch_put(dir->fd, "file", "0123456789");
 	assert_int_equal(symlinkat("file", dir->fd, "link"), 0);
 	assert_int_equal(ckpt_identity_at(dir->fd, "file", false, &file), 0);
 	assert_int_equal(ckpt_identity_at(dir->fd, "link", true, &followed), 0);
@@ -297,7 +297,7 @@ static void test_file__identity_follows_as_told(void **state)
 
 static void test_file__keeps_the_deadline(void **state)
 {
-	const struct tmpdir *dir = *state;
+	const struct scratch *dir = *state;
 	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
 	struct fault fault = { .at = 1000 };
 	struct ckpt_seam seam = { fault_now, faulty_pread, &fault };
@@ -305,7 +305,7 @@ static void test_file__keeps_the_deadline(void **state)
 	_cleanup_free_ char *buf = malloc(8 * MIB);
 	struct ckpt_error err = { 0 };
 
-	tmpdir_sparse(dir, "file", 8 * MIB);
+	scratch_sparse(dir->fd, "file", 8 * MIB);
 	assert_int_equal(ckpt_file_open(&ctx, dir->fd, "file", &file, NULL), 0);
 	assert_int_equal(ckpt_file_read(&file, 0, buf, 8 * MIB, &err), -ETIMEDOUT);
 	assert_int_equal(fault.calls, 3); /* the clock moves by 1000 a call of at most 1 MiB */
@@ -315,12 +315,12 @@ static void test_file__keeps_the_deadline(void **state)
 
 static void test_file__keeps_the_allowance(void **state)
 {
-	const struct tmpdir *dir = *state;
+	const struct scratch *dir = *state;
 	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
 	struct ckpt_ctx ctx = { .max_bytes = 2 * MIB };
 	_cleanup_free_ char *buf = malloc(8 * MIB);
 
-	tmpdir_sparse(dir, "file", 8 * MIB);
+	scratch_sparse(dir->fd, "file", 8 * MIB);
 	assert_int_equal(ckpt_file_open(&ctx, dir->fd, "file", &file, NULL), 0);
 	assert_int_equal(ckpt_file_read(&file, 0, buf, 2 * MIB, NULL), 0);
 	assert_int_equal(ckpt_file_read(&file, 0, buf, 1, NULL), -EDQUOT);
@@ -329,7 +329,7 @@ static void test_file__keeps_the_allowance(void **state)
 
 static void test_file__does_not_recall_from_tape(void **state)
 {
-	const struct tmpdir *dir = *state;
+	const struct scratch *dir = *state;
 	struct ckpt_ctx ctx = { .no_recall = true };
 	struct ckpt_error err = { 0 };
 	static const struct {
@@ -347,7 +347,7 @@ static void test_file__does_not_recall_from_tape(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
 
-		tmpdir_sparse(dir, cases[i].name, cases[i].size);
+		scratch_sparse(dir->fd, cases[i].name, cases[i].size);
 		ctx.no_recall = cases[i].no_recall;
 		assert_int_equal(ckpt_file_open(&ctx, dir->fd, cases[i].name, &file, &err),
 				 cases[i].expected);
@@ -357,13 +357,13 @@ static void test_file__does_not_recall_from_tape(void **state)
 
 static void test_file__slurps_within_a_cap(void **state)
 {
-	const struct tmpdir *dir = *state;
+	const struct scratch *dir = *state;
 	_cleanup_free_ char *text = NULL, *empty = NULL, *none = NULL;
 	struct ckpt_error err = { 0 };
 	size_t len = 99;
 
-	tmpdir_write(dir, "file", "ab\0cd", 5);
-	tmpdir_text(dir, "empty", "");
+	scratch_write(dir->fd, "file", "ab\0cd", 5);
+	scratch_put(dir->fd, "empty", "");
 	assert_int_equal(mkfifoat(dir->fd, "fifo", 0666), 0);
 	assert_int_equal(ckpt_file_slurp(NULL, dir->fd, "file", 5, &text, &len, NULL), 0);
 	assert_int_equal(len, 5);
@@ -378,7 +378,7 @@ static void test_file__slurps_within_a_cap(void **state)
 	assert_null(none);
 }
 
-static void assert_content(const struct tmpdir *dir, const char *name, const char *expected)
+static void assert_content(const struct scratch *dir, const char *name, const char *expected)
 {
 	_cleanup_free_ char *text = NULL;
 
@@ -388,7 +388,7 @@ static void assert_content(const struct tmpdir *dir, const char *name, const cha
 
 static void test_file__replaces_whole(void **state)
 {
-	const struct tmpdir *dir = *state;
+	const struct scratch *dir = *state;
 	mode_t mask = umask(027);
 	struct stat st;
 
@@ -401,15 +401,15 @@ static void test_file__replaces_whole(void **state)
 	assert_content(dir, "new", "");
 	assert_int_equal(fstatat(dir->fd, "new", &st, 0), 0);
 	assert_int_equal(st.st_mode & 07777, 0604); /* the old file's */
-	assert_int_equal(tmpdir_count(dir), 1);
+	assert_int_equal(scratch_count(dir->fd), 1);
 	umask(mask);
 }
 
 static void test_file__replaces_a_link_not_its_target(void **state)
 {
-	const struct tmpdir *dir = *state;
+	const struct scratch *dir = *state;
 
-	tmpdir_text(dir, "target", "keep");
+	scratch_put(dir->fd, "target", "keep");
 	assert_int_equal(symlinkat("target", dir->fd, "link"), 0);
 	assert_int_equal(ckpt_file_replace(dir->fd, "link", "new", 3, NULL), 0);
 	assert_content(dir, "target", "keep");
@@ -418,7 +418,7 @@ static void test_file__replaces_a_link_not_its_target(void **state)
 
 static void test_file__replaces_the_longest_name(void **state)
 {
-	const struct tmpdir *dir = *state;
+	const struct scratch *dir = *state;
 	char name[256];
 
 	memset(name, 'n', 255);
@@ -429,13 +429,13 @@ static void test_file__replaces_the_longest_name(void **state)
 
 static void test_file__failed_replacement_leaves_the_old(void **state)
 {
-	const struct tmpdir *dir = *state;
+	const struct scratch *dir = *state;
 	struct rlimit before, tiny;
-	_cleanup_free_ uint8_t *data = tmpdir_noise(8192, 1);
+	_cleanup_free_ uint8_t *data = scratch_noise(8192, 1);
 	struct ckpt_error err = { 0 };
 	int r;
 
-	tmpdir_text(dir, "file", "old");
+	scratch_put(dir->fd, "file", "old");
 	assert_int_equal(mkdirat(dir->fd, "dir", 0777), 0);
 	signal(SIGXFSZ, SIG_IGN);
 	getrlimit(RLIMIT_FSIZE, &before);
@@ -448,18 +448,18 @@ static void test_file__failed_replacement_leaves_the_old(void **state)
 	assert_content(dir, "file", "old");
 	assert_true(ckpt_file_replace(dir->fd, "dir", "x", 1, NULL) < 0);
 	assert_int_equal(ckpt_file_replace(dir->fd, "no/file", "x", 1, NULL), -ENOENT);
-	assert_int_equal(tmpdir_count(dir), 2); /* no temporary stays */
+	assert_int_equal(scratch_count(dir->fd), 2); /* no temporary stays */
 }
 
 static void test_file__directories(void **state)
 {
-	const struct tmpdir *dir = *state;
+	const struct scratch *dir = *state;
 	_cleanup_close_ int made = ckpt_dir_make(dir->fd, "dir", NULL);
 	_cleanup_close_ int again = ckpt_dir_make(dir->fd, "dir", NULL);
 	_cleanup_close_ int link = -1;
 
 	assert_true(made >= 0 && again >= 0);
-	tmpdir_text(dir, "file", "");
+	scratch_put(dir->fd, "file", "");
 	assert_int_equal(symlinkat("dir", dir->fd, "link"), 0);
 	assert_int_equal(symlinkat("nowhere", dir->fd, "dangling"), 0);
 	link = ckpt_dir_open(dir->fd, "link", NULL);
@@ -492,32 +492,30 @@ static void test_file__context_defaults(void **state)
 	assert_int_equal(ckpt_ctx_expired(&ctx), 0);
 }
 
-#define CASE(f) cmocka_unit_test_setup_teardown(f, tmpdir_setup, tmpdir_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(test_file__opens_only_regular_files),
-		CASE(test_file__says_access_denied),
-		CASE(test_file__descriptor_is_closed_on_exec),
-		CASE(test_file__reads_exactly),
-		CASE(test_file__views_nest),
-		CASE(test_file__hands_up_errors),
-		CASE(test_file__goes_on_after_signals_and_short_reads),
-		CASE(test_file__shrinks_and_changes),
-		CASE(test_file__notices_a_rewrite_of_the_same_size),
-		CASE(test_file__identity_compares_all_but_the_device),
-		CASE(test_file__identity_follows_as_told),
-		CASE(test_file__keeps_the_deadline),
-		CASE(test_file__keeps_the_allowance),
-		CASE(test_file__does_not_recall_from_tape),
-		CASE(test_file__slurps_within_a_cap),
-		CASE(test_file__replaces_whole),
-		CASE(test_file__replaces_a_link_not_its_target),
-		CASE(test_file__replaces_the_longest_name),
-		CASE(test_file__failed_replacement_leaves_the_old),
-		CASE(test_file__directories),
-		CASE(test_file__context_defaults),
+		scratch_test(test_file__opens_only_regular_files),
+		scratch_test(test_file__says_access_denied),
+		scratch_test(test_file__descriptor_is_closed_on_exec),
+		scratch_test(test_file__reads_exactly),
+		scratch_test(test_file__views_nest),
+		scratch_test(test_file__hands_up_errors),
+		scratch_test(test_file__goes_on_after_signals_and_short_reads),
+		scratch_test(test_file__shrinks_and_changes),
+		scratch_test(test_file__notices_a_rewrite_of_the_same_size),
+		scratch_test(test_file__identity_compares_all_but_the_device),
+		scratch_test(test_file__identity_follows_as_told),
+		scratch_test(test_file__keeps_the_deadline),
+		scratch_test(test_file__keeps_the_allowance),
+		scratch_test(test_file__does_not_recall_from_tape),
+		scratch_test(test_file__slurps_within_a_cap),
+		scratch_test(test_file__replaces_whole),
+		scratch_test(test_file__replaces_a_link_not_its_target),
+		scratch_test(test_file__replaces_the_longest_name),
+		scratch_test(test_file__failed_replacement_leaves_the_old),
+		scratch_test(test_file__directories),
+		scratch_test(test_file__context_defaults),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

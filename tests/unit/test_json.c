@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 
 #include "core/base/json.h"
-#include "tests/unit/support/tmpdir.h"
+#include "tests/unit/support/scratch.h"
 
 static void test_json__takes_one_whole_value(void **state)
 {
@@ -173,7 +173,7 @@ static void test_json__typed_look_ups(void **state)
 
 static void test_json__stores_and_loads(void **state)
 {
-	const struct tmpdir *dir = *state;
+	const struct scratch *dir = *state;
 	_cleanup_json_ cJSON *o = cJSON_CreateObject(), *back = NULL;
 	_cleanup_free_ char *text = NULL;
 	size_t len;
@@ -191,7 +191,7 @@ static void test_json__stores_and_loads(void **state)
 
 static void test_json__load_says_what_is_wrong(void **state)
 {
-	const struct tmpdir *dir = *state;
+	const struct scratch *dir = *state;
 	static const struct {
 		const char *name;
 		int expected;
@@ -202,9 +202,9 @@ static void test_json__load_says_what_is_wrong(void **state)
 		{ "fifo", -EINVAL, "'fifo'" },
 	};
 
-	tmpdir_text(dir, "empty", "");
-	tmpdir_text(dir, "torn", "{\"a\": ");
-	tmpdir_sparse(dir, "large", CKPT_JSON_MAX + 1);
+	scratch_put(dir->fd, "empty", "");
+	scratch_put(dir->fd, "torn", "{\"a\": ");
+	scratch_sparse(dir->fd, "large", CKPT_JSON_MAX + 1);
 	assert_int_equal(mkfifoat(dir->fd, "fifo", 0666), 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		_cleanup_json_ cJSON *value = NULL;
@@ -218,8 +218,6 @@ static void test_json__load_says_what_is_wrong(void **state)
 	}
 }
 
-#define CASE(f) cmocka_unit_test_setup_teardown(f, tmpdir_setup, tmpdir_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -230,8 +228,8 @@ int main(void)
 		cmocka_unit_test(test_json__nesting_is_capped),
 		cmocka_unit_test(test_json__integers),
 		cmocka_unit_test(test_json__typed_look_ups),
-		CASE(test_json__stores_and_loads),
-		CASE(test_json__load_says_what_is_wrong),
+		scratch_test(test_json__stores_and_loads),
+		scratch_test(test_json__load_says_what_is_wrong),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

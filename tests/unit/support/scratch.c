@@ -103,3 +103,33 @@ int scratch_count(int dirfd)
 	closedir(dir);
 	return n;
 }
+
+void scratch_sparse(int dirfd, const char *name, uint64_t size)
+{
+	int fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, (off_t)size), 0);
+	assert_int_equal(close(fd), 0);
+}
+
+void scratch_patch(int dirfd, const char *name, uint64_t off, const void *data, size_t len)
+{
+	int fd = openat(dirfd, name, O_WRONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, data, len, (off_t)off), len);
+	assert_int_equal(close(fd), 0);
+}
+
+uint8_t *scratch_noise(size_t len, uint32_t seed)
+{
+	uint8_t *data = malloc(len ? len : 1);
+
+	assert_non_null(data);
+	for (size_t i = 0; i < len; i++) {
+		seed = seed * 1664525 + 1013904223;
+		data[i] = (uint8_t)(seed >> 24);
+	}
+	return data;
+}

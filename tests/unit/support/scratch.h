@@ -41,4 +41,13 @@ bool scratch_holds(int dirfd, const char *name, const char *text);
 /* Entries of @dirfd, "." and ".." aside. */
 int scratch_count(int dirfd);
 
+/* Makes @name in @dirfd with @size bytes and no blocks. */
+void scratch_sparse(int dirfd, const char *name, uint64_t size);
+
+/* Overwrites @len bytes of @name in @dirfd at @off, in place. */
+void scratch_patch(int dirfd, const char *name, uint64_t off, const void *data, size_t len);
+
+/* @len bytes that depend on @seed alone. The caller frees them. */
+uint8_t *scratch_noise(size_t len, uint32_t seed);
+
 #endif

@@ -38,8 +38,8 @@ struct row {
 	}
 
 static const struct row rows[] = {
-	TEXT(run),	 INT(job_id),	     TEXT(cluster), INT(array_task),
-	TEXT(continues), INT(continues_job), TEXT(base),    TEXT(base_mode),
+	TEXT(run),	    INT(job_id), TEXT(cluster),	  INT(array_task), TEXT(continues),
+	INT(continues_job), TEXT(base),	 TEXT(base_mode), TEXT(base_step), TEXT(base_epoch),
 };
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -303,4 +303,25 @@ void ckpt_mark_done(struct ckpt_mark *mark)
 	free(mark->foreign);
 	mark->foreign = NULL;
 	mark->n_foreign = 0;
+}
+
+void ckpt_mark_set_base(struct ckpt_mark *mark, const char *name,
+			const struct ckpt_position *position)
+{
+	ckpt_text_copy(mark->base, sizeof(mark->base), name);
+	if (position->has_step)
+		snprintf(mark->base_step, sizeof(mark->base_step), "%" PRId64, position->step);
+	if (position->has_epoch)
+		snprintf(mark->base_epoch, sizeof(mark->base_epoch), "%.15g", position->epoch);
+}
+
+struct ckpt_position ckpt_mark_base(const struct ckpt_mark *mark)
+{
+	struct ckpt_position position = { 0 };
+	char *end = NULL;
+
+	position.has_step = ckpt_text_int(mark->base_step, INT64_MIN, INT64_MAX, &position.step);
+	position.epoch = strtod(mark->base_epoch, &end);
+	position.has_epoch = end != mark->base_epoch && *end == '\0';
+	return position;
 }

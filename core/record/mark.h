@@ -28,7 +28,9 @@ struct ckpt_mark {
 	char continues[40]; /* run id that was there before, or empty */
 	int64_t continues_job;
 	char base[256];	    /* name of the checkpoint that attempt 0 resumed from; empty = fresh */
-	char base_mode[16]; /* mode of attempt 0's decision */
+	char base_step[24]; /* its position; empty where unknown */
+	char base_epoch[24];
+	char base_mode[16];	      /* mode of attempt 0's decision */
 	struct ckpt_foreign *foreign; /* sorted by name */
 	size_t n_foreign;
 };
@@ -58,6 +60,13 @@ void ckpt_mark_sort(struct ckpt_mark *mark);
  * by rename). */
 bool ckpt_mark_is_foreign(const struct ckpt_mark *mark, const char *name,
 			  const struct ckpt_identity *id);
+
+/* Notes @name at @position as the checkpoint that attempt 0 resumed from. */
+void ckpt_mark_set_base(struct ckpt_mark *mark, const char *name,
+			const struct ckpt_position *position);
+
+/* The position noted by ckpt_mark_set_base(). */
+struct ckpt_position ckpt_mark_base(const struct ckpt_mark *mark);
 
 /* Frees what @mark owns. */
 void ckpt_mark_done(struct ckpt_mark *mark);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Run directories of a request: the list split, %-letters expanded, made absolute from the work directory.
+ * Run directories of a request: the list split, %-letters expanded, made absolute from the work
+ * directory.
  */
 #ifndef CKPT_CORE_RESOLVE_EXPAND_H
 #define CKPT_CORE_RESOLVE_EXPAND_H
@@ -8,15 +9,17 @@
 #include "wire/request.h"
 
 enum ckpt_expand_result {
-	CKPT_EXPAND_UNKNOWN = 1, /* a %-letter whose value this caller does not know (prolog: %x %a) */
-	CKPT_EXPAND_REFUSED,	 /* an array's explicit directory without %a or %j; outside RunDirs=; too long */
+	CKPT_EXPAND_UNKNOWN =
+		1,	     /* a %-letter whose value this caller does not know (prolog: %x %a) */
+	CKPT_EXPAND_REFUSED, /* an array's explicit directory without %a or %j; outside RunDirs=;
+				too long */
 };
 
 /*
- * Writes the directories of @req to @ret, in order, @ret_n of them. %j job id, %A array job id (job id outside of
- * arrays), %a task id (0 outside), %x job name, %u user, %% a percent sign; expanded values lose '/' (become '_').
- * No explicit directory: default_dir or "checkpoints", below it "%A_%a" in an array. 0; UNKNOWN or REFUSED
- * with @err.
+ * Writes the directories of @req to @ret, in order, @ret_n of them. %j job id, %A array job id (job
+ * id outside of arrays), %a task id (0 outside), %x job name, %u user, %% a percent sign; expanded
+ * values lose '/' (become '_'). No explicit directory: default_dir or "checkpoints", below it
+ * "%A_%a" in an array. 0; UNKNOWN or REFUSED with @err.
  */
 int ckpt_expand_dirs(const struct ckpt_request *req, char (*ret)[CKPT_PATH_MAX], int *ret_n,
 		     struct ckpt_error *err);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Filling in a decision once it is clear what it is.
+ */
+#ifndef CKPT_CORE_RESOLVE_DECIDE_H
+#define CKPT_CORE_RESOLVE_DECIDE_H
+
+#include "core/resolve/resolve.h"
+
+/* The job must not start: mode refused, @code, and the line. */
+void ckpt_decide_refused(struct ckpt_resolution *res, enum ckpt_refusal code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Nothing to start from: mode fresh, epoch 0. */
+void ckpt_decide_fresh(struct ckpt_resolution *res);
+
+/*
+ * Start from @set (proved): mode resume when it is full, or of unknown contents, and lies in a run
+ * directory, else finetune; path, position, epochs, disagreements, whether the step has to settle
+ * anything; and the line.
+ */
+void ckpt_decide_chosen(struct ckpt_ctx *ctx, const struct ckpt_request *req,
+			struct ckpt_resolution *res, struct ckpt_set *set);
+
+#endif

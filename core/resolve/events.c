@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See events.h.
+ */
+#include "core/resolve/events.h"
+
+#include "core/catalog/order.h"
+
+#define REJECTED_MAX 16 /* entries named in one ledger line */
+
+static cJSON *event_new(const struct ckpt_request *req, const char *event)
+{
+	cJSON *o = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(o, "event", event);
+	cJSON_AddNumberToObject(o, "job_id", (double)req->job_id);
+	cJSON_AddStringToObject(o, "cluster", req->cluster);
+	cJSON_AddNumberToObject(o, "attempt", (double)req->attempt);
+	cJSON_AddStringToObject(o, "node", req->node);
+	return o;
+}
+
+static void add_rejected(cJSON *o, const struct ckpt_resolution *res)
+{
+	cJSON *list = cJSON_AddArrayToObject(o, "rejected");
+	int n = 0;
+
+	for (size_t i = 0; i < res->n_trail && n < REJECTED_MAX; i++) {
+		const struct ckpt_trail_entry *e = &res->trail[i];
+		cJSON *entry;
+
+		if (e->fate != CKPT_FATE_REJECTED || !e->set)
+			continue;
+		entry = cJSON_CreateObject();
+		cJSON_AddStringToObject(entry, "name", e->set->name);
+		cJSON_AddStringToObject(entry, "why", e->why);
+		cJSON_AddItemToArray(list, entry);
+		n++;
+	}
+}
+
+static void add_choice(cJSON *o, const struct ckpt_resolution *res)
+{
+	struct ckpt_position p = { 0 };
+
+	if (res->chosen)
+		p = ckpt_order_position(res->chosen);
+
+	cJSON_AddStringToObject(o, "run", res->decision.run);
+	cJSON_AddStringToObject(o, "evidence", res->decision.evidence);
+	if (p.has_step)
+		cJSON_AddNumberToObject(o, "step", (double)p.step);
+	if (p.has_epoch)
+		cJSON_AddNumberToObject(o, "epoch", p.epoch);
+}
+
+cJSON *ckpt_event_decision(const struct ckpt_request *req, const struct ckpt_resolution *res)
+{
+	const struct ckpt_decision *d = &res->decision;
+	cJSON *o = event_new(req, "decision");
+
+	cJSON_AddStringToObject(o, "where", req->in_hook ? "prolog" : "step");
+	cJSON_AddStringToObject(o, "mode", d->mode);
+	cJSON_AddStringToObject(o, "reason", d->reason);
+	cJSON_AddStringToObject(o, "path", d->path);
+	cJSON_AddStringToObject(o, "line", d->line);
+	add_choice(o, res);
+	add_rejected(o, res);
+	return o;
+}
+
+cJSON *ckpt_event_align(const struct ckpt_request *req, const char *file, const char *to)
+{
+	cJSON *o = event_new(req, "align");
+
+	cJSON_AddStringToObject(o, "file", file);
+	cJSON_AddStringToObject(o, "to", to);
+	return o;
+}
+
+cJSON *ckpt_event_end(const struct ckpt_request *req, const struct ckpt_resolution *res)
+{
+	cJSON *o = event_new(req, "end");
+
+	cJSON_AddStringToObject(o, "cause", req->reason);
+	if (req->status_known)
+		cJSON_AddNumberToObject(o, "batch_status", (double)req->batch_status);
+	if (res->chosen) {
+		cJSON_AddStringToObject(o, "newest_valid", res->chosen->name);
+		cJSON_AddStringToObject(o, "newest_dir", res->chosen->dir);
+	}
+	add_choice(o, res);
+	add_rejected(o, res);
+	return o;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The ledger's entries as the resolver writes them, and run_state.c reads them: event, job_id,
+ * cluster, attempt, run, and what happened.
+ */
+#ifndef CKPT_CORE_RESOLVE_EVENTS_H
+#define CKPT_CORE_RESOLVE_EVENTS_H
+
+#include "core/resolve/resolve.h"
+
+/* {"event":"decision", mode, path, evidence, step, epoch, reason, where, rejected:[{name,
+ * problem}]}. NULL = no memory. */
+cJSON *ckpt_event_decision(const struct ckpt_request *req, const struct ckpt_resolution *res);
+
+/* {"event":"align", "file", "to"}. NULL = no memory. */
+cJSON *ckpt_event_align(const struct ckpt_request *req, const char *file, const char *to);
+
+/* {"event":"end", cause, batch_status, newest_valid, newest_dir, evidence, rejected}: @res is what
+ * the next attempt would decide. NULL = no memory. */
+cJSON *ckpt_event_end(const struct ckpt_request *req, const struct ckpt_resolution *res);
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Verdicts, trails and decisions as the contract's JSON.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/json.h"
+#include "core/catalog/order.h"
+#include "core/resolve/resolve.h"
+
+static void add_text(cJSON *o, const char *key, const char *text)
+{
+	if (text && *text)
+		cJSON_AddStringToObject(o, key, text);
+	else
+		cJSON_AddNullToObject(o, key);
+}
+
+static void add_number(cJSON *o, const char *key, bool known, double value)
+{
+	if (known && isfinite(value))
+		cJSON_AddNumberToObject(o, key, value);
+	else
+		cJSON_AddNullToObject(o, key);
+}
+
+static void add_problem(cJSON *o, const struct ckpt_problem *problem)
+{
+	cJSON *p;
+
+	if (problem->code == CKPT_PROBLEM_NONE) {
+		cJSON_AddNullToObject(o, "problem");
+		return;
+	}
+	p = cJSON_AddObjectToObject(o, "problem");
+	add_text(p, "code", ckpt_problem_name(problem->code));
+	add_text(p, "file", problem->file);
+	add_number(p, "offset", problem->offset != CKPT_NO_OFFSET, (double)problem->offset);
+	add_text(p, "member", problem->member);
+	add_text(p, "detail", problem->detail);
+}
+
+static void add_report(cJSON *o, const struct ckpt_report *report)
+{
+	const struct ckpt_verdict *v = &report->verdict;
+	cJSON *keys = cJSON_AddArrayToObject(o, "keys");
+
+	for (int i = 0; i < report->n_keys; i++)
+		cJSON_AddItemToArray(keys, cJSON_CreateString(report->keys[i]));
+	add_number(o, "size_bytes", true, (double)v->size_bytes);
+	add_number(o, "bytes_read", true, (double)v->bytes_read);
+	add_number(o, "seconds", true, v->seconds);
+	add_problem(o, &v->problem);
+	add_text(o, "note", v->note);
+	add_text(o, "framework", report->framework);
+}
+
+cJSON *ckpt_set_json(const struct ckpt_set *set)
+{
+	const struct ckpt_report *report = set->report;
+	struct ckpt_position p = ckpt_order_position(set);
+	cJSON *o = cJSON_CreateObject();
+	char path[CKPT_PATH_MAX + 256];
+
+	if (!o)
+		return NULL;
+	snprintf(path, sizeof(path), "%s/%s", set->dir, set->name);
+	add_text(o, "path", path);
+	add_text(o, "verdict", report ? ckpt_status_name(report->verdict.status) : NULL);
+	add_text(o, "evidence",
+		 report && report->verdict.status == CKPT_VALID
+			 ? ckpt_evidence_name(report->verdict.evidence)
+			 : NULL);
+	add_text(o, "format", report && report->format ? report->format->name : NULL);
+	add_text(o, "layout", set->layout);
+	add_text(o, "role", ckpt_role_name(set->role));
+	add_text(o, "contents", report ? ckpt_contents_name(report->contents) : NULL);
+	add_number(o, "epoch", p.has_epoch, p.epoch);
+	add_number(o, "step", p.has_step, (double)p.step);
+	add_number(o, "loss", p.has_loss, p.loss);
+	add_text(o, "epoch_meaning", p.has_epoch ? ckpt_meaning_name(p.meaning) : NULL);
+	if (report)
+		add_report(o, report);
+	return o;
+}
+
+static void add_trail(cJSON *o, const struct ckpt_resolution *resolution)
+{
+	cJSON *trail = cJSON_AddArrayToObject(o, "trail");
+
+	for (size_t i = 0; i < resolution->n_trail; i++) {
+		const struct ckpt_trail_entry *e = &resolution->trail[i];
+		cJSON *entry = cJSON_CreateObject();
+
+		add_text(entry, "fate", ckpt_fate_name(e->fate));
+		add_text(entry, "why", e->why);
+		if (e->fate == CKPT_FATE_REJECTED)
+			cJSON_AddBoolToObject(entry, "newer", e->newer);
+		cJSON_AddItemToObject(entry, "checkpoint",
+				      e->set ? ckpt_set_json(e->set) : cJSON_CreateNull());
+		cJSON_AddItemToArray(trail, entry);
+	}
+	cJSON_AddNumberToObject(o, "not_looked_at", (double)resolution->n_unseen);
+}
+
+/* Names that look like checkpoints and do not count. */
+static void add_skipped(cJSON *o, const struct ckpt_catalog *cat)
+{
+	cJSON *list = cJSON_AddArrayToObject(o, "skipped");
+
+	for (size_t i = 0; i < ckpt_catalog_skipped(cat); i++) {
+		cJSON *entry = cJSON_CreateObject();
+
+		add_text(entry, "name", cat->skipped[i].name);
+		add_text(entry, "code", ckpt_problem_name(cat->skipped[i].code));
+		add_text(entry, "why", cat->skipped[i].why);
+		cJSON_AddItemToArray(list, entry);
+	}
+}
+
+static void add_field(cJSON *o, const struct ckpt_field *row, const void *object)
+{
+	char buf[32];
+	const char *text = ckpt_field_get(row, object, buf, sizeof(buf));
+
+	if (row->type == CKPT_FIELD_INT)
+		cJSON_AddNumberToObject(
+			o, row->key,
+			(double)*(const int64_t *)((const char *)object + row->offset));
+	else
+		cJSON_AddStringToObject(o, row->key, text);
+}
+
+cJSON *ckpt_resolution_json(const struct ckpt_resolution *resolution)
+{
+	cJSON *o = cJSON_CreateObject(), *dirs;
+
+	if (!o)
+		return NULL;
+	for (size_t i = 0; i < ckpt_decision_fields.n; i++)
+		add_field(o, &ckpt_decision_fields.rows[i], &resolution->decision);
+	dirs = cJSON_AddArrayToObject(o, "run_dirs");
+	for (int i = 0; i < resolution->n_run_dirs; i++)
+		cJSON_AddItemToArray(dirs, cJSON_CreateString(resolution->run_dirs[i]));
+	add_trail(o, resolution);
+	add_skipped(o, &resolution->catalog);
+	return o;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See rules.h.
+ */
+#include "core/resolve/rules.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/text.h"
+#include "core/catalog/order.h"
+#include "core/resolve/trail.h"
+
+/* validation.min_size_bytes of the run configuration. */
+static int rule_size(const struct ckpt_selection *s, const struct ckpt_set *set, char *why,
+		     size_t size)
+{
+	uint64_t bytes = set->report->verdict.size_bytes;
+
+	if (s->config->min_size_bytes <= 0 || bytes >= (uint64_t)s->config->min_size_bytes)
+		return 0;
+	snprintf(why, size, "smaller than validation.min_size_bytes (%llu of %lld bytes)",
+		 (unsigned long long)bytes, (long long)s->config->min_size_bytes);
+	return CKPT_RULE_NEVER;
+}
+
+/* validation.required_keys. A format that shows no keys cannot answer, and that is no yes. */
+static int rule_keys(const struct ckpt_selection *s, const struct ckpt_set *set, char *why,
+		     size_t size)
+{
+	const struct ckpt_report *report = set->report;
+
+	for (char *const *key = s->config->required_keys; *key; key++) {
+		if (ckpt_report_has_key(report, *key))
+			continue;
+		snprintf(why, size, "validation.required_keys: %s %s", CKPT_QUOTE(*key),
+			 report->n_keys && !report->keys_cut ? "is not in it"
+							     : "cannot be looked up in it");
+		return CKPT_RULE_NEVER;
+	}
+	return 0;
+}
+
+/* A content that no row knows agrees with no name; only the user's own word makes it a candidate.
+ */
+static int rule_opaque(const struct ckpt_selection *s, const struct ckpt_set *set, char *why,
+		       size_t size)
+{
+	(void)s;
+	if (set->role == CKPT_ROLE_NAMED || set->report->verdict.evidence != CKPT_EVIDENCE_OPAQUE)
+		return 0;
+	snprintf(why, size, "its content is of no known format (--ckpt-glob=%s would accept it)",
+		 set->name);
+	return CKPT_RULE_NEVER;
+}
+
+/* Lineage: what lay there before this run began, ahead of where it started, is another line of
+ * work. */
+static int rule_foreign(const struct ckpt_selection *s, const struct ckpt_set *set, char *why,
+			size_t size)
+{
+	struct ckpt_position position = ckpt_order_position(set), start;
+	const struct ckpt_run_state *state = s->state;
+	char here[96], base[96];
+	int order = 0;
+
+	if (!state || !state->have_mark || !state->ours || s->req->attempt == 0 ||
+	    strcmp(set->name, state->mark.base) == 0 ||
+	    !ckpt_mark_is_foreign(&state->mark, set->name, &set->report->identity))
+		return 0;
+	ckpt_position_words(here, sizeof(here), &position);
+	if (!state->mark.base[0]) {
+		snprintf(why, size, "was there before this run began, and this run began fresh");
+		return CKPT_RULE_NEVER;
+	}
+	start = ckpt_mark_base(&state->mark);
+	ckpt_position_words(base, sizeof(base), &start);
+	if (ckpt_order_progress(&position, &start, &order) != 0) {
+		snprintf(why, size,
+			 "was there before this run began, and cannot be compared with "
+			 "where it started");
+		return CKPT_RULE_LAST_RESORT;
+	}
+	if (order <= 0)
+		return 0;
+	snprintf(why, size,
+		 "was there before this run began and lies ahead of where it started "
+		 "(%s; this run began at %s)",
+		 here, base);
+	return CKPT_RULE_NEVER;
+}
+
+/* In the order in which their reasons should be told. */
+static int (*const rules[])(const struct ckpt_selection *s, const struct ckpt_set *set, char *why,
+			    size_t size) = {
+	rule_opaque,
+	rule_size,
+	rule_keys,
+	rule_foreign,
+};
+
+int ckpt_rules_ask(const struct ckpt_selection *s, const struct ckpt_set *set, char *why,
+		   size_t size)
+{
+	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++) {
+		int r = rules[i](s, set, why, size);
+
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See run_state.h. Of the ledger only a few facts count; they are gathered in one pass, so that a
+ * ledger of years costs one read.
+ */
+#include "core/resolve/run_state.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/base/json.h"
+#include "core/record/ledger.h"
+#include "core/record/state.h"
+
+struct gather {
+	const struct ckpt_request *req;
+	struct ckpt_run_state *state;
+};
+
+static bool is_this_job(const struct ckpt_request *req, const cJSON *entry)
+{
+	const char *cluster = ckpt_json_text(entry, "cluster");
+	int64_t job = 0;
+
+	return ckpt_json_int(entry, "job_id", &job) && job == req->job_id && cluster &&
+	       strcmp(cluster, req->cluster) == 0;
+}
+
+static void take_text(char *dst, size_t size, const cJSON *entry, const char *key)
+{
+	const char *text = ckpt_json_text(entry, key);
+
+	if (text)
+		ckpt_text_copy(dst, size, text);
+}
+
+static void gather_end(struct gather *g, const cJSON *entry, int64_t attempt)
+{
+	if (attempt == g->req->attempt - 1)
+		take_text(g->state->cause, sizeof(g->state->cause), entry, "cause");
+	take_text(g->state->recorded, sizeof(g->state->recorded), entry, "newest_valid");
+	take_text(g->state->recorded_dir, sizeof(g->state->recorded_dir), entry, "newest_dir");
+}
+
+static void gather_other(struct gather *g, const cJSON *entry, const char *event)
+{
+	int64_t job = 0;
+
+	if (!ckpt_json_int(entry, "job_id", &job) || job == 0)
+		return;
+	if (strcmp(event, "decision") == 0)
+		g->state->live_job = job;
+	else if (strcmp(event, "end") == 0 && g->state->live_job == job)
+		g->state->live_job = 0;
+}
+
+static int gather_entry(void *arg, const cJSON *entry)
+{
+	const char *event = ckpt_json_text(entry, "event");
+	struct gather *g = arg;
+	int64_t attempt = -1;
+
+	if (!event)
+		return 0;
+	if (!is_this_job(g->req, entry)) {
+		gather_other(g, entry, event);
+		return 0;
+	}
+	if (!ckpt_json_int(entry, "attempt", &attempt) || attempt >= g->req->attempt)
+		return 0;
+	g->state->seen = true;
+	if (strcmp(event, "end") == 0)
+		gather_end(g, entry, attempt);
+	return 0;
+}
+
+static void note_error(struct ckpt_run_state *state, int r, const struct ckpt_error *err)
+{
+	if (state->error)
+		return;
+	state->error = r;
+	ckpt_text_copy(state->error_text, sizeof(state->error_text), err->text);
+}
+
+/* The mark of this job wins over a foreign one; among equals the first root's. */
+static void take_mark(struct ckpt_run_state *state, const struct ckpt_request *req,
+		      struct ckpt_mark *mark)
+{
+	bool ours = mark->job_id == req->job_id && strcmp(mark->cluster, req->cluster) == 0;
+
+	if (state->have_mark && (state->ours || !ours)) {
+		ckpt_mark_done(mark);
+		return;
+	}
+	ckpt_mark_done(&state->mark);
+	state->mark = *mark;
+	state->have_mark = true;
+	state->ours = ours;
+}
+
+static void load_root(struct ckpt_ctx *ctx, struct gather *g, const char *root, bool *ret_marked)
+{
+	_cleanup_close_ int dirfd = -1, statefd = -1;
+	struct ckpt_mark mark = { 0 };
+	struct ckpt_error err = { 0 };
+	int r;
+
+	dirfd = ckpt_dir_open(AT_FDCWD, root, &err);
+	statefd = dirfd < 0 ? dirfd : ckpt_state_open(dirfd, &err);
+	if (statefd < 0) {
+		if (statefd != -ENOENT)
+			note_error(g->state, statefd, &err);
+		return;
+	}
+	r = ckpt_mark_load(ctx, statefd, &mark, &err);
+	if (r == 0) {
+		*ret_marked = true;
+		take_mark(g->state, g->req, &mark);
+	} else if (r != CKPT_STATE_ABSENT) {
+		note_error(g->state, r, &err);
+	}
+	r = ckpt_ledger_read(statefd, gather_entry, g, NULL, &err);
+	if (r == 0)
+		g->state->have_ledger = true;
+	else if (r < 0)
+		note_error(g->state, r, &err);
+}
+
+void ckpt_run_state_load(struct ckpt_ctx *ctx, const struct ckpt_request *req,
+			 const struct ckpt_roots *roots, struct ckpt_run_state *ret)
+{
+	struct gather g = { .req = req, .state = ret };
+
+	memset(ret, 0, sizeof(*ret));
+	for (int i = 0; i < roots->n; i++)
+		load_root(ctx, &g, roots->dir[i], &ret->marked[i]);
+}
+
+/* stat of @path or of its nearest existing ancestor. */
+static int stat_ancestor(const char *path, struct stat *st)
+{
+	char buf[CKPT_PATH_MAX];
+
+	if (!ckpt_text_copy(buf, sizeof(buf), path))
+		return -ENAMETOOLONG;
+	for (;;) {
+		char *slash;
+
+		if (stat(buf, st) == 0)
+			return 0;
+		if (errno != ENOENT && errno != ENOTDIR)
+			return -errno;
+		slash = strrchr(buf, '/');
+		if (!slash)
+			return -ENOENT;
+		slash[slash == buf ? 1 : 0] = '\0';
+	}
+}
+
+bool ckpt_run_state_never_began(const struct ckpt_roots *roots, const char *work_dir)
+{
+	struct stat work, top, st;
+
+	if (stat(work_dir, &work) < 0 || stat("/", &top) < 0)
+		return false;
+	for (int i = 0; i < roots->n; i++) {
+		if (stat_ancestor(roots->dir[i], &st) < 0)
+			return false;
+		if (st.st_dev != work.st_dev && st.st_dev == top.st_dev)
+			return false;
+	}
+	return true;
+}
+
+void ckpt_run_state_done(struct ckpt_run_state *state)
+{
+	ckpt_mark_done(&state->mark);
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See select.h. A series is looked at from its newest name downwards, a window at a time: names are
+ * trusted to order what lies below the window only while the contents inside it agree with them.
+ */
+#include "core/resolve/select.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/catalog/order.h"
+#include "core/integrity/verify.h"
+#include "core/resolve/rules.h"
+#include "core/resolve/trail.h"
+
+#define WINDOW 16 /* sets of a series looked at first: about 1 ms each when warm */
+
+/* One series of one run while it is looked at. */
+struct series {
+	struct ckpt_set *first;
+	size_t n, looked;
+};
+
+/* The work on one run: its series, and the usable sets found so far. */
+struct pass {
+	struct series *series;
+	size_t n_series;
+	struct ckpt_set **usable;
+	size_t n_usable;
+	bool last_resort;
+};
+
+static void pass_done(struct pass *pass)
+{
+	free(pass->series);
+	free(pass->usable);
+}
+#define _cleanup_pass_ _cleanup_(pass_done)
+
+static int judge_invalid(struct ckpt_selection *s, struct ckpt_set *set)
+{
+	bool unknown = set->report->verdict.status == CKPT_UNREADABLE;
+	enum ckpt_fate fate = CKPT_FATE_REJECTED;
+	char words[512];
+
+	if (unknown) {
+		s->unreadable++;
+		if (ckpt_ctx_expired(s->ctx) != 0)
+			fate = CKPT_FATE_BUDGET;
+	}
+	ckpt_report_words(words, sizeof(words), set->report);
+	if (ckpt_trail_add(s->res, set, fate, "%s", words) < 0)
+		return -ENOMEM;
+	return unknown ? CKPT_SELECT_UNKNOWN : CKPT_SELECT_NONE;
+}
+
+/* Verifies @set's structure and asks the rules. 0 usable, NONE, UNKNOWN, or -ENOMEM. */
+static int look(struct ckpt_selection *s, struct ckpt_set *set, bool last_resort)
+{
+	char why[512];
+	int r;
+
+	if (!ckpt_set_verify(s->ctx, set, CKPT_LEVEL_STRUCTURE))
+		return -ENOMEM;
+	if (set->report->verdict.status != CKPT_VALID)
+		return ckpt_trail_of(s->res, set) ? CKPT_SELECT_NONE : judge_invalid(s, set);
+	r = ckpt_rules_ask(s, set, why, sizeof(why));
+	if (r == 0 || (r == CKPT_RULE_LAST_RESORT && last_resort))
+		return 0;
+	if (!ckpt_trail_of(s->res, set) &&
+	    ckpt_trail_add(s->res, set, CKPT_FATE_PASSED_OVER, "%s", why) < 0)
+		return -ENOMEM;
+	return CKPT_SELECT_NONE;
+}
+
+int ckpt_select_prove(struct ckpt_selection *s, struct ckpt_set *set)
+{
+	int r = look(s, set, true);
+
+	if (r != 0)
+		return r;
+	if (s->level == CKPT_LEVEL_FULL) {
+		if (!ckpt_set_verify(s->ctx, set, CKPT_LEVEL_FULL))
+			return -ENOMEM;
+		if (set->report->verdict.status != CKPT_VALID)
+			return judge_invalid(s, set);
+		s->unproved = ckpt_ctx_expired(s->ctx) != 0 && set->report->verdict.note[0] != '\0';
+	}
+	return 0;
+}
+
+static bool in_auto(const struct ckpt_set *set, int run)
+{
+	return set->run == run && set->role != CKPT_ROLE_PRETRAINED;
+}
+
+static bool same_series(const struct ckpt_set *a, const struct ckpt_set *b)
+{
+	return a->run == b->run && strcmp(a->series, b->series) == 0;
+}
+
+/* The catalog keeps the sets of a series together, newest name first. */
+static int split_series(struct ckpt_selection *s, int run, struct pass *pass)
+{
+	struct ckpt_catalog *cat = &s->res->catalog;
+
+	pass->series = calloc(cat->n_sets + 1, sizeof(*pass->series));
+	pass->usable = calloc(cat->n_sets + 1, sizeof(struct ckpt_set *));
+	if (!pass->series || !pass->usable)
+		return -ENOMEM;
+	for (size_t i = 0; i < cat->n_sets; i++) {
+		struct ckpt_set *set = &cat->sets[i];
+
+		if (!in_auto(set, run))
+			continue;
+		if (pass->n_series == 0 ||
+		    !same_series(pass->series[pass->n_series - 1].first, set))
+			pass->series[pass->n_series++].first = set;
+		pass->series[pass->n_series - 1].n++;
+	}
+	return 0;
+}
+
+static int look_down(struct ckpt_selection *s, struct pass *pass, struct series *series,
+		     size_t upto)
+{
+	for (; series->looked < upto && series->looked < series->n; series->looked++) {
+		struct ckpt_set *set = &series->first[series->looked];
+		int r = look(s, set, pass->last_resort);
+
+		if (r < 0)
+			return r;
+		if (r == 0)
+			pass->usable[pass->n_usable++] = set;
+	}
+	return 0;
+}
+
+/* True if a later name holds less progress than an earlier one: then the names order nothing. */
+static bool names_lie(const struct series *series)
+{
+	const struct ckpt_report *newer = NULL;
+	int order;
+
+	if (!series->first->has_number && !series->first->named.has_step &&
+	    !series->first->named.has_epoch)
+		return true;
+	for (size_t i = 0; i < series->looked; i++) {
+		const struct ckpt_report *report = series->first[i].report;
+
+		if (!report || report->verdict.status != CKPT_VALID)
+			continue;
+		if (newer &&
+		    ckpt_order_progress(&newer->position, &report->position, &order) == 0 &&
+		    order < 0)
+			return true;
+		newer = report;
+	}
+	return false;
+}
+
+/* Looks a window further down every series. *@ret_more: whether anything is left to look at. */
+static int look_window(struct ckpt_selection *s, struct pass *pass, bool *ret_more)
+{
+	*ret_more = false;
+	for (size_t i = 0; i < pass->n_series; i++) {
+		struct series *series = &pass->series[i];
+		int r = look_down(s, pass, series, series->looked + WINDOW);
+
+		if (r == 0 && series->looked < series->n && names_lie(series))
+			r = look_down(s, pass, series, series->n);
+		if (r < 0)
+			return r;
+		*ret_more |= series->looked < series->n;
+	}
+	return 0;
+}
+
+/* The best provable one of those looked at so far. 0 with *@ret, NONE, or an errno. */
+static int prove_best(struct ckpt_selection *s, struct pass *pass, struct ckpt_set **ret)
+{
+	if (ckpt_order_sort(pass->usable, pass->n_usable) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < pass->n_usable; i++) {
+		int r = ckpt_select_prove(s, pass->usable[i]);
+
+		if (r == 0)
+			*ret = pass->usable[i];
+		if (r <= 0)
+			return r;
+	}
+	pass->n_usable = 0; /* all rejected: the next window starts anew */
+	return CKPT_SELECT_NONE;
+}
+
+static int select_in_run(struct ckpt_selection *s, int run, bool last_resort, struct ckpt_set **ret)
+{
+	_cleanup_pass_ struct pass pass = { .last_resort = last_resort };
+	bool more = true;
+	int r = split_series(s, run, &pass);
+
+	while (r == 0 && more) {
+		r = look_window(s, &pass, &more);
+		if (r == 0)
+			r = prove_best(s, &pass, ret);
+		if (r <= 0)
+			return r;
+		r = 0;
+	}
+	return r < 0 ? r : CKPT_SELECT_NONE;
+}
+
+int ckpt_select_auto(struct ckpt_selection *s, struct ckpt_set **ret)
+{
+	for (int resort = 0; resort <= 1; resort++) {
+		for (size_t run = 0; run < s->res->catalog.n_runs; run++) {
+			int r = select_in_run(s, (int)run, resort, ret);
+
+			if (r <= 0)
+				return r;
+		}
+	}
+	return s->unreadable ? CKPT_SELECT_UNKNOWN : CKPT_SELECT_NONE;
+}

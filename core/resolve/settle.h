@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What follows a decision on disk: the mark of attempt 0, the decision's JSON and ledger entry,
+ * and, in the step only, aligned pointers (law 9) and quarantine (law 7). Runs as the user. What
+ * cannot be written is said in the decision's warning and never undoes the decision, except that a
+ * run whose mark cannot be left anywhere says so plainly: its next attempt could not tell an empty
+ * directory from a lost mount.
+ */
+#ifndef CKPT_CORE_RESOLVE_SETTLE_H
+#define CKPT_CORE_RESOLVE_SETTLE_H
+
+#include "core/resolve/resolve.h"
+
+/* All of it, as far as @req's place allows (in_hook: no mark, no alignment, no renames, nothing
+ * created). */
+void ckpt_settle(struct ckpt_ctx *ctx, const struct ckpt_request *req, struct ckpt_resolution *res);
+
+/*
+ * The alignment and quarantine alone, for a decision that a hook made: @res must have come to the
+ * same one.
+ */
+void ckpt_settle_pointers(struct ckpt_ctx *ctx, const struct ckpt_request *req,
+			  struct ckpt_resolution *res);
+
+/*
+ * The end of the attempt of @req (cause in req->reason): resolves as the next attempt would, writes
+ * epoch_info.json where it is ours to write, and the ledger entry. *@ret is what the next attempt
+ * would start from, with a line for the log. 0; -ENOENT when the run has no mark to record beside;
+ * or an errno.
+ */
+int ckpt_record_end(struct ckpt_ctx *ctx, const struct ckpt_request *req, struct ckpt_decision *ret,
+		    struct ckpt_error *err);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Small files laid out as torch.save() lays them out, for tests that need many checkpoints at known
+ * positions. (Files that PyTorch itself wrote are tested in test_torch_zip and by the live tests.)
+ */
+#ifndef CKPT_TESTS_TORCH_FILE_H
+#define CKPT_TESTS_TORCH_FILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct torch_file {
+	long epoch, step;  /* negative: absent */
+	bool weights_only; /* no optimizer */
+	bool flip;	   /* one bit of the tensor's data, after its CRC was taken */
+	bool cut;	   /* the last third is missing */
+	uint32_t floats;   /* numel of its one tensor; 0 = 64 */
+};
+
+/* Writes @name in @dirfd; ends the test on any error. */
+void torch_file_write(int dirfd, const char *name, const struct torch_file *how);
+
+#endif

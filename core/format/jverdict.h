@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From the results of the streaming JSON reader to a verdict, the same for every JSON file that
+ * belongs to a checkpoint.
+ */
+#ifndef CKPT_CORE_FORMAT_JVERDICT_H
+#define CKPT_CORE_FORMAT_JVERDICT_H
+
+#include "core/base/jstream.h"
+#include "core/format/format.h"
+
+/*
+ * The verdict on check->file after ckpt_jstream_next() answered @r: torn or fading into zeros is
+ * incomplete, other text is corrupt, too deep is unreadable. 0 and errnos pass through.
+ */
+int ckpt_jverdict(struct ckpt_check *check, const struct ckpt_jstream *js, int r);
+
+/* True for a name that can only be an entry of the directory itself: no '/', not "." or "..",
+ * printable. */
+bool ckpt_jverdict_entry_name(const struct ckpt_jtoken *token);
+
+#endif

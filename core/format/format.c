@@ -226,9 +226,20 @@ static int check_content(struct ckpt_check *check, const struct ckpt_format *row
 	return 0;
 }
 
+int ckpt_check_as(struct ckpt_check *check, const struct ckpt_format *row, enum ckpt_level level)
+{
+	int r;
+
+	check->report->format = row;
+	check->report->verdict.evidence = weaker(row->full, CKPT_EVIDENCE_STRUCTURE);
+	r = row->structure(check);
+	if (r == 0 && level == CKPT_LEVEL_FULL && row->content)
+		r = check_content(check, row);
+	return r;
+}
+
 int ckpt_check_run(struct ckpt_check *check, enum ckpt_level level)
 {
-	struct ckpt_verdict *verdict = &check->report->verdict;
 	const struct ckpt_format *row;
 	int r = check->kind == CKPT_KIND_FILE ? check_any_file(check) : 0;
 
@@ -238,12 +249,7 @@ int ckpt_check_run(struct ckpt_check *check, enum ckpt_level level)
 	if (!row)
 		return ckpt_check_reject(check, CKPT_UNREADABLE, CKPT_PROBLEM_HEADER,
 					 CKPT_NO_OFFSET, NULL, "no checkpoint format known here");
-	check->report->format = row;
-	verdict->evidence = weaker(row->full, CKPT_EVIDENCE_STRUCTURE);
-	r = row->structure(check);
-	if (r == 0 && level == CKPT_LEVEL_FULL && row->content)
-		r = check_content(check, row);
-	return r;
+	return ckpt_check_as(check, row, level);
 }
 
 /* Adds what was found out about the member @own to the set's report. */

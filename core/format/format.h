@@ -107,6 +107,9 @@ int ckpt_check_probe(struct ckpt_check *check);
  */
 int ckpt_check_run(struct ckpt_check *check, enum ckpt_level level);
 
+/* The last part of ckpt_check_run(): structure and content by @row, which took the check. */
+int ckpt_check_as(struct ckpt_check *check, const struct ckpt_format *row, enum ckpt_level level);
+
 /*
  * ckpt_check_run() of an open file, with the identity looked at again behind it: CKPT_UNREADABLE
  * (writer-active) when the file changed meanwhile, whatever the run said.

@@ -275,6 +275,7 @@ static void see_off(struct child *c, const struct ckpt_launch *how, bool linger,
 	int64_t until = linger ? earlier(how->deadline_ns, ckpt_frame_now_ns() + LINGER_NS) : 0;
 
 	if (!wait_gone(c, until)) {
+		end->timed_out = true;
 		kill(c->pid, SIGKILL);
 		wait_gone(c, ckpt_frame_now_ns() + KILLED_NS);
 	}
@@ -344,7 +345,9 @@ int ckpt_launch_agent(const struct ckpt_launch *how, const struct ckpt_request *
 	close(ckpt_take_fd(&s.answer_fd));
 	r = read_answer(fd, &c, how, buf);
 	see_off(&c, how, r >= 0 || r == -EPIPE, ret_end);
-	ret_end->timed_out = r == -ETIMEDOUT;
+	if (r >= 0)
+		ret_end->timed_out =
+			false; /* whole and in time: what it did afterwards is no matter */
 	if (r < 0)
 		return no_answer(r, how, ret_end, err);
 	return decode(buf, (size_t)r, ret, err);

@@ -29,7 +29,7 @@ struct ckpt_launch {
 
 /* How it ended. */
 struct ckpt_launch_end {
-	bool timed_out; /* abandoned: killed, not waited for beyond 100 ms */
+	bool timed_out; /* it gave no answer and we killed it (waited for it 100 ms more) */
 	int signal;	/* it died by that signal, else 0 */
 	int exit_code;
 };

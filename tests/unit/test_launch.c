@@ -124,11 +124,11 @@ static void test_launch__endings(void **state)
 		  0, true, 4000 },
 		{ "half a frame and the end", "printf CKW1 >&3", 0, -EPIPE, 0, 0, false, 1500 },
 		{ "slow", "sleep 20", 300, -ETIMEDOUT, 9, 0, true, 1500 },
-		{ "closes early", "exec 3>&-; exec sleep 20", 0, -EPIPE, 9, 0, false, 3000 },
-		{ "floods", "exec cat /dev/zero >&3", 5000, -EBADMSG, 9, 0, false, 1500 },
+		{ "closes early", "exec 3>&-; exec sleep 20", 0, -EPIPE, 9, 0, true, 3000 },
+		{ "floods", "exec cat /dev/zero >&3", 5000, -EBADMSG, 9, 0, true, 1500 },
 		{ "floods in a frame",
 		  "printf 'CKW1\\377\\377\\377\\377' >&3; exec cat /dev/zero >&3", 5000, -EBADMSG,
-		  9, 0, false, 1500 },
+		  9, 0, true, 1500 },
 		{ "not startable", "", 0, -EPIPE, 0, 127, false, 1500 },
 	};
 

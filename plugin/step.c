@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See step.h. What root read in ckpt_step_begin() reaches the task by the fork; what the task has
+ * to tell root comes back over one shared page of two numbers, which root takes as such.
+ */
+#include "plugin/step.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "plugin/ask.h"
+#include "wire/cleanup.h"
+#include "wire/spool.h"
+#include "wire/text.h"
+
+/* As in <slurm/slurm.h>, the same in all releases. */
+#define BATCH_STEP 0xfffffffbU
+#define NO_NUMBER 0xfffffffeU
+
+/* From the batch task to root. */
+struct report {
+	int64_t attempt; /* -1: no decision was due */
+	int refused;
+};
+
+static struct {
+	bool begun;	/* a batch step whose job asked */
+	bool disabled;	/* the kill switch */
+	bool has_spool; /* written for this boot: then `spool` and `decision` hold */
+	struct ckpt_site site;
+	char cluster[64], node[256];
+	struct ckpt_spool_state spool;
+	struct ckpt_decision decision;
+	struct report *report;
+} step;
+
+/* One byte more than any field holds, so that a cut value is too long for its field. */
+static char value_buf[CKPT_REQUEST_DIRS_MAX + 1];
+
+static const char *lookup(void *arg, const char *name)
+{
+	spank_err_t r = spank_getenv(arg, name, value_buf, sizeof(value_buf));
+
+	return r == ESPANK_SUCCESS || r == ESPANK_NOSPACE ? value_buf : NULL;
+}
+
+static bool is_batch(spank_t sp)
+{
+	uint32_t id;
+
+	return spank_get_item(sp, S_JOB_STEPID, &id) == ESPANK_SUCCESS && id == BATCH_STEP;
+}
+
+static int64_t job_id_of(spank_t sp)
+{
+	uint32_t id = 0;
+
+	return spank_get_item(sp, S_JOB_ID, &id) == ESPANK_SUCCESS ? id : 0;
+}
+
+static struct ckpt_spool_key spool_key(spank_t sp)
+{
+	return (struct ckpt_spool_key) { .root = step.site.spool_dir,
+					 .cluster = step.cluster,
+					 .node = step.node,
+					 .job_id = job_id_of(sp) };
+}
+
+static void read_spool(spank_t sp)
+{
+	const struct ckpt_spool_key key = spool_key(sp);
+	struct ckpt_error err = { 0 };
+	int r = ckpt_spool_read(&key, &step.spool, &step.decision, &err);
+
+	step.has_spool = r == 0 && step.spool.this_boot;
+	if (r < 0 && r != -ENOENT)
+		slurm_error("ckpt-resume: %s", err.text);
+}
+
+static void map_report(void)
+{
+	void *page = mmap(NULL, sizeof(struct report), PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED)
+		return;
+	step.report = page;
+	step.report->attempt = -1;
+}
+
+void ckpt_step_begin(spank_t sp, int ac, char *argv[])
+{
+	const char *cluster, *node = getenv("SLURMD_NODENAME");
+
+	if (!is_batch(sp) || !lookup(sp, CKPT_OPTION "RESUME"))
+		return;
+	step.begun = true;
+	step.disabled = !ckpt_ask_site(&step.site, ac, argv);
+	if (step.disabled)
+		return;
+	map_report();
+	cluster = lookup(sp, "SLURM_CLUSTER_NAME");
+	if (!cluster || !ckpt_text_is_word(cluster) || !node ||
+	    !ckpt_text_copy(step.cluster, sizeof(step.cluster), cluster) ||
+	    !ckpt_text_copy(step.node, sizeof(step.node), node))
+		return;
+	read_spool(sp);
+}
+
+/* Removes the decision's variables of whatever job from the environment. */
+static void drop_decision(spank_t sp)
+{
+	for (const char *const *name = ckpt_decision_names; *name; name++)
+		spank_unsetenv(sp, *name);
+	for (size_t i = 0; i < ckpt_decision_fields.n; i++) {
+		char name[64];
+
+		if (!ckpt_decision_fields.rows[i].env)
+			continue;
+		snprintf(name, sizeof(name), CKPT_CARRIER "%s", ckpt_decision_fields.rows[i].env);
+		spank_unsetenv(sp, name);
+	}
+}
+
+/* True if the variable @name is there and names another job. */
+static bool is_foreign(spank_t sp, const char *name, int64_t job_id)
+{
+	const char *owner = lookup(sp, name);
+	int64_t id;
+
+	return owner && !(ckpt_text_int(owner, 0, UINT32_MAX, &id) && id == job_id);
+}
+
+/*
+ * Drops what belongs to another job. True if carriers did: the submit side, which drops them before
+ * it looks at options, was not there, and so the options are another job's too.
+ */
+static bool drop_foreign(spank_t sp, int64_t job_id)
+{
+	bool carriers = is_foreign(sp, CKPT_CARRIER "JOB", job_id);
+
+	if (carriers || is_foreign(sp, "CKPT_JOB", job_id))
+		drop_decision(sp);
+	return carriers;
+}
+
+static int set_variable(void *arg, const char *name, const char *value)
+{
+	return spank_setenv(arg, name, value, 1) == ESPANK_SUCCESS ? 0 : -EINVAL;
+}
+
+static int set_missing(void *arg, const char *name, const char *value)
+{
+	spank_err_t r = spank_setenv(arg, name, value, 0);
+
+	return r == ESPANK_SUCCESS || r == ESPANK_ENV_EXISTS ? 0 : -EINVAL;
+}
+
+/* Ends the task here; the script has not started. */
+__attribute__((noreturn)) static void stop_task(const struct ckpt_ending *ending)
+{
+	sigset_t one;
+
+	if (ending->refused && step.report)
+		step.report->refused = 1;
+	if (ending->signal) {
+		signal(ending->signal, SIG_DFL);
+		sigemptyset(&one);
+		sigaddset(&one, ending->signal);
+		sigprocmask(SIG_UNBLOCK, &one, NULL);
+		kill(getpid(), ending->signal);
+		_exit(128 + ending->signal);
+	}
+	_exit(ending->code);
+}
+
+/*
+ * The higher of Slurm's count in the task's environment and the spool's. An older spool is one
+ * whose prolog did not run this time; a lower count one that the user's environment hides.
+ */
+static int64_t attempt_of(spank_t sp)
+{
+	const char *count = lookup(sp, "SLURM_RESTART_COUNT");
+	int64_t attempt = 0;
+
+	if (count)
+		ckpt_text_int(count, 0, UINT32_MAX, &attempt);
+	return step.has_spool && step.spool.attempt > attempt ? step.spool.attempt : attempt;
+}
+
+static void fill_array(spank_t sp, struct ckpt_asking *asking)
+{
+	uint32_t job = 0, task = NO_NUMBER;
+
+	spank_get_item(sp, S_JOB_ARRAY_ID, &job);
+	spank_get_item(sp, S_JOB_ARRAY_TASK_ID, &task);
+	if (job == 0 || task == NO_NUMBER)
+		return;
+	asking->array_job = job;
+	asking->array_task = task;
+}
+
+/* One decision for this attempt: the prolog's, or one made now. */
+static void decide(spank_t sp, int64_t job_id)
+{
+	struct ckpt_asking asking = { .site = &step.site,
+				      .lookup = lookup,
+				      .arg = sp,
+				      .job_id = job_id,
+				      .attempt = attempt_of(sp),
+				      .array_task = CKPT_REQUEST_NO_TASK };
+	struct ckpt_ending ending;
+
+	fill_array(sp, &asking);
+	if (step.report)
+		step.report->attempt = asking.attempt;
+	if (step.has_spool && step.spool.has_decision && step.spool.attempt == asking.attempt)
+		ending = ckpt_ask_settle(&asking, &step.decision);
+	else
+		ending = ckpt_ask(&asking, &step.decision);
+	if (!ending.start)
+		stop_task(&ending);
+	if (ckpt_decision_export(&step.decision, 1, set_variable, sp) < 0) {
+		ckpt_ask_say("the decision's variables cannot be set; the script was not started");
+		stop_task(&(struct ckpt_ending) { .refused = true, .code = CKPT_REFUSE_UNKNOWN });
+	}
+}
+
+static void batch_task(spank_t sp, int64_t job_id)
+{
+	bool foreign = drop_foreign(sp, job_id);
+
+	if (!step.begun)
+		return;
+	if (foreign)
+		ckpt_ask_say("warning: --ckpt-resume was inherited from the job that submitted "
+			     "this one and is ignored; give it to this job if it is meant");
+	else if (step.disabled)
+		ckpt_ask_say("warning: switched off on this cluster; no checkpoint was looked for");
+	else
+		decide(sp, job_id);
+}
+
+/* A task of srun: gets what was decided, never decides. */
+static void srun_task(spank_t sp, int64_t job_id)
+{
+	const char *stop = lookup(sp, CKPT_STOP);
+	struct ckpt_decision d = { 0 };
+	int64_t code;
+
+	drop_foreign(sp, job_id);
+	if (stop && ckpt_text_int(stop, 0, 255, &code))
+		_exit((int)code); /* srun has said why */
+	if (ckpt_decision_from_carriers(&d, lookup, sp, NULL) == 0)
+		ckpt_decision_export(&d, 0, set_missing, sp);
+}
+
+void ckpt_step_task(spank_t sp)
+{
+	int64_t job_id = job_id_of(sp);
+
+	if (is_batch(sp))
+		batch_task(sp, job_id);
+	else
+		srun_task(sp, job_id);
+}
+
+void ckpt_step_end(spank_t sp)
+{
+	const struct ckpt_spool_key key = spool_key(sp);
+	struct ckpt_error err = { 0 };
+	int status;
+
+	if (!step.begun || !step.report || step.report->attempt < 0 || !step.cluster[0])
+		return;
+	if (access(step.site.spool_dir, F_OK) < 0)
+		return; /* no hooks here: nobody would read it, or remove it */
+	if (spank_get_item(sp, S_TASK_EXIT_STATUS, &status) != ESPANK_SUCCESS)
+		return;
+	if (ckpt_spool_put_status(&key, step.report->attempt, status, step.report->refused != 0,
+				  &err) < 0)
+		slurm_error("ckpt-resume: %s", err.text);
+}

@@ -66,13 +66,19 @@ static int verify_set(struct ckpt_check *check, const char *entry, enum ckpt_lev
 
 static int verify_prefix(struct ckpt_check *check, enum ckpt_level level)
 {
+	struct ckpt_identity id;
 	char index[PATH_MAX];
+	int r;
 
 	if (snprintf(index, sizeof(index), "%s.index", check->name) >= (int)sizeof(index))
 		return ckpt_fail(check->err, -ENAMETOOLONG, "the name is too long");
-	if (!ckpt_dir_has(check->dirfd, index)) /* data without index: the row says which */
-		return ckpt_check_run(check, level);
-	return verify_set(check, index, level);
+	if (ckpt_identity_at(check->dirfd, index, true, &id) != -ENOENT)
+		return verify_set(check, index, level);
+	r = ckpt_check_run(check, level); /* data without an index: the row says which */
+	if (check->report->format)
+		return r;
+	check->report->verdict.status = CKPT_VALID;
+	return reject_missing(check);
 }
 
 static int verify_directory(struct ckpt_check *check, enum ckpt_level level)

@@ -75,7 +75,7 @@ struct ckpt_catalog {
 	size_t n_skipped;	      /* all of them: loops end at ckpt_catalog_skipped() */
 	struct ckpt_run *runs;	      /* newest first */
 	size_t n_runs;
-	size_t n_entries;	/* directory entries seen */
+	size_t n_entries;	/* directory entries seen, hidden ones aside */
 	struct ckpt_pool *pool; /* owns the strings */
 };
 

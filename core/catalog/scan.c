@@ -171,8 +171,10 @@ static int read_entries(struct scan *scan, struct reading *rd, DIR *d)
 				return ckpt_fail(scan->err, r, "time ran out while reading %s",
 						 CKPT_QUOTE(rd->folder->path));
 		}
+		if (e->d_name[0] == '.')
+			continue;
 		scan->cat->n_entries++;
-		r = e->d_name[0] == '.' ? 0 : read_entry(scan, rd, e);
+		r = read_entry(scan, rd, e);
 		if (r < 0)
 			return r;
 	}

@@ -236,9 +236,10 @@ static size_t wrong_magic(const struct ckpt_head *head, size_t at)
 {
 	size_t wrong = head->head[0] != 0x80;
 
-	if (head->n_head < at + sizeof(magic))
+	/* A beginning too short to be anything else is one that was cut off. */
+	if (head->n_head < at + sizeof(magic) && (head->n_head < at + 4 || wrong))
 		return SIZE_MAX;
-	for (size_t i = 0; i < sizeof(magic); i++)
+	for (size_t i = 0; i < sizeof(magic) && at + i < head->n_head; i++)
 		wrong += head->head[at + i] != magic[i];
 	return wrong;
 }
@@ -257,6 +258,16 @@ static int structure(struct ckpt_check *check)
 	return read_all(check);
 }
 
+/* Nothing more can be read that would prove more. */
+static int content(struct ckpt_check *check)
+{
+	struct ckpt_verdict *verdict = &check->report->verdict;
+
+	if (!verdict->note[0])
+		snprintf(verdict->note, sizeof(verdict->note), "no checksums stored in this file");
+	return 0;
+}
+
 const struct ckpt_format ckpt_format_torch_legacy = {
 	.name = "torch-legacy",
 	.title = "PyTorch legacy (torch.save before 1.6)",
@@ -265,5 +276,5 @@ const struct ckpt_format ckpt_format_torch_legacy = {
 	.epoch_meaning = CKPT_EPOCH_UNKNOWN,
 	.sniff = sniff,
 	.structure = structure,
-	.content = NULL,
+	.content = content,
 };

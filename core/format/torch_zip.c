@@ -58,12 +58,14 @@ static int add_entry(struct ckpt_check *check, struct ckpt_torch_members *m,
 	if (r < 0)
 		return ckpt_fail(check->err, r, "no memory for the records of %s",
 				 CKPT_QUOTE(check->file->name));
-	if (r == 0)
-		return 0;
-	return ckpt_check_reject(
-		check, CKPT_CORRUPT, CKPT_PROBLEM_DIRECTORY, e->header_off, e->name, "%s",
-		r == CKPT_TORCH_MEMBERS_TWICE ? "the directory holds the entry twice"
-					      : "the entry is not under the archive's directory");
+	if (r == CKPT_TORCH_MEMBERS_TWICE)
+		return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_DIRECTORY, e->header_off,
+					 e->name + m->prefix_len,
+					 "the directory holds the entry twice");
+	if (r == CKPT_TORCH_MEMBERS_PREFIX)
+		return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_DIRECTORY, e->header_off,
+					 e->name, "the entry is not under the archive's directory");
+	return r;
 }
 
 /* Walks the directory into @m. 0, CKPT_CORRUPT or an errno. */
@@ -437,6 +439,15 @@ static bool torch_padding(const struct ckpt_head *head)
 	return at + 2 <= head->n_head && memcmp(head->head + at, "FB", 2) == 0;
 }
 
+/* A file that ends inside its first local header: no whole zip of any kind. */
+static bool name_cut(const struct ckpt_head *head)
+{
+	if (head->n_head < 4 || memcmp(head->head, "PK\3\4", 4) != 0)
+		return false;
+	return head->n_head < 30 ||
+	       (head->size == head->n_head && head->n_head < 30u + head->head[26]);
+}
+
 /*
  * Two of four marks suffice, so that a damaged beginning is judged here and not taken for an
  * unknown file. The tail counts with PyTorch's flags (UTF-8 names) or a beginning of zeros: large
@@ -449,6 +460,8 @@ static bool sniff(const struct ckpt_check *check)
 	char name[512];
 	int marks;
 
+	if (name_cut(head))
+		return true;
 	if (head->n_head < 30)
 		return false;
 	first_name(head, name, sizeof(name));

@@ -8,6 +8,7 @@ foreach(_test ${_tests})
 	target_link_libraries(${_name} PRIVATE PkgConfig::CMOCKA)
 	target_compile_definitions(${_name} PRIVATE
 		CKPT_SAMPLES="${PROJECT_SOURCE_DIR}/../shared/samples"
+		CKPT_SAMPLE_CONF="${PROJECT_BINARY_DIR}/slurm.conf.d/ckpt-resume.conf"
 		CKPT_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data")
 	foreach(_layer ckpt_hooklib ckpt_resolve ckpt_config ckpt_record ckpt_integrity ckpt_catalog ckpt_format ckpt_base ckpt_wire)
 		if(TARGET ${_layer})

@@ -168,20 +168,25 @@ static bool fits(const struct row *row, const char *state, int found)
 /*
  * Whether the run directory can be nobody else's now. Without an answer only an unchanged count
  * shows it: one more may also be the message to a node that came back after the job had moved on.
+ * With one, a job that was requeued must still wait for its epilogs: any other state is a later
+ * attempt's, alive or ending elsewhere.
  */
 static bool is_ours(const struct ckpt_cause_facts *facts)
 {
 	const struct ckpt_jobinfo *info = facts->info;
+	bool pending;
 
 	if (!facts->this_boot)
 		return false;
 	if (!info)
 		return facts->count == facts->attempt;
-	if (info->restart != facts->attempt && info->restart != facts->attempt + 1)
+	pending = strcmp(info->state, "pending") == 0;
+	if (info->restart == facts->attempt + 1)
+		return pending && info->completing;
+	if (info->restart != facts->attempt)
 		return false;
-	return info->completing ||
-	       (info->restart == facts->attempt && strcmp(info->state, "pending") != 0 &&
-		strcmp(info->state, "running") != 0 && strcmp(info->state, "suspended") != 0);
+	return info->completing || (!pending && strcmp(info->state, "running") != 0 &&
+				    strcmp(info->state, "suspended") != 0);
 }
 
 struct ckpt_cause_finding ckpt_cause_find(const struct ckpt_cause_facts *facts)

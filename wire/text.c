@@ -7,22 +7,25 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool is_control(const unsigned char *p)
+/* Bytes of the control character at @p, 0 if it is none. */
+static int control_len(const unsigned char *p)
 {
-	return p[0] < 0x20 || p[0] == 0x7f || (p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f);
+	if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
+		return 2;
+	return p[0] < 0x20 || p[0] == 0x7f;
 }
 
 void ckpt_text_clean(char *s)
 {
 	for (unsigned char *p = (unsigned char *)s; *p; p++)
-		if (is_control(p))
-			*p = '?';
+		for (int n = control_len(p); n > 0; n--)
+			p[n - 1] = '?';
 }
 
 bool ckpt_text_has_control(const char *s)
 {
 	for (const unsigned char *p = (const unsigned char *)s; *p; p++)
-		if (is_control(p))
+		if (control_len(p))
 			return true;
 	return false;
 }
@@ -42,11 +45,14 @@ bool ckpt_text_copy(char *dst, size_t size, const char *src)
 const char *ckpt_text_quote(char *dst, size_t size, const char *src)
 {
 	size_t at = 0;
+	int control = 0; /* bytes left of a control character */
 
 	dst[at++] = '\'';
 	for (const unsigned char *p = (const unsigned char *)src; *p; p++) {
-		bool escape = is_control(p) || *p == '\'' || *p == '\\';
+		bool escape;
 
+		control = control > 1 ? control - 1 : control_len(p);
+		escape = control || *p == '\'' || *p == '\\';
 		if (at + 4 + 5 > size) { /* room for one escape, "...'" and the NUL */
 			memcpy(dst + at, "...", 3);
 			at += 3;

@@ -33,12 +33,12 @@ hook_agent()
 	echo "$HOOK_ROOT/agents/$1"
 }
 
-# hook_site KIND [LINE...]: a configuration with that agent, and an empty spool.
+# hook_site KIND [LINE...]: a configuration with that agent, an empty spool, no trace of earlier agents.
 hook_site()
 {
 	local agent
 	agent=$(hook_agent "$1") && shift
-	rm -rf "$HOOK_SPOOL"
+	rm -rf "$HOOK_SPOOL" "$HOOK_WORK"/dump-*
 	{
 		printf '%s\n' "SpoolDir=$HOOK_SPOOL" "Agent=$agent" \
 			"DisableFile=$HOOK_ROOT/etc/disable" "$@"
@@ -129,9 +129,9 @@ put_status()
 	local dir boot attempt=${2:-1}
 	dir=$(hook_spool_job)
 	boot=$(cat /proc/sys/kernel/random/boot_id)
-	mkdir -p -m 700 "$HOOK_SPOOL" "$HOOK_SPOOL/tc" "$HOOK_SPOOL/tc/n1" "$dir"
 	(
 		umask 077
+		mkdir -p "$dir"
 		stamp "$attempt" "$boot" >"$dir/attempt"
 		{
 			stamp "$attempt" "$boot"

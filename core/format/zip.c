@@ -107,7 +107,7 @@ static int read_end64(struct ckpt_zip *zip, uint64_t pos, struct end *end, struc
 	if (r || get32(loc) != LOCATOR_SIG)
 		return r;
 	off = get64(loc + 8);
-	if (off > pos - LOCATOR_SIZE - END64_SIZE || get32(loc + 4) != 0 || get32(loc + 16) > 1)
+	if (off > pos - LOCATOR_SIZE - END64_SIZE || get32(loc + 4) != 0 || get32(loc + 16) != 1)
 		return CKPT_ZIP_NO_END;
 	r = read_at(zip, off, rec, sizeof(rec), err);
 	if (r)

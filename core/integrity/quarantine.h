@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Out of the way, undoable: a file is renamed NAME.corrupted, a directory moves to .ckpt-resume/corrupted/NAME.
- * Each step is in the ledger before it is done, so a killed quarantine is finished or undone by the next one.
+ * Out of the way, undoable: a file is renamed NAME.corrupted, a directory moves to
+ * .ckpt-resume/corrupted/NAME. Each step is in the ledger before it is done, so a killed quarantine
+ * is finished or undone by the next one.
  */
 #ifndef CKPT_CORE_INTEGRITY_QUARANTINE_H
 #define CKPT_CORE_INTEGRITY_QUARANTINE_H
@@ -16,18 +17,20 @@ enum ckpt_quarantine_result {
 };
 
 /*
- * Moves @set aside, all members or none (members already moved are moved back when one fails). Verifies a second time,
- * in full, through freshly opened files, and moves only if that read agrees: status corrupt with the same problem
- * code. Refuses: missing members or shards, unfinished writers, anything but corrupt; a checkpoint that is
- * the last valid one cannot be corrupt by that read. An existing NAME.corrupted is not overwritten: .corrupted.1 and so on.
+ * Moves @set aside, all members or none (members already moved are moved back when one fails).
+ * Verifies a second time, in full, through freshly opened files, and moves only if that read
+ * agrees: status corrupt with the same problem code. Refuses: missing members or shards, unfinished
+ * writers, anything but corrupt; a checkpoint that is the last valid one cannot be corrupt by that
+ * read. An existing NAME.corrupted is not overwritten: .corrupted.1 and so on.
  * @dirfd: the set's directory, open; @statefd: its .ckpt-resume. 0, REFUSED, or an errno.
  */
 int ckpt_quarantine(struct ckpt_ctx *ctx, int dirfd, int statefd, const struct ckpt_set *set,
 		    const struct ckpt_report *first, struct ckpt_error *err);
 
 /*
- * Undoes it for @name (the checkpoint's own name, or that of the renamed file): every member that the ledger says was moved with
- * it goes back; nothing that exists is overwritten (-EEXIST). 0, NOTHING, or an errno.
+ * Undoes it for @name (the checkpoint's own name, or that of the renamed file): every member that
+ * the ledger says was moved with it goes back; nothing that exists is overwritten (-EEXIST). 0,
+ * NOTHING, or an errno.
  */
 int ckpt_release(struct ckpt_ctx *ctx, int dirfd, int statefd, const char *name,
 		 struct ckpt_error *err);

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Quarantine of real files, judged by the real verifier: what a scan finds, what a second read
+ * agrees to.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/integrity/quarantine.h"
+#include "core/integrity/verify.h"
+#include "tests/unit/support/scratch.h"
+
+/* A safetensors file of one tensor of 8 bytes. */
+static void put_safetensors(int dirfd, const char *name, const char *shape)
+{
+	unsigned char buf[256] = { 0 };
+	char header[128];
+	size_t len;
+
+	snprintf(header, sizeof(header),
+		 "{\"w\":{\"dtype\":\"F32\",\"shape\":%s,\"data_offsets\":[0,8]}}", shape);
+	len = strlen(header);
+	buf[0] = (unsigned char)len;
+	memcpy(buf + 8, header, len);
+	scratch_write(dirfd, name, buf, 8 + len + 8);
+}
+
+/* The set @name as a scan of the directory finds it, verified in full. */
+static struct ckpt_set *scan(const struct scratch *s, struct ckpt_catalog *cat, const char *name)
+{
+	const struct ckpt_catalog_options options = { 0 };
+	struct ckpt_ctx ctx = { 0 };
+	struct ckpt_set *set;
+
+	assert_int_equal(ckpt_catalog_scan(&ctx, cat, s->path, 0, &options, NULL), 0);
+	set = ckpt_catalog_find(cat, NULL, name);
+	if (set)
+		ckpt_set_verify(&ctx, set, CKPT_LEVEL_FULL);
+	return set;
+}
+
+static int statefd_of(const struct scratch *s)
+{
+	mkdirat(s->fd, ".ckpt-resume", 0700);
+	return openat(s->fd, ".ckpt-resume", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int quarantine(const struct scratch *s, const struct ckpt_set *set)
+{
+	struct ckpt_ctx ctx = { 0 };
+	struct ckpt_error err = { 0 };
+	int statefd = statefd_of(s), r;
+
+	r = ckpt_quarantine(&ctx, s->fd, statefd, set, set->report, &err);
+	if (r != 0)
+		print_message("%s\n", err.text);
+	close(statefd);
+	return r;
+}
+
+static void test_quarantine__damaged_goes_valid_stays(void **state)
+{
+	struct scratch *s = *state;
+	_cleanup_catalog_ struct ckpt_catalog cat = { 0 }, after = { 0 };
+	struct ckpt_set *good, *bad;
+
+	put_safetensors(s->fd, "model_1.safetensors", "[2]");
+	put_safetensors(s->fd, "model_2.safetensors", "[3]"); /* 12 bytes in 8 */
+	good = scan(s, &cat, "model_1.safetensors");
+	bad = scan(s, &cat, "model_2.safetensors");
+	assert_non_null(good);
+	assert_non_null(bad);
+	good = ckpt_catalog_find(&cat, NULL, "model_1.safetensors");
+	assert_int_equal(good->report->verdict.status, CKPT_VALID);
+	assert_int_equal(bad->report->verdict.status, CKPT_CORRUPT);
+	assert_int_equal(quarantine(s, good), CKPT_QUARANTINE_REFUSED);
+	assert_int_equal(quarantine(s, bad), 0);
+	assert_int_equal(faccessat(s->fd, "model_1.safetensors", F_OK, 0), 0);
+	assert_int_equal(faccessat(s->fd, "model_2.safetensors.corrupted", F_OK, 0), 0);
+	assert_non_null(scan(s, &after, "model_1.safetensors"));
+	assert_null(ckpt_catalog_find(&after, NULL, "model_2.safetensors"));
+	assert_null(ckpt_catalog_find(&after, NULL, "model_2.safetensors.corrupted"));
+}
+
+static void test_quarantine__released_is_found_again(void **state)
+{
+	struct scratch *s = *state;
+	_cleanup_catalog_ struct ckpt_catalog cat = { 0 }, after = { 0 };
+	struct ckpt_set *bad;
+	int statefd = statefd_of(s);
+
+	put_safetensors(s->fd, "model_2.safetensors", "[3]");
+	bad = scan(s, &cat, "model_2.safetensors");
+	assert_non_null(bad);
+	assert_int_equal(quarantine(s, bad), 0);
+	assert_int_equal(ckpt_release(NULL, s->fd, statefd, "model_2.safetensors", NULL), 0);
+	assert_non_null(scan(s, &after, "model_2.safetensors"));
+	close(statefd);
+}
+
+static void test_quarantine__rewritten_since_stays(void **state)
+{
+	struct scratch *s = *state;
+	_cleanup_catalog_ struct ckpt_catalog cat = { 0 };
+	struct ckpt_set *bad;
+
+	put_safetensors(s->fd, "model_2.safetensors", "[3]");
+	bad = scan(s, &cat, "model_2.safetensors");
+	assert_non_null(bad);
+	put_safetensors(s->fd, "model_2.safetensors", "[2]"); /* its writer was alive */
+	assert_int_equal(quarantine(s, bad), CKPT_QUARANTINE_REFUSED);
+	usleep(20000);
+	put_safetensors(s->fd, "model_2.safetensors",
+			"[3]"); /* damaged just the same, but another */
+	assert_int_equal(quarantine(s, bad), CKPT_QUARANTINE_REFUSED);
+	assert_int_equal(faccessat(s->fd, "model_2.safetensors", F_OK, 0), 0);
+}
+
+static void test_quarantine__unreadable_now_stays(void **state)
+{
+	struct scratch *s = *state;
+	_cleanup_catalog_ struct ckpt_catalog cat = { 0 };
+	struct ckpt_set *bad;
+	struct ckpt_ctx late = { .deadline_ns = 1 };
+	int statefd = statefd_of(s);
+
+	put_safetensors(s->fd, "model_2.safetensors", "[3]");
+	bad = scan(s, &cat, "model_2.safetensors");
+	assert_non_null(bad);
+	assert_int_equal(ckpt_quarantine(&late, s->fd, statefd, bad, bad->report, NULL),
+			 CKPT_QUARANTINE_REFUSED);
+	assert_int_equal(unlinkat(s->fd, "model_2.safetensors", 0), 0);
+	assert_int_equal(quarantine(s, bad), CKPT_QUARANTINE_REFUSED);
+	close(statefd);
+}
+
+static void test_quarantine__cut_short_is_unfinished_not_corrupt(void **state)
+{
+	struct scratch *s = *state;
+	_cleanup_catalog_ struct ckpt_catalog cat = { 0 };
+	struct ckpt_set *bad;
+	char path[128];
+
+	put_safetensors(s->fd, "model_2.safetensors", "[2]");
+	snprintf(path, sizeof(path), "%s/model_2.safetensors", s->path);
+	assert_int_equal(truncate(path, 40), 0);
+	bad = scan(s, &cat, "model_2.safetensors");
+	assert_non_null(bad);
+	assert_int_equal(bad->report->verdict.status, CKPT_INCOMPLETE);
+	assert_int_equal(quarantine(s, bad), CKPT_QUARANTINE_REFUSED);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		scratch_test(test_quarantine__damaged_goes_valid_stays),
+		scratch_test(test_quarantine__released_is_found_again),
+		scratch_test(test_quarantine__rewritten_since_stays),
+		scratch_test(test_quarantine__unreadable_now_stays),
+		scratch_test(test_quarantine__cut_short_is_unfinished_not_corrupt),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -22,8 +22,7 @@ static void test_text__cleans_controls_and_nothing_else(void **state)
 		{ "a\nb\tc\033[31m\177", "a?b?c?[31m?" },
 		{ "\xc2\x9b"
 		  "31m",
-		  "?\x9b"
-		  "31m" }, /* CSI as UTF-8: broken up, no terminal follows it */
+		  "??31m" }, /* CSI as UTF-8 */
 		{ "na\xc3\xafve \xc2\xa0 \xe2\x82\xac", "na\xc3\xafve \xc2\xa0 \xe2\x82\xac" },
 		{ "\xc2", "\xc2" },
 	};
@@ -64,6 +63,7 @@ static void test_text__quotes(void **state)
 		{ "a\\b", "'a\\x5cb'" },
 		{ "a\nb", "'a\\x0ab'" },
 		{ "\xc3\xa9", "'\xc3\xa9'" },
+		{ "\xc2\x9b!", "'\\xc2\\x9b!'" },
 	};
 	char buf[32];
 

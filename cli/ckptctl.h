@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ckptctl: one file a command, one row a command. Data goes to stdout, words to stderr; works
+ * without Slurm and without any installation by an admin.
+ */
+#ifndef CKPT_CLI_CKPTCTL_H
+#define CKPT_CLI_CKPTCTL_H
+
+#include <argp.h>
+#include <stdbool.h>
+
+#include "core/resolve/resolve.h"
+
+/* What a command ends with: the contract's exit codes. */
+enum ckpt_exit {
+	CKPT_EXIT_YES = 0,
+	CKPT_EXIT_NO = 1,
+	CKPT_EXIT_USAGE = 2,
+	CKPT_EXIT_UNKNOWN = 3, /* could not find out */
+};
+
+/* One command. */
+struct ckpt_command {
+	const char *name, *summary;
+	int (*run)(int argc, char **argv); /* argv[0] is "ckptctl NAME" */
+};
+
+/* All commands in the order of --help; the last has a NULL name. */
+extern const struct ckpt_command ckpt_commands[];
+
+int ckpt_cmd_list(int argc, char **argv);
+int ckpt_cmd_info(int argc, char **argv);
+int ckpt_cmd_validate(int argc, char **argv);
+int ckpt_cmd_resolve(int argc, char **argv);
+int ckpt_cmd_why(int argc, char **argv);
+int ckpt_cmd_quarantine(int argc, char **argv);
+int ckpt_cmd_release(int argc, char **argv);
+int ckpt_cmd_epoch_info(int argc, char **argv);
+
+#endif

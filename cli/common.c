@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See common.h.
+ */
+#include "cli/common.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/text.h"
+
+/* One option of a request: its letter-less key, and the member it fills. */
+static const struct request_option {
+	int key;
+	size_t offset, size;
+} request_options[] = {
+	{ 'm', offsetof(struct ckpt_request, mode), CKPT_PATH_MAX },
+	{ 'M', offsetof(struct ckpt_request, metric), 256 },
+	{ 'e', offsetof(struct ckpt_request, epoch), 16 },
+	{ 'g', offsetof(struct ckpt_request, glob), 1024 },
+	{ 'c', offsetof(struct ckpt_request, config), CKPT_PATH_MAX },
+	{ 's', offsetof(struct ckpt_request, state), CKPT_PATH_MAX },
+	{ 'l', offsetof(struct ckpt_request, verify), 16 },
+};
+
+static const struct argp_option options[] = {
+	{ "dir", 'd', "DIR", 0, "run directory; repeat for several (default: checkpoints)", 0 },
+	{ "mode", 'm', "MODE", 0, "auto, best, fresh, step:N, epoch:N, name:NAME, /PATH", 0 },
+	{ "metric", 'M', "KEY:min|max", 0, "what `best` compares", 0 },
+	{ "epoch", 'e', "completed|next", 0, "what an epoch number means", 0 },
+	{ "glob", 'g', "PATTERN", 0, "further names that are checkpoints", 0 },
+	{ "config", 'c', "FILE", 0, "run configuration (default: ckpt-config.json)", 0 },
+	{ "state", 's', "DIR", 0, "where the run keeps its state", 0 },
+	{ "level", 'l', "structure|full", 0, "how far to check the chosen one (default full)", 0 },
+	{ "json", 'j', NULL, 0, "answer as JSON", 0 },
+	{ 0 },
+};
+
+static error_t add_dir(struct ckpt_cli_request *cli, const char *dir)
+{
+	size_t at = strlen(cli->req.dirs), room = sizeof(cli->req.dirs) - at;
+
+	if (snprintf(cli->req.dirs + at, room, "%s%s", at ? ":" : "", dir) >= (int)room)
+		return ENAMETOOLONG;
+	return 0;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct ckpt_cli_request *cli = state->input;
+
+	if (key == 'j') {
+		cli->json = true;
+		return 0;
+	}
+	if (key == 'd') {
+		if (add_dir(cli, arg) != 0)
+			argp_error(state, "--dir: too long");
+		return 0;
+	}
+	for (size_t i = 0; i < sizeof(request_options) / sizeof(*request_options); i++) {
+		const struct request_option *row = &request_options[i];
+
+		if (row->key != key)
+			continue;
+		if (!ckpt_text_copy((char *)&cli->req + row->offset, row->size, arg))
+			argp_error(state, "'%s': too long", arg);
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+const struct argp ckpt_cli_request_argp = { options, parse_option, NULL, NULL, NULL, NULL, NULL };
+
+void ckpt_cli_request_init(struct ckpt_cli_request *cli)
+{
+	memset(cli, 0, sizeof(*cli));
+	ckpt_request_init(&cli->req);
+	if (!getcwd(cli->req.work_dir, sizeof(cli->req.work_dir)))
+		cli->req.work_dir[0] = '\0';
+	ckpt_text_copy(cli->req.reason, sizeof(cli->req.reason), "by-hand");
+}
+
+bool ckpt_cli_request_ready(struct ckpt_cli_request *cli)
+{
+	if (cli->req.work_dir[0] && ckpt_request_check(&cli->req, &cli->err) == 0)
+		return true;
+	ckpt_cli_fail(0, "%s", cli->err.text[0] ? cli->err.text : "no current directory");
+	return false;
+}
+
+int ckpt_cli_exit(enum ckpt_status status)
+{
+	static const int codes[] = {
+		[CKPT_VALID] = CKPT_EXIT_YES,	       [CKPT_INCOMPLETE] = CKPT_EXIT_NO,
+		[CKPT_CORRUPT] = CKPT_EXIT_NO,	       [CKPT_MISSING] = CKPT_EXIT_NO,
+		[CKPT_UNREADABLE] = CKPT_EXIT_UNKNOWN,
+	};
+
+	return codes[status];
+}
+
+int ckpt_cli_decision_exit(const struct ckpt_decision *d)
+{
+	if (d->path[0])
+		return CKPT_EXIT_YES;
+	return d->refusal == CKPT_REFUSE_UNKNOWN  ? CKPT_EXIT_UNKNOWN
+	       : d->refusal == CKPT_REFUSE_OPTION ? CKPT_EXIT_USAGE
+						  : CKPT_EXIT_NO;
+}
+
+bool ckpt_cli_print_json(cJSON *value)
+{
+	char *text = value ? cJSON_Print(value) : NULL;
+
+	if (text)
+		puts(text);
+	cJSON_free(text);
+	cJSON_Delete(value);
+	return text != NULL;
+}
+
+int ckpt_cli_fail(int code, const char *fmt, ...)
+{
+	char text[CKPT_ERROR_TEXT];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	ckpt_text_clean(text);
+	fprintf(stderr, "ckptctl: %s\n", text);
+	return code;
+}
+
+bool ckpt_cli_colors(FILE *stream)
+{
+	const char *no_color = getenv("NO_COLOR");
+
+	return isatty(fileno(stream)) && !(no_color && *no_color);
+}
+
+bool ckpt_cli_level(const char *text, enum ckpt_level *ret)
+{
+	if (strcmp(text, "structure") != 0 && strcmp(text, "full") != 0)
+		return false;
+	*ret = strcmp(text, "full") == 0 ? CKPT_LEVEL_FULL : CKPT_LEVEL_STRUCTURE;
+	return true;
+}
+
+bool ckpt_cli_absolute(const char *path, char *buf)
+{
+	char cwd[CKPT_PATH_MAX];
+	int n;
+
+	if (path[0] == '/')
+		return ckpt_text_copy(buf, CKPT_PATH_MAX, path);
+	if (!getcwd(cwd, sizeof(cwd)))
+		return false;
+	while (ckpt_text_starts(path, "./", &path))
+		;
+	n = strcmp(path, ".") == 0 ? snprintf(buf, CKPT_PATH_MAX, "%s", cwd)
+				   : snprintf(buf, CKPT_PATH_MAX, "%s/%s", cwd, path);
+	return n < CKPT_PATH_MAX;
+}
+
+int ckpt_cli_find(struct ckpt_ctx *ctx, struct ckpt_catalog *cat, const char *path,
+		  struct ckpt_set **ret)
+{
+	struct ckpt_error err = { 0 };
+	char absolute[CKPT_PATH_MAX];
+	size_t len;
+	int r;
+
+	if (!ckpt_cli_absolute(path, absolute))
+		return ckpt_cli_fail(CKPT_EXIT_USAGE, "%s: too long", path);
+	len = strlen(absolute);
+	while (len > 1 && absolute[len - 1] == '/')
+		absolute[--len] = '\0';
+	r = ckpt_catalog_add_path(ctx, cat, absolute, ret, &err);
+	if (r == 0)
+		return 0;
+	if (r == -ENOENT)
+		return ckpt_cli_fail(CKPT_EXIT_NO, "%s: no such checkpoint", CKPT_QUOTE(path));
+	return ckpt_cli_fail(CKPT_EXIT_UNKNOWN, "%s: %s", CKPT_QUOTE(path),
+			     err.text[0] ? err.text : strerror(-r));
+}
+
+#define BAR 30		       /* characters of the bar */
+#define BAR_NS (100 * 1000000) /* between two drawings */
+
+/* What the bar needs to know between two calls. */
+static struct {
+	int64_t began_ns, drawn_ns;
+	bool drawn;
+} bar;
+
+static void draw_bar(void *arg, const char *name, uint64_t done, uint64_t total)
+{
+	int64_t now = ckpt_ctx_now(arg);
+	char size[32], rate[32], eta[32] = "?";
+	double seconds, speed;
+	int filled;
+
+	if (now - bar.drawn_ns < BAR_NS || total == 0)
+		return;
+	if (!bar.drawn)
+		bar.began_ns = now;
+	seconds = (double)(now - bar.began_ns) / 1e9;
+	speed = seconds > 0 ? (double)done / seconds : 0;
+	filled = (int)((double)BAR * (double)done / (double)total);
+	if (speed > 0)
+		ckpt_text_age(eta, sizeof(eta), (int64_t)((double)(total - done) / speed));
+	fprintf(stderr, "\r%.24s [%.*s%*s] %3d%% of %s, %s/s, ETA %s \033[K", name, filled,
+		"##############################", BAR - filled, "",
+		(int)(100.0 * (double)done / (double)total),
+		ckpt_text_size(size, sizeof(size), total),
+		ckpt_text_size(rate, sizeof(rate), (uint64_t)speed), eta);
+	bar.drawn_ns = now;
+	bar.drawn = true;
+}
+
+void ckpt_cli_progress(struct ckpt_ctx *ctx)
+{
+	if (!isatty(STDERR_FILENO))
+		return;
+	bar.began_ns = bar.drawn_ns = ckpt_ctx_now(ctx);
+	ctx->progress = draw_bar;
+	ctx->progress_arg = ctx;
+}
+
+void ckpt_cli_progress_end(struct ckpt_ctx *ctx)
+{
+	if (ctx->progress && bar.drawn)
+		fprintf(stderr, "\r\033[K");
+	bar.drawn = false;
+}

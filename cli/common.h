@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What commands share: the request's options, exit codes of verdicts, JSON on stdout, a progress
+ * bar.
+ */
+#ifndef CKPT_CLI_COMMON_H
+#define CKPT_CLI_COMMON_H
+
+#include <cjson/cJSON.h>
+
+#include "cli/ckptctl.h"
+
+/* The options of a request, as argp children of `resolve`, `why`, `epoch-info`. */
+struct ckpt_cli_request {
+	struct ckpt_request req;
+	bool json;
+	struct ckpt_error err; /* the first bad option */
+};
+
+/* --dir, --mode, --metric, --epoch, --glob, --config, --state, --level, --json. input is a struct
+ * ckpt_cli_request. */
+extern const struct argp ckpt_cli_request_argp;
+
+/* Prepares @cli: an empty request in the current directory, outside of any job. */
+void ckpt_cli_request_init(struct ckpt_cli_request *cli);
+
+/* Checks what was given; prints the error. True when the request can be resolved. */
+bool ckpt_cli_request_ready(struct ckpt_cli_request *cli);
+
+/* The verdict's exit code. */
+int ckpt_cli_exit(enum ckpt_status status);
+
+/* The decision's exit code: resume and finetune 0, fresh 1, refused 1 or 3. */
+int ckpt_cli_decision_exit(const struct ckpt_decision *d);
+
+/* Prints @value and deletes it. Returns false without memory. */
+bool ckpt_cli_print_json(cJSON *value);
+
+/* Prints "ckptctl: ..." to stderr and returns @code. */
+int ckpt_cli_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* True if @stream is a terminal and NO_COLOR is unset. */
+bool ckpt_cli_colors(FILE *stream);
+
+/* Makes @ctx show a progress bar with rate and ETA on stderr when that is a terminal. */
+void ckpt_cli_progress(struct ckpt_ctx *ctx);
+
+/* Takes the bar off the terminal. */
+void ckpt_cli_progress_end(struct ckpt_ctx *ctx);
+
+/*
+ * Finds the set that @path names, alone in @cat. 0 with *@ret; prints what is wrong and returns an
+ * exit code otherwise.
+ */
+int ckpt_cli_find(struct ckpt_ctx *ctx, struct ckpt_catalog *cat, const char *path,
+		  struct ckpt_set **ret);
+
+/* Parses "structure" or "full". */
+bool ckpt_cli_level(const char *text, enum ckpt_level *ret);
+
+/* @path made absolute from the current directory into @buf (CKPT_PATH_MAX bytes). False if too
+ * long. */
+bool ckpt_cli_absolute(const char *path, char *buf);
+
+#endif

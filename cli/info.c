@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ckptctl info PATH: all that is known of one checkpoint.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/common.h"
+#include "core/base/text.h"
+#include "core/catalog/order.h"
+#include "core/integrity/verify.h"
+#include "core/resolve/trail.h"
+
+struct info {
+	bool json;
+	enum ckpt_level level;
+	const char *path;
+};
+
+static const struct argp_option options[] = {
+	{ "level", 'l', "structure|full", 0, "how far to check (default structure)", 0 },
+	{ "json", 'j', NULL, 0, "answer as JSON", 0 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct info *info = state->input;
+
+	switch (key) {
+	case 'l':
+		if (!ckpt_cli_level(arg, &info->level))
+			argp_error(state, "--level=%s: structure or full", arg);
+		return 0;
+	case 'j':
+		info->json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (state->arg_num > 0)
+			return ARGP_ERR_UNKNOWN;
+		info->path = arg;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "which checkpoint?");
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp argp = {
+	options, parse, "PATH", "Tells all that is known of one checkpoint.", NULL, NULL, NULL
+};
+
+static void print_line(const char *label, const char *text)
+{
+	if (text && *text)
+		printf("%-11s %s\n", label, text);
+}
+
+static void print_keys(const struct ckpt_report *report)
+{
+	if (report->n_keys == 0)
+		return;
+	printf("%-11s", "Keys");
+	for (int i = 0; i < report->n_keys; i++)
+		printf(" %s", report->keys[i]);
+	printf("%s\n", report->keys_cut ? " ..." : "");
+}
+
+static void print_position(const struct ckpt_set *set)
+{
+	struct ckpt_position p = ckpt_order_position(set);
+	char words[96], line[256];
+
+	ckpt_position_words(words, sizeof(words), &p);
+	if (p.has_epoch)
+		snprintf(line, sizeof(line), "%s (meaning of the epoch: %s; from %s)", words,
+			 ckpt_meaning_name(p.meaning), ckpt_source_name(p.epoch_source));
+	else
+		snprintf(line, sizeof(line), "%s%s%s", words, p.has_step ? " from " : "",
+			 p.has_step ? ckpt_source_name(p.step_source) : "");
+	print_line("Position", line);
+	if (p.has_loss) {
+		snprintf(line, sizeof(line), "%g (%s)", p.loss, p.loss_key);
+		print_line("Loss", line);
+	}
+}
+
+static void print_time(const struct ckpt_report *report)
+{
+	time_t when = (time_t)(report->identity.mtime_ns / 1000000000);
+	char text[64];
+	struct tm tm;
+
+	if (when && localtime_r(&when, &tm) && strftime(text, sizeof(text), "%F %T %z", &tm))
+		print_line("Written", text);
+}
+
+static void print_info(const struct ckpt_set *set, const struct ckpt_report *report)
+{
+	char line[768], size[32];
+
+	snprintf(line, sizeof(line), "%s/%s", set->dir, set->name);
+	print_line("Path", line);
+	print_line("Verdict", ckpt_report_words(line, sizeof(line), report));
+	print_line("Format", report->format ? report->format->title : NULL);
+	print_line("Framework", report->framework);
+	print_line("Layout", set->layout);
+	print_line("Role", ckpt_role_name(set->role));
+	print_line("Contents", ckpt_contents_name(report->contents));
+	print_position(set);
+	print_line("Size", ckpt_text_size(size, sizeof(size), report->verdict.size_bytes));
+	print_time(report);
+	if (report->tensors) {
+		snprintf(line, sizeof(line), "%llu", (unsigned long long)report->tensors);
+		print_line("Tensors", line);
+	}
+	print_keys(report);
+	if (report->verdict.status == CKPT_VALID && report->verdict.problem.code)
+		printf("%-11s %s: %s\n", "Remark", ckpt_problem_name(report->verdict.problem.code),
+		       report->verdict.problem.detail);
+}
+
+int ckpt_cmd_info(int argc, char **argv)
+{
+	struct info info = { .level = CKPT_LEVEL_STRUCTURE };
+	_cleanup_catalog_ struct ckpt_catalog cat = { 0 };
+	const struct ckpt_report *report;
+	struct ckpt_set *set = NULL;
+	struct ckpt_ctx ctx = { 0 };
+	int r;
+
+	if (argp_parse(&argp, argc, argv, 0, NULL, &info) != 0)
+		return CKPT_EXIT_USAGE;
+	r = ckpt_cli_find(&ctx, &cat, info.path, &set);
+	if (r != 0)
+		return r;
+	ckpt_cli_progress(&ctx);
+	report = ckpt_set_verify(&ctx, set, info.level);
+	ckpt_cli_progress_end(&ctx);
+	if (info.json)
+		ckpt_cli_print_json(ckpt_set_json(set));
+	else
+		print_info(set, report);
+	return ckpt_cli_exit(report->verdict.status);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ckptctl's front door: the table of commands.
+ */
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/ckptctl.h"
+
+const struct ckpt_command ckpt_commands[] = {
+	{ "list", "the checkpoints of a run directory, with verdicts", ckpt_cmd_list },
+	{ "info", "all that is known of one checkpoint", ckpt_cmd_info },
+	{ "validate", "prove checkpoints whole, or say what is wrong", ckpt_cmd_validate },
+	{ "resolve", "print the path that a job would resume from", ckpt_cmd_resolve },
+	{ "why", "how that decision comes about: everything looked at", ckpt_cmd_why },
+	{ "quarantine", "take a proved corrupt checkpoint out of the way", ckpt_cmd_quarantine },
+	{ "release", "undo a quarantine", ckpt_cmd_release },
+	{ "epoch-info", "show or repair epoch_info.json", ckpt_cmd_epoch_info },
+	{ NULL, NULL, NULL },
+};
+
+static void print_help(FILE *out)
+{
+	fprintf(out, "Usage: ckptctl COMMAND [OPTION...]\n\n"
+		     "Looks at checkpoints as ckpt-resume does when it restarts a job.\n\n");
+	for (const struct ckpt_command *c = ckpt_commands; c->name; c++)
+		fprintf(out, "  %-12s %s\n", c->name, c->summary);
+	fprintf(out, "\n`ckptctl COMMAND --help` tells a command's options. Every command that "
+		     "answers has --json.\n"
+		     "Exit: 0 yes, 1 the answer is no, 2 usage, 3 could not find out.\n");
+}
+
+static const struct ckpt_command *find_command(const char *name)
+{
+	for (const struct ckpt_command *c = ckpt_commands; c->name; c++)
+		if (strcmp(c->name, name) == 0)
+			return c;
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	const struct ckpt_command *command;
+	char name[64];
+
+	setlocale(LC_CTYPE, "");
+	argp_err_exit_status = CKPT_EXIT_USAGE;
+	if (argc < 2) {
+		print_help(stderr);
+		return CKPT_EXIT_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+		print_help(stdout);
+		return CKPT_EXIT_YES;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		printf("ckptctl " CKPT_VERSION "\n");
+		return CKPT_EXIT_YES;
+	}
+	command = find_command(argv[1]);
+	if (!command) {
+		fprintf(stderr, "ckptctl: there is no command '%s'; `ckptctl --help` lists them\n",
+			argv[1]);
+		return CKPT_EXIT_USAGE;
+	}
+	snprintf(name, sizeof(name), "ckptctl %s", command->name);
+	argv[1] = name;
+	return command->run(argc - 1, argv + 1);
+}

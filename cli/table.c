@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See table.h.
+ */
+#include "cli/table.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "cli/common.h"
+
+#define CELL 512
+
+static int find_column(const struct ckpt_table *table, const char *name, size_t len)
+{
+	for (int i = 0; table->columns[i].name; i++)
+		if (strlen(table->columns[i].name) == len &&
+		    strncasecmp(table->columns[i].name, name, len) == 0)
+			return i;
+	return -1;
+}
+
+static int choose_columns(struct ckpt_table *table)
+{
+	const char *p = table->style.columns;
+
+	for (int i = 0; !p && table->columns[i].name; i++)
+		table->shown[table->n_shown++] = i;
+	while (p && *p) {
+		size_t len = strcspn(p, ",");
+		int column = find_column(table, p, len);
+
+		if (column < 0 || table->n_shown == 32)
+			return ckpt_cli_fail(CKPT_EXIT_USAGE,
+					     "there is no column '%.*s'; --help "
+					     "lists them",
+					     (int)len, p);
+		table->shown[table->n_shown++] = column;
+		p += len;
+		p += *p == ',';
+	}
+	return 0;
+}
+
+int ckpt_table_begin(struct ckpt_table *table)
+{
+	int r = choose_columns(table);
+
+	if (r != 0)
+		return r;
+	table->scols = scols_new_table();
+	if (!table->scols)
+		return -ENOMEM;
+	scols_table_enable_noheadings(table->scols, table->style.no_header);
+	scols_table_enable_raw(table->scols, false);
+	if (table->style.parsable) {
+		scols_table_enable_maxout(table->scols, false);
+		scols_table_set_column_separator(table->scols, "|");
+		scols_table_enable_minout(table->scols, true);
+	}
+	if (ckpt_cli_colors(stdout))
+		scols_table_enable_colors(table->scols, true);
+	for (int i = 0; i < table->n_shown; i++) {
+		const struct ckpt_column *column = &table->columns[table->shown[i]];
+
+		if (!scols_table_new_column(table->scols, column->name, 0,
+					    column->right ? SCOLS_FL_RIGHT : 0))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int ckpt_table_add(struct ckpt_table *table, const void *row)
+{
+	struct libscols_line *line = scols_table_new_line(table->scols, NULL);
+
+	if (!line)
+		return -ENOMEM;
+	for (int i = 0; i < table->n_shown; i++) {
+		const char *color = NULL, *text;
+		char buf[CELL];
+
+		text = table->cell(row, table->shown[i], buf, sizeof(buf), &color);
+		if (scols_line_set_data(line, (size_t)i, text ? text : "-") < 0)
+			return -ENOMEM;
+		if (color)
+			scols_cell_set_color(scols_line_get_cell(line, (size_t)i), color);
+	}
+	return 0;
+}
+
+/* libsmartcols pads cells to a width; programs want none. */
+static void print_parsable(struct ckpt_table *table)
+{
+	struct libscols_iter *iter = scols_new_iter(SCOLS_ITER_FORWARD);
+	struct libscols_line *line;
+
+	for (int i = 0; !table->style.no_header && i < table->n_shown; i++)
+		printf("%s%s", i ? "|" : "", table->columns[table->shown[i]].name);
+	if (!table->style.no_header)
+		putchar('\n');
+	while (iter && scols_table_next_line(table->scols, iter, &line) == 0) {
+		for (int i = 0; i < table->n_shown; i++)
+			printf("%s%s", i ? "|" : "",
+			       scols_cell_get_data(scols_line_get_cell(line, (size_t)i)));
+		putchar('\n');
+	}
+	scols_free_iter(iter);
+}
+
+void ckpt_table_end(struct ckpt_table *table)
+{
+	if (table->style.parsable)
+		print_parsable(table);
+	else
+		scols_print_table(table->scols);
+	scols_unref_table(table->scols);
+	table->scols = NULL;
+}

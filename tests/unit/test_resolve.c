@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The heart: which checkpoint, which mode, which epoch. Each case is a directory, a request and the
+ * decision expected.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/resolve/settle.h"
+#include "tests/unit/support/scratch.h"
+#include "tests/unit/support/torch_file.h"
+
+#define JOB 41
+#define FILES 8
+
+/* A file of a case; text where it is no checkpoint. */
+struct file {
+	const char *name;
+	struct torch_file torch;
+	const char *text;
+};
+
+struct expectation {
+	const char *name; /* of the case */
+	struct file files[FILES];
+	const char *mode_option, *epoch, *metric, *glob;
+	const char *mode, *tag, *start_epoch, *line; /* line: a part of it */
+	int64_t refusal;
+};
+
+static struct ckpt_request *request_new(const struct scratch *dir, int64_t attempt)
+{
+	struct ckpt_request *req = calloc(1, sizeof(*req));
+
+	ckpt_request_init(req);
+	snprintf(req->dirs, sizeof(req->dirs), "%s", dir->path);
+	snprintf(req->work_dir, sizeof(req->work_dir), "%s", dir->path);
+	snprintf(req->cluster, sizeof(req->cluster), "test");
+	snprintf(req->quarantine, sizeof(req->quarantine), "rename");
+	req->job_id = JOB;
+	req->attempt = attempt;
+	return req;
+}
+
+static void set_text(char *dst, size_t size, const char *text)
+{
+	if (text)
+		snprintf(dst, size, "%s", text);
+}
+
+static void write_files(const struct scratch *dir, const struct file *files)
+{
+	for (int i = 0; i < FILES && files[i].name; i++) {
+		if (files[i].text)
+			scratch_put(dir->fd, files[i].name, files[i].text);
+		else
+			torch_file_write(dir->fd, files[i].name, &files[i].torch);
+	}
+}
+
+static void expect(const struct expectation *e, const struct ckpt_decision *d)
+{
+	if (strcmp(d->mode, e->mode) != 0 || strcmp(d->tag, e->tag ? e->tag : "") != 0 ||
+	    (e->start_epoch && strcmp(d->start_epoch, e->start_epoch) != 0) ||
+	    (e->line && !strstr(d->line, e->line)) || d->refusal != e->refusal)
+		fail_msg("%s: %s %s, start epoch '%s', refusal %lld: %s (%s)", e->name, d->mode,
+			 d->tag, d->start_epoch, (long long)d->refusal, d->line, d->warning);
+}
+
+static void run_case(const struct expectation *e)
+{
+	_cleanup_resolution_ struct ckpt_resolution res = { 0 };
+	struct ckpt_ctx ctx = { .threads = 1 };
+	struct ckpt_error err = { 0 };
+	struct ckpt_request *req;
+	void *state = NULL;
+	struct scratch *dir;
+
+	scratch_setup(&state);
+	dir = state;
+	write_files(dir, e->files);
+	req = request_new(dir, 0);
+	set_text(req->mode, sizeof(req->mode), e->mode_option);
+	set_text(req->epoch, sizeof(req->epoch), e->epoch);
+	set_text(req->metric, sizeof(req->metric), e->metric);
+	set_text(req->glob, sizeof(req->glob), e->glob);
+	if (ckpt_resolve(&ctx, req, &res, &err) != 0)
+		fail_msg("%s: %s", e->name, err.text);
+	expect(e, &res.decision);
+	if (strcmp(res.decision.mode, "refused") != 0)
+		assert_int_equal(ckpt_decision_check(&res.decision, &err), 0);
+	free(req);
+	scratch_teardown(&state);
+}
+
+#define AT(e, s)                                                                                   \
+	{                                                                                          \
+		.epoch = (e), .step = (s)                                                          \
+	}
+
+static const struct expectation cases[] = {
+	{ .name = "empty directory", .mode = "fresh", .start_epoch = "0" },
+	{ .name = "newest by number, not by letter",
+	  .files = { { "ckpt-999.pt", AT(1, 999), NULL }, { "ckpt-1000.pt", AT(2, 1000), NULL } },
+	  .mode = "resume",
+	  .tag = "ckpt-1000.pt" },
+	{ .name = "a flipped bit falls back, and is named",
+	  .files = { { "ckpt-1.pt", AT(1, 10), NULL },
+		     { "ckpt-2.pt", { .epoch = 2, .step = 20, .flip = true }, NULL } },
+	  .mode = "resume",
+	  .tag = "ckpt-1.pt",
+	  .line = "1 newer rejected: ckpt-2.pt checksum" },
+	{ .name = "a cut one falls back",
+	  .files = { { "ckpt-1.pt", AT(1, 10), NULL },
+		     { "ckpt-2.pt", { .epoch = 2, .step = 20, .cut = true }, NULL } },
+	  .mode = "resume",
+	  .tag = "ckpt-1.pt",
+	  .line = "ckpt-2.pt truncated" },
+	{ .name = "an older damaged one is nobody's concern",
+	  .files = { { "ckpt-1.pt", { .epoch = 1, .step = 10, .flip = true }, NULL },
+		     { "ckpt-2.pt", AT(2, 20), NULL } },
+	  .mode = "resume",
+	  .tag = "ckpt-2.pt" },
+	{ .name = "content wins over names",
+	  .files = { { "ckpt-1.pt", AT(9, 900), NULL }, { "ckpt-2.pt", AT(2, 200), NULL } },
+	  .mode = "resume",
+	  .tag = "ckpt-1.pt" },
+	{ .name = "all damaged: fresh, and said",
+	  .files = { { "ckpt-1.pt", { .epoch = 1, .step = 10, .cut = true }, NULL } },
+	  .mode = "fresh",
+	  .line = "1 rejected: ckpt-1.pt truncated" },
+	{ .name = "weights alone never before a full one",
+	  .files = { { "ckpt-1.pt", AT(1, 10), NULL },
+		     { "model_2.pt", { .epoch = 2, .step = 20, .weights_only = true }, NULL } },
+	  .mode = "resume",
+	  .tag = "ckpt-1.pt" },
+	{ .name = "weights alone: finetune from epoch 0",
+	  .files = { { "model_2.pt", { .epoch = 2, .step = 20, .weights_only = true }, NULL } },
+	  .mode = "finetune",
+	  .tag = "model_2.pt",
+	  .start_epoch = "0" },
+	{ .name = "garbage under a checkpoint's name is no candidate",
+	  .files = { { "ckpt-1.pt", AT(1, 10), NULL }, { "ckpt-2.pt", { 0 }, "not a checkpoint" } },
+	  .mode = "resume",
+	  .tag = "ckpt-1.pt" },
+	{ .name = "epoch_info that belongs: epochs are completed ones",
+	  .files = { { "ckpt-3.pt", AT(3, 30), NULL },
+		     { "epoch_info.json", { 0 }, "{\"last_completed_epoch\": 3}" } },
+	  .mode = "resume",
+	  .tag = "ckpt-3.pt",
+	  .start_epoch = "4" },
+	{ .name = "epoch_info of the rejected newest shows it too",
+	  .files = { { "ckpt-3.pt", AT(3, 30), NULL },
+		     { "ckpt-4.pt", { .epoch = 4, .step = 40, .cut = true }, NULL },
+		     { "epoch_info.json", { 0 }, "{\"last_completed_epoch\": 4}" } },
+	  .mode = "resume",
+	  .tag = "ckpt-3.pt",
+	  .start_epoch = "4" },
+	{ .name = "epoch_info one behind is ambiguous",
+	  .files = { { "ckpt-4.pt", AT(4, 40), NULL },
+		     { "epoch_info.json", { 0 }, "{\"last_completed_epoch\": 3}" } },
+	  .mode = "resume",
+	  .tag = "ckpt-4.pt",
+	  .start_epoch = "" },
+	{ .name = "a torn epoch_info decides nothing",
+	  .files = { { "ckpt-4.pt", AT(4, 40), NULL },
+		     { "epoch_info.json", { 0 }, "{\"last_completed_epoch\": " } },
+	  .mode = "resume",
+	  .tag = "ckpt-4.pt",
+	  .start_epoch = "" },
+	{ .name = "--ckpt-epoch=completed",
+	  .epoch = "completed",
+	  .files = { { "ckpt-4.pt", AT(4, 40), NULL } },
+	  .mode = "resume",
+	  .tag = "ckpt-4.pt",
+	  .start_epoch = "5" },
+	{ .name = "--ckpt-epoch=next",
+	  .epoch = "next",
+	  .files = { { "ckpt-4.pt", AT(4, 40), NULL } },
+	  .mode = "resume",
+	  .tag = "ckpt-4.pt",
+	  .start_epoch = "4" },
+	{ .name = "pinned step",
+	  .mode_option = "step:10",
+	  .files = { { "ckpt-10.pt", AT(1, 10), NULL }, { "ckpt-20.pt", AT(2, 20), NULL } },
+	  .mode = "resume",
+	  .tag = "ckpt-10.pt" },
+	{ .name = "pinned step inside, another in the name",
+	  .mode_option = "step:500",
+	  .files = { { "ckpt-1.pt", AT(1, 500), NULL }, { "ckpt-2.pt", AT(2, 600), NULL } },
+	  .mode = "resume",
+	  .tag = "ckpt-1.pt" },
+	{ .name = "pinned epoch",
+	  .mode_option = "epoch:1",
+	  .files = { { "ckpt-10.pt", AT(1, 10), NULL }, { "ckpt-20.pt", AT(2, 20), NULL } },
+	  .mode = "resume",
+	  .tag = "ckpt-10.pt" },
+	{ .name = "pinned name",
+	  .mode_option = "name:ckpt-10.pt",
+	  .files = { { "ckpt-10.pt", AT(1, 10), NULL }, { "ckpt-20.pt", AT(2, 20), NULL } },
+	  .mode = "resume",
+	  .tag = "ckpt-10.pt" },
+	{ .name = "pinned and damaged is refused",
+	  .mode_option = "step:20",
+	  .files = { { "ckpt-10.pt", AT(1, 10), NULL },
+		     { "ckpt-20.pt", { .epoch = 2, .step = 20, .flip = true }, NULL } },
+	  .mode = "refused",
+	  .refusal = CKPT_REFUSE_PIN,
+	  .line = "ckpt-20.pt" },
+	{ .name = "pinned and torn is refused by its name",
+	  .mode_option = "name:ckpt-20.pt",
+	  .files = { { "ckpt-10.pt", AT(1, 10), NULL },
+		     { "ckpt-20.pt", { .epoch = 2, .step = 20, .cut = true }, NULL } },
+	  .mode = "refused",
+	  .refusal = CKPT_REFUSE_PIN,
+	  .line = "truncated" },
+	{ .name = "pinned and not there is refused",
+	  .mode_option = "step:77",
+	  .files = { { "ckpt-10.pt", AT(1, 10), NULL } },
+	  .mode = "refused",
+	  .refusal = CKPT_REFUSE_PIN,
+	  .line = "step 77" },
+	{ .name = "pinned path that does not exist",
+	  .mode_option = "/nonexistent/ckpt.pt",
+	  .mode = "refused",
+	  .refusal = CKPT_REFUSE_PIN,
+	  .line = "/nonexistent/ckpt.pt" },
+	{ .name = "fresh ignores what is there",
+	  .mode_option = "fresh",
+	  .files = { { "ckpt-10.pt", AT(1, 10), NULL } },
+	  .mode = "fresh",
+	  .start_epoch = "0" },
+	{ .name = "best: what is called best",
+	  .mode_option = "best",
+	  .files = { { "model_best.pt", AT(1, 10), NULL },
+		     { "model_20.pt", AT(2, 20), NULL },
+		     { "model_last.pt", AT(3, 30), NULL } },
+	  .mode = "resume",
+	  .tag = "model_best.pt" },
+	{ .name = "best: damaged best, then last",
+	  .mode_option = "best",
+	  .files = { { "model_best.pt", { .epoch = 1, .step = 10, .flip = true }, NULL },
+		     { "model_20.pt", AT(2, 20), NULL },
+		     { "model_last.pt", AT(2, 15), NULL } },
+	  .mode = "resume",
+	  .tag = "model_last.pt" },
+	{ .name = "best: best_epoch is trusted",
+	  .mode_option = "best",
+	  .files = { { "ckpt-1.pt", AT(1, 10), NULL },
+		     { "ckpt-2.pt", AT(2, 20), NULL },
+		     { "epoch_info.json",
+		       { 0 },
+		       "{\"last_completed_epoch\": 2, \"best_epoch\": 1}" } },
+	  .mode = "resume",
+	  .tag = "ckpt-1.pt" },
+	{ .name = "no_restore of the run configuration",
+	  .files = { { "ckpt-1.pt", AT(1, 10), NULL },
+		     { "ckpt-config.json", { 0 }, "{\"training\": {\"no_restore\": true}}" } },
+	  .mode = "fresh" },
+	{ .name = "required keys",
+	  .files = { { "ckpt-1.pt", AT(1, 10), NULL },
+		     { "ckpt-2.pt", { .epoch = 2, .step = 20, .weights_only = true }, NULL },
+		     { "ckpt-config.json",
+		       { 0 },
+		       "{\"validation\": {\"required_keys\": [\"model\", \"optimizer\"]}}" } },
+	  .mode = "resume",
+	  .tag = "ckpt-1.pt" },
+	{ .name = "custom checkpoint missing is refused",
+	  .files = { { "ckpt-1.pt", AT(1, 10), NULL },
+		     { "ckpt-config.json",
+		       { 0 },
+		       "{\"model\": {\"custom_checkpoint\": \"other.pt\"}}" } },
+	  .mode = "refused",
+	  .refusal = CKPT_REFUSE_PIN,
+	  .line = "other.pt" },
+	{ .name = "a torn run configuration is refused",
+	  .files = { { "ckpt-1.pt", AT(1, 10), NULL }, { "ckpt-config.json", { 0 }, "{" } },
+	  .mode = "refused",
+	  .refusal = CKPT_REFUSE_OPTION },
+	{ .name = "an unknown format by --ckpt-glob",
+	  .glob = "state-*.dat",
+	  .files = { { "state-1.dat", { 0 }, "something of my own" } },
+	  .mode = "resume",
+	  .tag = "state-1.dat",
+	  .line = "opaque" },
+};
+
+static void test_resolve__first_start(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		run_case(&cases[i]);
+}
+
+/* One attempt as the step makes it: decision and settling. The caller checks *@ret. */
+static void attempt(const struct scratch *dir, int64_t number, const char *mode,
+		    struct ckpt_decision *ret)
+{
+	_cleanup_resolution_ struct ckpt_resolution res = { 0 };
+	struct ckpt_request *req = request_new(dir, number);
+	struct ckpt_ctx ctx = { .threads = 1 };
+	struct ckpt_error err = { 0 };
+
+	set_text(req->mode, sizeof(req->mode), mode);
+	if (ckpt_resolve(&ctx, req, &res, &err) != 0)
+		fail_msg("attempt %lld: %s", (long long)number, err.text);
+	ckpt_settle(&ctx, req, &res);
+	*ret = res.decision;
+	free(req);
+}
+
+static void put(const struct scratch *dir, const char *name, long epoch, long step)
+{
+	struct torch_file how = { .epoch = epoch, .step = step };
+
+	torch_file_write(dir->fd, name, &how);
+}
+
+static void test_resolve__later_attempts_follow_auto(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_decision d;
+
+	put(dir, "ckpt-1.pt", 1, 10);
+	attempt(dir, 0, "step:10", &d);
+	assert_string_equal(d.tag, "ckpt-1.pt");
+	put(dir, "ckpt-2.pt", 2, 20);
+	attempt(dir, 1, "step:10", &d);
+	assert_string_equal(d.tag, "ckpt-2.pt");
+	put(dir, "ckpt-3.pt", 3, 30);
+	attempt(dir, 2, "step:10", &d);
+	assert_string_equal(d.tag, "ckpt-3.pt");
+}
+
+static void test_resolve__rollback_is_not_undone(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_decision d;
+
+	put(dir, "ckpt-1.pt", 1, 10);
+	put(dir, "ckpt-5.pt", 5, 50);
+	attempt(dir, 0, "epoch:1", &d);
+	attempt(dir, 1, "epoch:1", &d);
+	assert_string_equal(d.tag, "ckpt-1.pt"); /* ckpt-5 is another line of work */
+	put(dir, "ckpt-2.pt", 2, 20);
+	attempt(dir, 2, "epoch:1", &d);
+	assert_string_equal(d.tag, "ckpt-2.pt");
+	put(dir, "ckpt-5.pt", 5, 51); /* ours now: written again by this run */
+	attempt(dir, 3, "epoch:1", &d);
+	assert_string_equal(d.tag, "ckpt-5.pt");
+}
+
+static void test_resolve__fresh_stays_fresh_until_own_progress(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_decision d;
+
+	put(dir, "ckpt-9.pt", 9, 90);
+	attempt(dir, 0, "fresh", &d);
+	assert_string_equal(d.mode, "fresh");
+	attempt(dir, 1, "fresh", &d);
+	assert_string_equal(d.mode, "fresh");
+	put(dir, "ckpt-1.pt", 1, 10);
+	attempt(dir, 2, "fresh", &d);
+	assert_string_equal(d.tag, "ckpt-1.pt");
+}
+
+static void test_resolve__lost_mark_is_refused(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_decision d;
+
+	attempt(dir, 0, "auto", &d);
+	assert_string_equal(d.mode, "fresh");
+	assert_int_equal(renameat(dir->fd, ".ckpt-resume", dir->fd, "gone"), 0);
+	put(dir, "ckpt-1.pt", 1, 10);
+	attempt(dir, 1, "auto", &d);
+	assert_string_equal(d.mode, "refused");
+	assert_int_equal(d.refusal, CKPT_REFUSE_UNKNOWN);
+	assert_int_equal(faccessat(dir->fd, ".ckpt-resume", F_OK, 0), -1); /* nothing made */
+}
+
+static void test_resolve__attempt_that_never_began(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_decision d;
+
+	attempt(dir, 1, "auto", &d); /* no mark, no ledger, no candidate, its own file system */
+	assert_string_equal(d.mode, "fresh");
+	assert_int_equal(faccessat(dir->fd, ".ckpt-resume/run.json", F_OK, 0), 0);
+}
+
+static void test_resolve__torn_mark_is_refused(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_decision d;
+
+	attempt(dir, 0, "auto", &d);
+	scratch_put(dir->fd, ".ckpt-resume/run.json", "{\"run\":");
+	attempt(dir, 1, "auto", &d);
+	assert_int_equal(d.refusal, CKPT_REFUSE_UNKNOWN);
+}
+
+static void test_resolve__fallback_aligns_epoch_info(void **state)
+{
+	struct scratch *dir = *state;
+	struct torch_file cut = { .epoch = 4, .step = 40, .cut = true };
+	struct ckpt_decision d;
+	char *text;
+
+	attempt(dir, 0, "auto", &d);
+	put(dir, "ckpt-3.pt", 3, 30);
+	torch_file_write(dir->fd, "ckpt-4.pt", &cut);
+	scratch_put(dir->fd, "epoch_info.json",
+		    "{\"last_completed_epoch\": 4, \"best_epoch\": 2, \"mine\": \"kept\"}");
+	attempt(dir, 1, "auto", &d);
+	assert_string_equal(d.tag, "ckpt-3.pt");
+	assert_string_equal(d.start_epoch, "4");
+	text = scratch_get(dir->fd, "epoch_info.json");
+	assert_non_null(strstr(text, "\"last_completed_epoch\":\t3"));
+	assert_non_null(strstr(text, "kept"));
+	free(text);
+	assert_int_equal(faccessat(dir->fd, "ckpt-4.pt", F_OK, 0), 0); /* incomplete: stays */
+}
+
+static void test_resolve__proved_corruption_goes_to_quarantine(void **state)
+{
+	struct torch_file flipped = { .epoch = 4, .step = 40, .flip = true };
+	struct scratch *dir = *state;
+	struct ckpt_decision d;
+
+	attempt(dir, 0, "auto", &d);
+	put(dir, "ckpt-3.pt", 3, 30);
+	torch_file_write(dir->fd, "ckpt-4.pt", &flipped);
+	attempt(dir, 1, "auto", &d);
+	assert_string_equal(d.tag, "ckpt-3.pt");
+	assert_int_equal(faccessat(dir->fd, "ckpt-4.pt.corrupted", F_OK, 0), 0);
+	assert_int_equal(faccessat(dir->fd, "ckpt-4.pt", F_OK, 0), -1);
+}
+
+/* EIO while reading is no verdict and no fresh start. */
+static ssize_t broken_pread(void *arg, int fd, void *buf, size_t len, off_t off)
+{
+	(void)arg, (void)fd, (void)buf, (void)len, (void)off;
+	errno = EIO;
+	return -1;
+}
+
+static void test_resolve__unreadable_is_no_fresh_start(void **state)
+{
+	_cleanup_resolution_ struct ckpt_resolution res = { 0 };
+	struct ckpt_seam seam = { .pread = broken_pread };
+	struct ckpt_ctx ctx = { .threads = 1, .seam = &seam };
+	struct scratch *dir = *state;
+	struct ckpt_request *req = request_new(dir, 0);
+
+	put(dir, "ckpt-3.pt", 3, 30);
+	assert_int_equal(ckpt_resolve(&ctx, req, &res, NULL), 0);
+	assert_string_equal(res.decision.mode, "refused");
+	assert_int_equal(res.decision.refusal, CKPT_REFUSE_UNKNOWN);
+	free(req);
+}
+
+static void test_resolve__records_the_end(void **state)
+{
+	struct ckpt_ctx ctx = { .threads = 1 };
+	struct scratch *dir = *state;
+	struct ckpt_request *req = request_new(dir, 0);
+	struct ckpt_error err = { 0 };
+	struct ckpt_decision d;
+
+	attempt(dir, 0, "auto", &d);
+	put(dir, "ckpt-3.pt", 3, 30);
+	req->in_hook = 1;
+	snprintf(req->reason, sizeof(req->reason), "preempted");
+	assert_int_equal(ckpt_record_end(&ctx, req, &d, &err), 0);
+	assert_string_equal(d.tag, "ckpt-3.pt");
+	assert_int_equal(faccessat(dir->fd, "epoch_info.json", F_OK, 0), 0);
+	attempt(dir, 1, "auto", &d);
+	assert_string_equal(d.reason, "preempted");
+	free(req);
+}
+
+static void test_resolve__many_checkpoints_cost_few_looks(void **state)
+{
+	_cleanup_resolution_ struct ckpt_resolution res = { 0 };
+	struct ckpt_ctx ctx = { .threads = 1 };
+	struct scratch *dir = *state;
+	struct ckpt_request *req = request_new(dir, 0);
+	size_t looked = 0;
+	char name[64];
+
+	for (int i = 1; i <= 200; i++) {
+		snprintf(name, sizeof(name), "ckpt-%d.pt", i);
+		put(dir, name, i, i * 10);
+	}
+	assert_int_equal(ckpt_resolve(&ctx, req, &res, NULL), 0);
+	assert_string_equal(res.decision.tag, "ckpt-200.pt");
+	for (size_t i = 0; i < res.catalog.n_sets; i++)
+		looked += res.catalog.sets[i].report != NULL;
+	assert_in_range(looked, 1, 20);
+	free(req);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_resolve__first_start),
+		scratch_test(test_resolve__later_attempts_follow_auto),
+		scratch_test(test_resolve__rollback_is_not_undone),
+		scratch_test(test_resolve__fresh_stays_fresh_until_own_progress),
+		scratch_test(test_resolve__lost_mark_is_refused),
+		scratch_test(test_resolve__attempt_that_never_began),
+		scratch_test(test_resolve__torn_mark_is_refused),
+		scratch_test(test_resolve__fallback_aligns_epoch_info),
+		scratch_test(test_resolve__proved_corruption_goes_to_quarantine),
+		scratch_test(test_resolve__unreadable_is_no_fresh_start),
+		scratch_test(test_resolve__records_the_end),
+		scratch_test(test_resolve__many_checkpoints_cost_few_looks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -24,3 +24,9 @@ endforeach()
 add_executable(ckpt-fake-agent tests/hooks/fake_agent.c)
 target_compile_options(ckpt-fake-agent PRIVATE -fno-sanitize=all)
 set_target_properties(ckpt-fake-agent PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+
+# A host for the plugin that is no Slurm; it offers the SPANK calls to what it loads.
+add_executable(ckpt-fake-spank tests/plugin/fake_spank.c)
+target_link_libraries(ckpt-fake-spank PRIVATE ${CMAKE_DL_LIBS})
+set_target_properties(ckpt-fake-spank PROPERTIES ENABLE_EXPORTS ON C_VISIBILITY_PRESET default
+	RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Asking the agent for a decision, from srun or from the batch task, always as the user, and telling the
- * user what came of it: one line on standard error.
+ * Asking the agent for a decision, from srun or from the batch task, always as the user, and
+ * telling the user what came of it: one line on standard error.
  */
 #ifndef CKPT_PLUGIN_ASK_H
 #define CKPT_PLUGIN_ASK_H
@@ -34,8 +34,9 @@ struct ckpt_ending {
 };
 
 /*
- * Loads the site's configuration (plugstack argument config=PATH, else beside SLURM_CONF). A bad one is
- * logged and the defaults hold. False, and a line to the user, where the kill switch is thrown.
+ * Loads the site's configuration (plugstack argument config=PATH, else beside SLURM_CONF). A bad
+ * one is logged and the defaults hold. False, and a line to the user, where the kill switch is
+ * thrown.
  */
 bool ckpt_ask_site(struct ckpt_site *site, int ac, char *argv[]);
 

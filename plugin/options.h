@@ -9,7 +9,8 @@
 #include <slurm/spank.h>
 #include <stdbool.h>
 
-/* Registers all options; for slurm_spank_init() alone. A failure is logged and otherwise no matter. */
+/* Registers all options; for slurm_spank_init() alone. A failure is logged and otherwise no matter.
+ */
 void ckpt_options_register(spank_t sp);
 
 /* True once --ckpt-resume was given (here or inherited from the allocation). */

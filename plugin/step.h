@@ -8,14 +8,15 @@
 #include <slurm/spank.h>
 
 /*
- * As root, in the step's daemon: for a batch step whose job asked, reads the site's configuration and the
- * spool. Nothing else is opened, and for other steps and jobs nothing at all.
+ * As root, in the step's daemon: for a batch step whose job asked, reads the site's configuration
+ * and the spool. Nothing else is opened, and for other steps and jobs nothing at all.
  */
 void ckpt_step_begin(spank_t sp, int ac, char *argv[]);
 
 /*
- * As the user, in the task's process just before the program: drops variables of other jobs and sets
- * those of this one. In the batch task may decide first, and does not return where the script must not start.
+ * As the user, in the task's process just before the program: drops variables of other jobs and
+ * sets those of this one. In the batch task may decide first, and does not return where the script
+ * must not start.
  */
 void ckpt_step_task(spank_t sp);
 

@@ -176,7 +176,9 @@ cluster_write_conf()
 	PartitionName=low Nodes=$list Default=YES PriorityTier=1 PreemptMode=REQUEUE GraceTime=${CLUSTER_GRACE:-0}
 	PartitionName=high Nodes=$list PriorityTier=10 PreemptMode=OFF
 	CONF
-	chmod 644 "$SLURM_CONF" "$CLUSTER_DIR/etc/plugstack.conf"
+	# Nothing here uses cgroups; named so, the plugin does not go and look for any.
+	echo "CgroupPlugin=cgroup/v1" >"$CLUSTER_DIR/etc/cgroup.conf"
+	chmod 644 "$CLUSTER_DIR"/etc/*
 }
 
 # --- daemons ---
@@ -188,7 +190,11 @@ cluster_daemon()
 	CKPT_CLUSTER_OF=$CLUSTER_DIR setsid "$@" </dev/null >>"$CLUSTER_LOG/$name.out" 2>&1 &
 	echo $! >"$CLUSTER_DIR/run/$name.pid"
 	disown $!
+	cluster_until 5 cluster_marked_or_dead "$name" $!
 }
+
+# Between fork and exec a process does not carry the mark yet.
+cluster_marked_or_dead() { cluster_alive "$1" || ! kill -0 "$2" 2>/dev/null; }
 
 # cluster_alive NAME: true while the process that we started under that name lives.
 cluster_alive()
@@ -221,8 +227,11 @@ cluster_start_munge()
 start_slurmctld()
 {
 	cluster_daemon slurmctld slurmctld -D -f "$SLURM_CONF"
-	cluster_until 20 cluster_ping
+	cluster_until 20 cluster_answers_or_dead
+	cluster_ping
 }
+
+cluster_answers_or_dead() { cluster_ping || ! cluster_alive slurmctld; }
 
 cluster_ping() { cluster_alive slurmctld && scontrol ping 2>/dev/null | grep -q 'is UP'; }
 
@@ -247,8 +256,22 @@ cluster_try_start()
 		mkdir -p "$CLUSTER_DIR/spool-n$n"
 		start_slurmd "n$n"
 	done
-	cluster_until "$CLUSTER_TIMEOUT" cluster_all_idle
+	cluster_until "$CLUSTER_TIMEOUT" cluster_up_or_dead
+	cluster_all_idle
 }
+
+cluster_up_or_dead()
+{
+	local n
+	! cluster_all_idle || return 0
+	for ((n = 1; n <= CLUSTER_NODES; n++)); do
+		cluster_alive "n$n" || return 0
+	done
+	return 1
+}
+
+# Another cluster may have taken a port between our look and our bind.
+cluster_port_was_taken() { grep -qsi 'address already in use' "$CLUSTER_LOG"/*; }
 
 cluster_all_idle()
 {
@@ -271,12 +294,13 @@ cluster_start()
 	cluster_start_munge
 	for try in 1 2 3; do
 		! cluster_try_start || { cluster_print_env >"$CLUSTER_DIR/env" && return 0; }
-		# Another cluster may have taken a port between our look and our bind.
-		cluster_say "start $try failed; once more with other ports"
 		cluster_stop_daemons
+		cluster_port_was_taken || break
+		cluster_say "start $try failed, a port was taken; once more"
+		rm -f "$CLUSTER_LOG"/*
 	done
 	cluster_say "could not be started; last words:"
-	tail -n 5 "$CLUSTER_LOG"/*.log "$CLUSTER_LOG"/*.out >&2 || true
+	tail -n 5 "$CLUSTER_LOG"/* >&2 || true
 	return 1
 }
 

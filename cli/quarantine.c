@@ -90,7 +90,6 @@ static int quarantine_one(const struct moving *m, const char *path, cJSON *array
 {
 	_cleanup_catalog_ struct ckpt_catalog cat = { 0 };
 	_cleanup_close_ int dirfd = -1, statefd = -1;
-	const struct ckpt_report *report;
 	struct ckpt_error err = { 0 };
 	struct ckpt_set *set = NULL;
 	struct ckpt_ctx ctx = { 0 };
@@ -98,11 +97,11 @@ static int quarantine_one(const struct moving *m, const char *path, cJSON *array
 
 	if (r != 0)
 		return r;
-	report = ckpt_set_verify(&ctx, set, CKPT_LEVEL_FULL);
+	ckpt_set_verify(&ctx, set, CKPT_LEVEL_FULL);
 	statefd = open_state(set->dir, &dirfd, &err);
 	if (statefd < 0)
 		return ckpt_cli_fail(CKPT_EXIT_UNKNOWN, "%s: %s", path, err.text);
-	r = ckpt_quarantine(&ctx, dirfd, statefd, set, report, &err);
+	r = ckpt_quarantine(&ctx, dirfd, statefd, set, &err);
 	if (r != 0)
 		return ckpt_cli_fail(r < 0 ? CKPT_EXIT_UNKNOWN : CKPT_EXIT_NO, "%s: %s", path,
 				     err.text);

@@ -211,8 +211,9 @@ static int put_away(const struct ckpt_place *place, const struct ckpt_set *set,
 }
 
 int ckpt_quarantine(struct ckpt_ctx *ctx, int dirfd, int statefd, const struct ckpt_set *set,
-		    const struct ckpt_report *first, struct ckpt_error *err)
+		    struct ckpt_error *err)
 {
+	const struct ckpt_report *first = set->report;
 	const struct ckpt_place place = { .dirfd = dirfd, .statefd = statefd };
 	_cleanup_(ckpt_place_unlock) const struct ckpt_place *locked = NULL;
 	int r = check_report(set, first, err);

@@ -19,13 +19,14 @@ enum ckpt_quarantine_result {
 /*
  * Moves @set aside, all members or none (members already moved are moved back when one fails).
  * Verifies a second time, in full, through freshly opened files, and moves only if that read
- * agrees: status corrupt with the same problem code. Refuses: missing members or shards, unfinished
- * writers, anything but corrupt; a checkpoint that is the last valid one cannot be corrupt by that
- * read. An existing NAME.corrupted is not overwritten: .corrupted.1 and so on.
+ * agrees with @set's report, by which it was rejected: status corrupt with the same problem code.
+ * Refuses: missing members or shards, unfinished writers, anything but corrupt; a checkpoint that
+ * is the last valid one cannot be corrupt by that read. An existing NAME.corrupted is not
+ * overwritten: .corrupted.1 and so on.
  * @dirfd: the set's directory, open; @statefd: its .ckpt-resume. 0, REFUSED, or an errno.
  */
 int ckpt_quarantine(struct ckpt_ctx *ctx, int dirfd, int statefd, const struct ckpt_set *set,
-		    const struct ckpt_report *first, struct ckpt_error *err);
+		    struct ckpt_error *err);
 
 /*
  * Undoes it for @name (the checkpoint's own name, or that of the renamed file): every member that

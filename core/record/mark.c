@@ -284,16 +284,35 @@ void ckpt_mark_sort(struct ckpt_mark *mark)
 		qsort(mark->foreign, mark->n_foreign, sizeof(*mark->foreign), by_name);
 }
 
+/* Index of the first candidate whose name is not before @name. */
+static size_t first_named(const struct ckpt_mark *mark, const char *name)
+{
+	size_t low = 0, high = mark->n_foreign;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcmp(mark->foreign[middle].name, name) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 bool ckpt_mark_is_foreign(const struct ckpt_mark *mark, const char *name,
 			  const struct ckpt_identity *id)
 {
-	const struct ckpt_foreign key = { .name = (char *)name };
-	const struct ckpt_foreign *found = NULL;
+	/* several run folders may hold the same name */
+	for (size_t i = first_named(mark, name); i < mark->n_foreign; i++) {
+		const struct ckpt_foreign *f = &mark->foreign[i];
 
-	if (mark->n_foreign)
-		found = bsearch(&key, mark->foreign, mark->n_foreign, sizeof(key), by_name);
-	return found && found->ino == id->ino && found->size == id->size &&
-	       found->mtime_ns == id->mtime_ns;
+		if (strcmp(f->name, name) != 0)
+			return false;
+		if (f->ino == id->ino && f->size == id->size && f->mtime_ns == id->mtime_ns)
+			return true;
+	}
+	return false;
 }
 
 void ckpt_mark_done(struct ckpt_mark *mark)

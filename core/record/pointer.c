@@ -320,28 +320,28 @@ static void add_fresh(struct ckpt_str *out, const char *target)
 	add_path(out, LISTED, target);
 }
 
-int ckpt_pointer_tf_align(struct ckpt_ctx *ctx, int dirfd, int backup_dirfd, const char *target,
-			  int64_t attempt, struct ckpt_error *err)
+int ckpt_pointer_tf_align(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_pointer_aim *aim,
+			  struct ckpt_error *err)
 {
 	_cleanup_pointer_ struct pointer p = { 0 };
 	_cleanup_str_ struct ckpt_str out = { 0 };
-	struct ckpt_backup backup = { .name = POINTER, .attempt = attempt };
+	struct ckpt_backup backup = { .name = POINTER, .attempt = aim->attempt };
 	struct place place;
 	int r = load(ctx, dirfd, &p, err);
 
 	if (r != 0)
 		return r;
-	place = find_target(&p, target);
-	if (agrees(&p, target, &place))
+	place = find_target(&p, aim->target);
+	if (agrees(&p, aim->target, &place))
 		return CKPT_POINTER_SAME;
 	if (place.listed > 0 && !place.found)
-		add_fresh(&out, target);
+		add_fresh(&out, aim->target);
 	else
-		add_aligned(&out, &p, target, &place);
+		add_aligned(&out, &p, aim->target, &place);
 	if (out.failed)
 		return ckpt_fail(err, -ENOMEM, "no memory for %s", POINTER);
 	backup.data = p.text;
 	backup.len = p.len;
-	r = ckpt_backup_store(ctx, backup_dirfd, &backup, err);
+	r = ckpt_backup_store(ctx, aim->backup_dirfd, &backup, err);
 	return r < 0 ? r : ckpt_file_replace(dirfd, POINTER, out.s, out.len, err);
 }

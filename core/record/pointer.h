@@ -19,13 +19,20 @@ enum ckpt_pointer_result {
 int ckpt_pointer_tf_load(struct ckpt_ctx *ctx, int dirfd, char *ret, size_t size,
 			 struct ckpt_error *err);
 
+/* What a pointer is to name, and where its former content is kept. */
+struct ckpt_pointer_aim {
+	const char *target; /* an entry of the pointer's directory */
+	int backup_dirfd;
+	int64_t attempt;
+};
+
 /*
- * Makes it name @target (an entry of the same directory): model_checkpoint_path becomes it, entries
- * after it in all_model_checkpoint_paths (and their timestamps) go. The former content is kept in
- * @backup_dirfd as checkpoint.ATTEMPT. Nothing is created where no pointer was. 0, ABSENT, TORN,
- * SAME or an errno.
+ * Makes it name @aim->target: model_checkpoint_path becomes it, entries after it in
+ * all_model_checkpoint_paths (and their timestamps) go; a list that does not hold it begins anew.
+ * The former content is kept in the backup directory as checkpoint.ATTEMPT. Nothing is created
+ * where no pointer was. 0, ABSENT, TORN, SAME or an errno.
  */
-int ckpt_pointer_tf_align(struct ckpt_ctx *ctx, int dirfd, int backup_dirfd, const char *target,
-			  int64_t attempt, struct ckpt_error *err);
+int ckpt_pointer_tf_align(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_pointer_aim *aim,
+			  struct ckpt_error *err);
 
 #endif

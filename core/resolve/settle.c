@@ -200,12 +200,17 @@ static void align_epoch_info(struct settling *s, int dirfd, int statefd)
 static void align_pointer(struct settling *s, int dirfd, int statefd)
 {
 	const struct ckpt_decision *d = &s->res->decision;
+	const struct ckpt_pointer_aim aim = {
+		.target = d->tag,
+		.backup_dirfd = statefd,
+		.attempt = d->attempt,
+	};
 	struct ckpt_error err = { 0 };
 	int r;
 
 	if (s->res->chosen->kind != CKPT_KIND_PREFIX)
 		return;
-	r = ckpt_pointer_tf_align(s->ctx, dirfd, statefd, d->tag, d->attempt, &err);
+	r = ckpt_pointer_tf_align(s->ctx, dirfd, &aim, &err);
 	if (r == 0) {
 		ckpt_resolution_warn(s->res, "the pointer file `checkpoint` now names %s", d->tag);
 		append_event(s, ckpt_event_align(s->req, "checkpoint", d->tag));
@@ -244,7 +249,7 @@ static void quarantine_one(struct settling *s, const struct ckpt_set *set)
 
 	if (statefd < 0)
 		return;
-	r = ckpt_quarantine(s->ctx, dirfd, statefd, set, set->report, &err);
+	r = ckpt_quarantine(s->ctx, dirfd, statefd, set, &err);
 	if (r == 0)
 		ckpt_resolution_warn(s->res, "%s is in quarantine (`ckptctl release` undoes it)",
 				     set->name);

@@ -124,7 +124,7 @@ static void test_mark__foreign_is_name_inode_size_and_mtime(void **state)
 
 #define BODY                                                                                       \
 	"\"job_id\":1,\"cluster\":\"c\",\"array_task\":-1,\"continues\":\"\",\"continues_job\":0," \
-	"\"base\":\"\",\"base_mode\":\"fresh\""
+	"\"base\":\"\",\"base_mode\":\"fresh\",\"base_step\":\"\",\"base_epoch\":\"\""
 
 static void test_mark__what_is_torn(void **state)
 {
@@ -184,9 +184,10 @@ static void test_mark__what_is_torn(void **state)
 
 static void test_mark__every_missing_member_is_torn(void **state)
 {
-	static const char *const keys[] = { "version",	  "run",       "job_id",	"cluster",
-					    "array_task", "continues", "continues_job", "base",
-					    "base_mode",  "candidates" };
+	static const char *const keys[] = {
+		"version",	 "run",	 "job_id",    "cluster",   "array_task", "continues",
+		"continues_job", "base", "base_mode", "base_step", "base_epoch", "candidates"
+	};
 	struct scratch *s = *state;
 	_cleanup_mark_ struct ckpt_mark mark = some_mark(), back = { 0 };
 	_cleanup_free_ char *whole = NULL;
@@ -286,6 +287,43 @@ static void test_mark__too_many_are_not_stored(void **state)
 	assert_int_equal(scratch_count(s->fd), 0);
 }
 
+static void test_mark__one_name_in_several_folders(void **state)
+{
+	_cleanup_mark_ struct ckpt_mark mark = { 0 };
+	struct ckpt_identity id = { .size = 1, .mtime_ns = 2 };
+
+	(void)state;
+	for (id.ino = 1; id.ino <= 5; id.ino++) {
+		assert_int_equal(ckpt_mark_add(&mark, "ckpt-1", &id), 0);
+		assert_int_equal(ckpt_mark_add(&mark, "ckpt-2", &id), 0);
+	}
+	ckpt_mark_sort(&mark);
+	for (id.ino = 1; id.ino <= 5; id.ino++) {
+		assert_true(ckpt_mark_is_foreign(&mark, "ckpt-1", &id));
+		assert_true(ckpt_mark_is_foreign(&mark, "ckpt-2", &id));
+	}
+	assert_false(ckpt_mark_is_foreign(&mark, "ckpt-1", &id));
+}
+
+static void test_mark__base_keeps_its_position(void **state)
+{
+	struct scratch *s = *state;
+	struct ckpt_mark mark = { .run = RUN }, back;
+	const struct ckpt_position position = {
+		.has_step = true,
+		.step = INT64_MAX,
+		.has_epoch = true,
+		.epoch = 2.25,
+	};
+
+	ckpt_mark_set_base(&mark, "ckpt-9", &position);
+	assert_int_equal(ckpt_mark_store(s->fd, &mark, NULL), 0);
+	assert_int_equal(ckpt_mark_load(NULL, s->fd, &back, NULL), 0);
+	assert_string_equal(back.base, "ckpt-9");
+	assert_string_equal(back.base_step, "9223372036854775807");
+	assert_string_equal(back.base_epoch, "2.25");
+}
+
 static void test_mark__run_ids_differ(void **state)
 {
 	char a[40], b[40];
@@ -310,6 +348,8 @@ int main(void)
 		scratch_test(test_mark__absent_and_impossible_files),
 		scratch_test(test_mark__100000_candidates),
 		scratch_test(test_mark__too_many_are_not_stored),
+		scratch_test(test_mark__one_name_in_several_folders),
+		scratch_test(test_mark__base_keeps_its_position),
 		scratch_test(test_mark__run_ids_differ),
 	};
 

@@ -108,6 +108,17 @@ static int backup_dir(const struct scratch *s)
 	return fd;
 }
 
+static int align(int dirfd, int backup_dirfd, const char *target, int64_t attempt)
+{
+	const struct ckpt_pointer_aim aim = {
+		.target = target,
+		.backup_dirfd = backup_dirfd,
+		.attempt = attempt,
+	};
+
+	return ckpt_pointer_tf_align(NULL, dirfd, &aim, NULL);
+}
+
 #define LIST(last)                                                                                 \
 	"model_checkpoint_path: \"" last "\"\n"                                                    \
 	"all_model_checkpoint_paths: \"ckpt-2\"\n"                                                 \
@@ -165,17 +176,13 @@ static void test_pointer__align(void **state)
 		char kept[64], name[256];
 
 		scratch_put(s->fd, FILE_NAME, cases[i].before);
-		assert_int_equal(ckpt_pointer_tf_align(NULL, s->fd, backup, cases[i].target,
-						       (int64_t)i, NULL),
-				 0);
+		assert_int_equal(align(s->fd, backup, cases[i].target, (int64_t)i), 0);
 		assert_true(scratch_holds(s->fd, FILE_NAME, cases[i].after));
 		snprintf(kept, sizeof(kept), FILE_NAME ".%zu", i);
 		assert_true(scratch_holds(backup, kept, cases[i].before));
 		assert_int_equal(ckpt_pointer_tf_load(NULL, s->fd, name, sizeof(name), NULL), 0);
 		assert_string_equal(name, cases[i].target);
-		assert_int_equal(
-			ckpt_pointer_tf_align(NULL, s->fd, backup, cases[i].target, 99, NULL),
-			CKPT_POINTER_SAME);
+		assert_int_equal(align(s->fd, backup, cases[i].target, 99), CKPT_POINTER_SAME);
 	}
 	close(backup);
 }
@@ -185,12 +192,10 @@ static void test_pointer__align_creates_nothing(void **state)
 	struct scratch *s = *state;
 	int backup = backup_dir(s);
 
-	assert_int_equal(ckpt_pointer_tf_align(NULL, s->fd, backup, "ckpt-1", 1, NULL),
-			 CKPT_POINTER_ABSENT);
+	assert_int_equal(align(s->fd, backup, "ckpt-1", 1), CKPT_POINTER_ABSENT);
 	assert_int_equal(scratch_count(s->fd), 1);
 	scratch_put(s->fd, FILE_NAME, "torn \"");
-	assert_int_equal(ckpt_pointer_tf_align(NULL, s->fd, backup, "ckpt-1", 1, NULL),
-			 CKPT_POINTER_TORN);
+	assert_int_equal(align(s->fd, backup, "ckpt-1", 1), CKPT_POINTER_TORN);
 	assert_true(scratch_holds(s->fd, FILE_NAME, "torn \""));
 	assert_int_equal(scratch_count(backup), 0);
 	close(backup);
@@ -203,7 +208,7 @@ static void test_pointer__without_a_backup_nothing_changes(void **state)
 
 	scratch_put(s->fd, FILE_NAME, LIST("ckpt-4"));
 	assert_int_equal(unlinkat(s->fd, "backup", AT_REMOVEDIR), 0);
-	assert_true(ckpt_pointer_tf_align(NULL, s->fd, backup, "ckpt-3", 1, NULL) < 0);
+	assert_true(align(s->fd, backup, "ckpt-3", 1) < 0);
 	assert_true(scratch_holds(s->fd, FILE_NAME, LIST("ckpt-4")));
 	close(backup);
 }

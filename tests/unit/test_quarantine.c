@@ -56,7 +56,7 @@ static int quarantine(const struct scratch *s, const struct ckpt_set *set)
 	struct ckpt_error err = { 0 };
 	int statefd = statefd_of(s), r;
 
-	r = ckpt_quarantine(&ctx, s->fd, statefd, set, set->report, &err);
+	r = ckpt_quarantine(&ctx, s->fd, statefd, set, &err);
 	if (r != 0)
 		print_message("%s\n", err.text);
 	close(statefd);
@@ -132,7 +132,7 @@ static void test_quarantine__unreadable_now_stays(void **state)
 	put_safetensors(s->fd, "model_2.safetensors", "[3]");
 	bad = scan(s, &cat, "model_2.safetensors");
 	assert_non_null(bad);
-	assert_int_equal(ckpt_quarantine(&late, s->fd, statefd, bad, bad->report, NULL),
+	assert_int_equal(ckpt_quarantine(&late, s->fd, statefd, bad, NULL),
 			 CKPT_QUARANTINE_REFUSED);
 	assert_int_equal(unlinkat(s->fd, "model_2.safetensors", 0), 0);
 	assert_int_equal(quarantine(s, bad), CKPT_QUARANTINE_REFUSED);

@@ -82,10 +82,12 @@ static void make(const struct scratch *s, const struct ckpt_set *set)
 static int quarantine(const struct scratch *s, const struct ckpt_set *set, struct ckpt_error *err)
 {
 	struct ckpt_report first = corrupt();
+	struct ckpt_set judged = *set;
 	int statefd = statefd_of(s), r;
 
+	judged.report = &first;
 	second_read = corrupt();
-	r = ckpt_quarantine(NULL, s->fd, statefd, set, &first, err);
+	r = ckpt_quarantine(NULL, s->fd, statefd, &judged, err);
 	close(statefd);
 	return r;
 }
@@ -408,11 +410,13 @@ static void test_release__only_one_at_a_time(void **state)
 
 /* Law 7, case by case: @first and @second as they are set up, @expected, and nothing moved unless
  * 0. */
-static void expect_law(const struct scratch *s, const struct ckpt_report *first, int expected)
+static void expect_law(const struct scratch *s, struct ckpt_report *first, int expected)
 {
+	struct ckpt_set judged = file;
 	int statefd = statefd_of(s);
 
-	assert_int_equal(ckpt_quarantine(NULL, s->fd, statefd, &file, first, NULL), expected);
+	judged.report = first;
+	assert_int_equal(ckpt_quarantine(NULL, s->fd, statefd, &judged, NULL), expected);
 	assert_int_equal(exists(s->fd, "model_3.pt"), expected != 0);
 	if (expected == 0)
 		assert_int_equal(release(s, "model_3.pt"), 0);

@@ -17,8 +17,8 @@ struct ckpt_error {
 };
 
 /*
- * Fills @err (may be NULL) with @code and the formatted text and returns @code, so that a failure is
- * one line: return ckpt_fail(err, -ENOENT, "..."). Control characters in the result become '?'.
+ * Fills @err (may be NULL) with @code and the formatted text and returns @code, so that a failure
+ * is one line: return ckpt_fail(err, -ENOENT, "..."). Control characters in the result become '?'.
  * Quote user text with ckpt_text_quote() first.
  */
 int ckpt_fail(struct ckpt_error *err, int code, const char *fmt, ...)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One field table for a plain struct: environment, wire form, JSON and documentation of a request or
- * a decision all come from its rows. Values are fixed-size members, so nothing is allocated and
+ * One field table for a plain struct: environment, wire form, JSON and documentation of a request
+ * or a decision all come from its rows. Values are fixed-size members, so nothing is allocated and
  * nothing outlives the struct.
  */
 #ifndef CKPT_WIRE_FIELD_H
@@ -27,8 +27,8 @@ struct ckpt_field {
 	const char *env;  /* environment name without its prefix */
 	const char *help; /* one line for documentation */
 	enum ckpt_field_type type;
-	size_t offset, size; /* member in the struct; size with the NUL for text */
-	long long min, max;  /* CKPT_FIELD_INT alone */
+	size_t offset, size;		 /* member in the struct; size with the NUL for text */
+	long long min, max;		 /* CKPT_FIELD_INT alone */
 	bool (*valid)(const char *text); /* further rule on a text, or NULL */
 };
 
@@ -60,9 +60,9 @@ long ckpt_fields_encode(const struct ckpt_fields *fields, const void *object, ch
 			size_t size);
 
 /*
- * Reads the wire form of @len bytes into @object (zeroed by the caller). Strict: an unknown key, a key
- * given twice, a NUL byte, a missing newline, a bad value fail with -EINVAL and @err; on failure @object holds
- * whatever came before and must not be used.
+ * Reads the wire form of @len bytes into @object (zeroed by the caller). Strict: an unknown key, a
+ * key given twice, a NUL byte, a missing newline, a bad value fail with -EINVAL and @err; on
+ * failure @object holds whatever came before and must not be used.
  */
 int ckpt_fields_decode(const struct ckpt_fields *fields, void *object, const char *buf, size_t len,
 		       struct ckpt_error *err);

@@ -12,7 +12,8 @@
 
 #include "wire/error.h"
 
-#define CKPT_FRAME_MAX (64 * 1024) /* payload bytes: three paths and two lines fit several times */
+#define CKPT_FRAME_MAX (64 * 1024) /* payload bytes: three paths and two lines fit several times   \
+				    */
 
 /* CLOCK_MONOTONIC now, in nanoseconds. */
 int64_t ckpt_frame_now_ns(void);
@@ -21,9 +22,9 @@ int64_t ckpt_frame_now_ns(void);
 int ckpt_frame_write(int fd, const char *payload, size_t len);
 
 /*
- * Reads one frame into @buf (CKPT_FRAME_MAX bytes), waiting until @deadline_ns of CLOCK_MONOTONIC (0 = no
- * limit). Returns the payload's length; -ETIMEDOUT; -EPIPE when the writer closed before a whole frame;
- * -EBADMSG for a wrong magic or length; or read(2)'s errno.
+ * Reads one frame into @buf (CKPT_FRAME_MAX bytes), waiting until @deadline_ns of CLOCK_MONOTONIC
+ * (0 = no limit). Returns the payload's length; -ETIMEDOUT; -EPIPE when the writer closed before a
+ * whole frame; -EBADMSG for a wrong magic or length; or read(2)'s errno.
  */
 long ckpt_frame_read(int fd, char *buf, int64_t deadline_ns);
 

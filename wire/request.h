@@ -3,10 +3,10 @@
  * The request: all that a decision depends on, from the user's options, the job and the site.
  * One table (ckpt_request_fields) gives its environment names, wire keys and help.
  *
- * The user's options travel in the job record as SPANK_CKPT_* (hooks) and SLURM_SPANK_CKPT_* (steps)
- * and are whatever the user wants them to be; job and site rows are set by the trusted caller only
- * and are never read from a job's environment (ckpt_request_options_from_env() takes option rows alone).
- * The agent receives all rows from its caller under the prefix "CKPT_REQUEST_".
+ * The user's options travel in the job record as SPANK_CKPT_* (hooks) and SLURM_SPANK_CKPT_*
+ * (steps) and are whatever the user wants them to be; job and site rows are set by the trusted
+ * caller only and are never read from a job's environment (ckpt_request_options_from_env() takes
+ * option rows alone). The agent receives all rows from its caller under the prefix "CKPT_REQUEST_".
  */
 #ifndef CKPT_WIRE_REQUEST_H
 #define CKPT_WIRE_REQUEST_H
@@ -15,49 +15,52 @@
 
 #include "wire/field.h"
 
-#define CKPT_REQUEST_DIRS 8	  /* run directories in one request */
+#define CKPT_REQUEST_DIRS 8	    /* run directories in one request */
 #define CKPT_REQUEST_DIRS_MAX 16384 /* bytes of --ckpt-dir before expansion */
-#define CKPT_REQUEST_NO_TASK (-1) /* array_task of a job that is no array task */
+#define CKPT_REQUEST_NO_TASK (-1)   /* array_task of a job that is no array task */
 #define CKPT_REQUEST_ENV_PREFIX "CKPT_REQUEST_"
 
 struct ckpt_request {
 	/* options of the user */
-	char mode[CKPT_PATH_MAX];	   /* auto, best, fresh, step:N, epoch:N, name:NAME, /abs */
+	char mode[CKPT_PATH_MAX];	  /* auto, best, fresh, step:N, epoch:N, name:NAME, /abs */
 	char dirs[CKPT_REQUEST_DIRS_MAX]; /* DIR[:DIR...], unexpanded; empty = default */
-	char env_names[1024];		   /* NAME[,NAME]: further names for CKPT_RESUME_PATH */
-	char verify[16];		   /* structure, full; empty = the site's */
-	char config[CKPT_PATH_MAX];	   /* run configuration JSON; empty = RUNDIR/ckpt-config.json */
-	char glob[1024];		   /* further names that are checkpoints */
-	char metric[256];		   /* KEY:min or KEY:max */
-	char epoch[16];			   /* completed, next: what an epoch number means */
-	char align[8];			   /* yes, no; empty = yes */
-	char state[CKPT_PATH_MAX];	   /* directory for .ckpt-resume's files; empty = run directories */
-	int64_t repin;			   /* 1: a pin holds at later attempts too */
+	char env_names[1024];		  /* NAME[,NAME]: further names for CKPT_RESUME_PATH */
+	char verify[16];		  /* structure, full; empty = the site's */
+	char config[CKPT_PATH_MAX]; /* run configuration JSON; empty = RUNDIR/ckpt-config.json */
+	char glob[1024];	    /* further names that are checkpoints */
+	char metric[256];	    /* KEY:min or KEY:max */
+	char epoch[16];		    /* completed, next: what an epoch number means */
+	char align[8];		    /* yes, no; empty = yes */
+	char state[CKPT_PATH_MAX]; /* directory for .ckpt-resume's files; empty = run directories */
+	int64_t repin;		   /* 1: a pin holds at later attempts too */
 
 	/* the job, from Slurm */
-	int64_t job_id;		   /* 0: not in a job (ckptctl by hand) */
-	int64_t attempt;	   /* restart count, 0 first */
+	int64_t job_id;	 /* 0: not in a job (ckptctl by hand) */
+	int64_t attempt; /* restart count, 0 first */
 	char cluster[64];
 	char node[256];
 	char work_dir[CKPT_PATH_MAX];
-	char job_name[1024];	   /* %x */
-	char user[256];		   /* %u */
-	int64_t array_job;	   /* %A; 0 = the job is no array task (then %A is the job id) */
-	int64_t array_task;	   /* %a; CKPT_REQUEST_NO_TASK */
-	char reason[32];	   /* CKPT_RESUME_REASON: why this attempt exists */
+	char job_name[1024]; /* %x */
+	char user[256];	     /* %u */
+	int64_t array_job;   /* %A; 0 = the job is no array task (then %A is the job id) */
+	int64_t array_task;  /* %a; CKPT_REQUEST_NO_TASK */
+	char reason[32];     /* CKPT_RESUME_REASON: why this attempt exists */
 
 	/* the end of an attempt (op record) */
 	int64_t status_known; /* 1: batch_status holds the raw wait status of the batch task */
 	int64_t batch_status;
 
 	/* the site */
-	char default_dir[CKPT_PATH_MAX]; /* DefaultDir=, used where dirs is empty; empty = "checkpoints" */
-	char run_dirs[CKPT_REQUEST_DIRS_MAX]; /* RunDirs= allow list, absolute, ':' separated; empty = any */
-	char quarantine[16];	   /* rename, mark, off */
-	int64_t budget_ms;	   /* for the whole answer; 0 = none */
-	int64_t max_bytes;	   /* most bytes read of checkpoints; 0 = no cap */
-	int64_t max_restarts;	   /* MaxRestarts=; 0 = none */
-	int64_t in_hook;	   /* 1: prolog or epilog: mark, never rename; no alignment, no fetch, no recall */
+	char default_dir[CKPT_PATH_MAX];      /* DefaultDir=, used where dirs is empty; empty =
+						 "checkpoints" */
+	char run_dirs[CKPT_REQUEST_DIRS_MAX]; /* RunDirs= allow list, absolute, ':' separated; empty
+						 = any */
+	char quarantine[16];		      /* rename, mark, off */
+	int64_t budget_ms;		      /* for the whole answer; 0 = none */
+	int64_t max_bytes;		      /* most bytes read of checkpoints; 0 = no cap */
+	int64_t max_restarts;		      /* MaxRestarts=; 0 = none */
+	int64_t in_hook; /* 1: prolog or epilog: mark, never rename; no alignment, no fetch, no
+			    recall */
 };
 
 extern const struct ckpt_fields ckpt_request_fields;
@@ -67,16 +70,18 @@ void ckpt_request_init(struct ckpt_request *req);
 
 /*
  * Reads the option rows alone (mode ... repin) under @prefix ("SPANK_CKPT_", "SLURM_SPANK_CKPT_")
- * and checks them: mode and lists as ckpt_request_check() does. 0; -ENOENT when the job did not ask for
+ * and checks them: mode and lists as ckpt_request_check() does. 0; -ENOENT when the job did not ask
+ * for
  * --ckpt-resume (no mode variable); -EINVAL or -E2BIG with @err.
  */
 int ckpt_request_options_from_env(struct ckpt_request *req, const char *prefix,
 				  ckpt_getenv_fn *lookup, void *arg, struct ckpt_error *err);
 
 /*
- * The rules between and beyond single fields: mode's grammar, at most CKPT_REQUEST_DIRS directories, no
- * empty one, known %-letters, environment names that may be set (no PATH, LD_*, SLURM_*, CKPT_*, and such
- * as IFS, BASH_ENV, ENV), metric KEY:min|max. 0, or -EINVAL with @err: which option, what is wrong, what is allowed.
+ * The rules between and beyond single fields: mode's grammar, at most CKPT_REQUEST_DIRS
+ * directories, no empty one, known %-letters, environment names that may be set (no PATH, LD_*,
+ * SLURM_*, CKPT_*, and such as IFS, BASH_ENV, ENV), metric KEY:min|max. 0, or -EINVAL with @err:
+ * which option, what is wrong, what is allowed.
  */
 int ckpt_request_check(const struct ckpt_request *req, struct ckpt_error *err);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The site's configuration, ckpt-resume.conf: strict "Key=Value" lines, '#' comments. Unknown key, bad
- * value, key given twice are errors with file and line. The file must be a regular file of root (or of the euid
- * when that is not root, for clusters without root), not writable by others; it alone (and a
- * plugstack argument) moves the fixed paths.
+ * The site's configuration, ckpt-resume.conf: strict "Key=Value" lines, '#' comments. Unknown key,
+ * bad value, key given twice are errors with file and line. The file must be a regular file of root
+ * (or of the euid when that is not root, for clusters without root), not writable by others; it
+ * alone (and a plugstack argument) moves the fixed paths.
  */
 #ifndef CKPT_WIRE_SITE_H
 #define CKPT_WIRE_SITE_H
@@ -21,8 +21,8 @@ enum ckpt_prolog_resolve {
 
 /* What happens to an attempt that ended because nothing could be found out (law 6). */
 enum ckpt_on_undecided {
-	CKPT_UNDECIDED_FAIL, /* the job ends with CKPT_REFUSE_UNKNOWN (default) */
-	CKPT_UNDECIDED_HOLD, /* requeued and held by the epilog */
+	CKPT_UNDECIDED_FAIL,	/* the job ends with CKPT_REFUSE_UNKNOWN (default) */
+	CKPT_UNDECIDED_HOLD,	/* requeued and held by the epilog */
 	CKPT_UNDECIDED_REQUEUE, /* requeued; Slurm's own delay applies */
 };
 
@@ -40,7 +40,7 @@ struct ckpt_site {
 	int64_t step_budget_ms;		  /* StepBudget= */
 	int64_t max_bytes;		  /* MaxBytes= with K, M, G, T; 0 = no cap: hooks only */
 	int64_t max_restarts;		  /* MaxRestarts= */
-	int64_t spool_age_s;		  /* SpoolAge= after which foreign spool entries are swept */
+	int64_t spool_age_s; /* SpoolAge= after which foreign spool entries are swept */
 	enum ckpt_prolog_resolve prolog_resolve;
 	enum ckpt_on_undecided on_undecided;
 };
@@ -55,24 +55,25 @@ extern const struct ckpt_site_key ckpt_site_keys[];
 
 #define CKPT_SITE_VALUE_MAX 16384 /* the longest value, RunDirs=, with its NUL */
 
-/* The value in @site of the key at @index of ckpt_site_keys[], written as the file would have it, into @buf of
- * CKPT_SITE_VALUE_MAX bytes. Returns @buf. */
+/* The value in @site of the key at @index of ckpt_site_keys[], written as the file would have it,
+ * into @buf of CKPT_SITE_VALUE_MAX bytes. Returns @buf. */
 const char *ckpt_site_value(const struct ckpt_site *site, size_t index, char *buf);
 
 /* Fills @site with the compiled-in defaults. */
 void ckpt_site_defaults(struct ckpt_site *site);
 
 /*
- * Reads @path over the defaults. 0, also where the file does not exist (defaults). -EPERM for a file
- * that somebody else could have written; -EINVAL with file and line in @err; else an errno. On failure
+ * Reads @path over the defaults. 0, also where the file does not exist (defaults). -EPERM for a
+ * file that somebody else could have written; -EINVAL with file and line in @err; else an errno. On
+ * failure
  * @site holds the defaults.
  */
 int ckpt_site_load(struct ckpt_site *site, const char *path, struct ckpt_error *err);
 
 /*
- * The configuration's path: @argument if not NULL (plugstack), else ckpt-resume.conf beside @slurm_conf (the value
- * of SLURM_CONF in a daemon's own environment, may be NULL), else the compiled-in one. Writes at
- * most CKPT_PATH_MAX bytes to @buf and returns it.
+ * The configuration's path: @argument if not NULL (plugstack), else ckpt-resume.conf beside
+ * @slurm_conf (the value of SLURM_CONF in a daemon's own environment, may be NULL), else the
+ * compiled-in one. Writes at most CKPT_PATH_MAX bytes to @buf and returns it.
  */
 const char *ckpt_site_path(const char *argument, const char *slurm_conf, char *buf);
 
@@ -83,7 +84,8 @@ bool ckpt_site_disabled(const struct ckpt_site *site);
 bool ckpt_site_partition(const struct ckpt_site *site, const char *partition);
 
 /* Copies the site's rows (default_dir, run_dirs, quarantine, verify where the user gave none, ...)
- * into @req; budget_ms is the caller's to set, and max_bytes the caller's to zero outside of hooks. */
+ * into @req; budget_ms is the caller's to set, and max_bytes the caller's to zero outside of hooks.
+ */
 struct ckpt_request;
 void ckpt_site_into_request(const struct ckpt_site *site, struct ckpt_request *req);
 

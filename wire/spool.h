@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The spool of one attempt on one slurmd: SPOOL/CLUSTER/NODENAME/JOBID/, root-owned 0700. Written by the
- * prolog (attempt, decision) and by the step's plugin (status); believed only for a matching attempt
- * and boot. Every component is opened with O_NOFOLLOW, must belong to the euid and be closed to
- * others; names are digits and [A-Za-z0-9_.-]; files are at most CKPT_FRAME_MAX bytes, written by
- * temporary and rename.
+ * The spool of one attempt on one slurmd: SPOOL/CLUSTER/NODENAME/JOBID/, root-owned 0700. Written
+ * by the prolog (attempt, decision) and by the step's plugin (status); believed only for a matching
+ * attempt and boot. Every component is opened with O_NOFOLLOW, must belong to the euid and be
+ * closed to others; names are digits and [A-Za-z0-9_.-]; files are at most CKPT_FRAME_MAX bytes,
+ * written by temporary and rename.
  */
 #ifndef CKPT_WIRE_SPOOL_H
 #define CKPT_WIRE_SPOOL_H
@@ -33,7 +33,8 @@ struct ckpt_spool_state {
 	int64_t batch_status;
 };
 
-/* Makes the directory anew for @attempt, emptying what an earlier attempt left. 0 or an errno with @err. */
+/* Makes the directory anew for @attempt, emptying what an earlier attempt left. 0 or an errno with
+ * @err. */
 int ckpt_spool_begin(const struct ckpt_spool_key *key, int64_t attempt, struct ckpt_error *err);
 
 /* Stores the prolog's decision. 0 or an errno (ENOENT: no spool was begun). */
@@ -46,8 +47,8 @@ int ckpt_spool_put_status(const struct ckpt_spool_key *key, int64_t attempt, int
 
 /*
  * Reads all of it. @d may be NULL. 0; -ENOENT when there is no spool of this job; -EBADMSG when a
- * file is torn or foreign; else an errno. A decision that fails ckpt_decision_check() or whose attempt or
- * job differs from the directory's counts as absent.
+ * file is torn or foreign; else an errno. A decision that fails ckpt_decision_check() or whose
+ * attempt or job differs from the directory's counts as absent.
  */
 int ckpt_spool_read(const struct ckpt_spool_key *key, struct ckpt_spool_state *ret,
 		    struct ckpt_decision *d, struct ckpt_error *err);

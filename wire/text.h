@@ -10,26 +10,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Replaces every control byte (< 0x20, 0x7f, and C1 controls as UTF-8 C2 80..C2 9F) of @s by '?'. */
+/* Replaces every control byte (< 0x20, 0x7f, and C1 controls as UTF-8 C2 80..C2 9F) of @s by '?'.
+ */
 void ckpt_text_clean(char *s);
 
 /* True if @s holds a byte that ckpt_text_clean() would replace. */
 bool ckpt_text_has_control(const char *s);
 
 /*
- * Copies @src to @dst (@size bytes with the NUL). Returns false, and leaves @dst empty, when it does
- * not fit: a cut path is a wrong path.
+ * Copies @src to @dst (@size bytes with the NUL). Returns false, and leaves @dst empty, when it
+ * does not fit: a cut path is a wrong path.
  */
 bool ckpt_text_copy(char *dst, size_t size, const char *src);
 
 /*
- * Writes @src between single quotes into @dst, controls and quotes as \xNN, at most @size bytes with
- * the NUL; an overlong one ends in "...'". @size must be at least 8. Returns @dst.
+ * Writes @src between single quotes into @dst, controls and quotes as \xNN, at most @size bytes
+ * with the NUL; an overlong one ends in "...'". @size must be at least 8. Returns @dst.
  */
 const char *ckpt_text_quote(char *dst, size_t size, const char *src);
 
 /* ckpt_text_quote() into a buffer of its own that lives until the end of the enclosing block. */
-#define CKPT_QUOTE(s) ckpt_text_quote((char[256]){ 0 }, 256, (s))
+#define CKPT_QUOTE(s) ckpt_text_quote((char[256]) { 0 }, 256, (s))
 
 /* Parses the whole of @s as a decimal in [@min, @max]. Returns false and leaves *@ret untouched
  * otherwise: no blanks, no '+', no leading zeros beyond one digit, no overflow. */

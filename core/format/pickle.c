@@ -131,8 +131,8 @@ static int take_text(struct ckpt_pickle_scan *s, size_t len_size, struct ckpt_pi
 	r = take_number(s, len_size, &len);
 	if (r)
 		return r;
-	a->cut = len > CKPT_PICKLE_TEXT;
-	a->len = a->cut ? CKPT_PICKLE_TEXT : len;
+	a->cut = len > CKPT_PICKLE_TEXT_MAX;
+	a->len = a->cut ? CKPT_PICKLE_TEXT_MAX : len;
 	r = ckpt_stream_take(s->in, a->text, a->len, s->err);
 	a->text[a->len] = '\0';
 	return r ? r : ckpt_stream_take(s->in, NULL, len - a->len, s->err);
@@ -154,7 +154,7 @@ static int take_line(struct ckpt_pickle_scan *s, struct ckpt_pickle_arg *a)
 			a->text[a->len] = '\0';
 			return 0;
 		}
-		if (a->len < CKPT_PICKLE_TEXT)
+		if (a->len < CKPT_PICKLE_TEXT_MAX)
 			a->text[a->len++] = c;
 		else
 			a->cut = true;

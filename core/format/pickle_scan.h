@@ -8,12 +8,13 @@
 #include "core/format/pickle.h"
 #include "core/format/pickle_memo.h"
 
-#define CKPT_PICKLE_STACK 65536 /* a batch has 1000 items; the deepest seen in real files is 645   \
-				 */
-#define CKPT_PICKLE_TEXT 255	/* bytes kept of a string or line */
-#define CKPT_PICKLE_TEXTS 2048	/* slots whose text is kept: a top-level batch has 1000 pairs */
-#define CKPT_PICKLE_KEPT 64	/* bytes of it, with the NUL */
-#define CKPT_WORD_CALLER 128	/* slot.word of the caller's first word */
+#define CKPT_PICKLE_STACK                                                                          \
+	65536			 /* a batch has 1000 items; the deepest seen in real files is 645  \
+				  */
+#define CKPT_PICKLE_TEXT_MAX 255 /* bytes kept of a string or line */
+#define CKPT_PICKLE_TEXTS 2048	 /* slots whose text is kept: a top-level batch has 1000 pairs */
+#define CKPT_PICKLE_KEPT 64	 /* bytes of it, with the NUL */
+#define CKPT_WORD_CALLER 128	 /* slot.word of the caller's first word */
 
 /* slot.word of the words that the scan itself knows; storage classes follow. */
 enum { CKPT_WORD_STORAGE = 1, CKPT_WORD_REBUILD = 2 };
@@ -23,7 +24,7 @@ struct ckpt_pickle_arg {
 	uint64_t num;
 	size_t len;
 	bool cut;
-	char text[CKPT_PICKLE_TEXT + 1];
+	char text[CKPT_PICKLE_TEXT_MAX + 1];
 };
 
 struct ckpt_pickle_scan {

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What all fuzz targets of file formats share: the input becomes a file that exists in memory only,
+ * and a row of the table judges it in full. A verdict is checked for what must always hold.
+ */
+#ifndef CKPT_TESTS_FUZZ_HARNESS_H
+#define CKPT_TESTS_FUZZ_HARNESS_H
+
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "core/format/format.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* A bench: one memory file, made anew of each input. */
+struct fuzz {
+	struct ckpt_ctx ctx;
+	struct ckpt_file file;
+	struct ckpt_report report;
+	struct ckpt_error err;
+};
+
+/* The input as an opened file. fuzz_done() gives it back. */
+static inline void fuzz_init(struct fuzz *f, const uint8_t *data, size_t size)
+{
+	memset(f, 0, sizeof(*f));
+	f->ctx.threads = 1;
+	f->file = (struct ckpt_file)CKPT_FILE_INIT;
+	f->file.fd = memfd_create("fuzz", MFD_CLOEXEC);
+	if (f->file.fd < 0 || write(f->file.fd, data, size) != (ssize_t)size)
+		abort();
+	f->file.name = strdup("fuzz");
+	f->file.size = size;
+	f->file.ctx = &f->ctx;
+	f->file.id.size = size;
+}
+
+static inline void fuzz_done(struct fuzz *f)
+{
+	ckpt_file_done(&f->file);
+}
+
+/* A rejection must say why; a number must be one. */
+static inline void fuzz_assert_report(const struct fuzz *f, int r)
+{
+	const struct ckpt_report *report = &f->report;
+
+	if (r > 0 && report->verdict.problem.code == CKPT_PROBLEM_NONE)
+		abort();
+	if (r > 0 && report->verdict.status != (enum ckpt_status)r)
+		abort();
+	if (r == 0 && report->verdict.status != CKPT_VALID)
+		abort();
+	if (report->position.has_epoch && !(report->position.epoch >= 0))
+		abort();
+	if (report->n_keys < 0 || report->n_keys > CKPT_REPORT_KEYS)
+		abort();
+}
+
+/* Judges the input by @row alone, whether it sniffs it or not: structure, then content even where
+ * it failed. */
+static inline void fuzz_file(const struct ckpt_format *row, const uint8_t *data, size_t size)
+{
+	struct fuzz *f = malloc(sizeof(*f));
+	struct ckpt_check check;
+	int r;
+
+	if (!f)
+		abort();
+	fuzz_init(f, data, size);
+	check = (struct ckpt_check) { .ctx = &f->ctx,
+				      .kind = CKPT_KIND_FILE,
+				      .dirfd = -1,
+				      .name = "fuzz",
+				      .file = &f->file,
+				      .report = &f->report,
+				      .err = &f->err };
+	if (ckpt_check_probe(&check) == 0) {
+		row->sniff(&check);
+		r = row->structure(&check);
+		fuzz_assert_report(f, r);
+		if (row->content) {
+			f->report.verdict.status = CKPT_VALID;
+			f->report.verdict.problem.code = CKPT_PROBLEM_NONE;
+			f->report.verdict.evidence = row->full;
+			fuzz_assert_report(f, row->content(&check));
+		}
+	}
+	fuzz_done(f);
+	free(f);
+}
+
+#endif

@@ -23,6 +23,7 @@ endforeach()
 # Agents for the hooks' tests. Never sanitized: they run under the agent's address space limit.
 add_executable(ckpt-fake-agent tests/hooks/fake_agent.c)
 target_compile_options(ckpt-fake-agent PRIVATE -fno-sanitize=all)
+target_link_options(ckpt-fake-agent PRIVATE -fno-sanitize=all)
 set_target_properties(ckpt-fake-agent PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 
 # A host for the plugin that is no Slurm; it offers the SPANK calls to what it loads.

@@ -19,8 +19,9 @@
 #include "hooks/worker.h"
 #include "wire/text.h"
 
-#define ASKED "SPANK_CKPT_RESUME" /* in the environment of every hook of a job with --ckpt-resume  \
-				   */
+#define ASKED                                                                                      \
+	"SPANK_CKPT_RESUME" /* in the environment of every hook of a job with --ckpt-resume        \
+			     */
 
 static const char help[] =
 	"usage: ckpt-hook [prolog|epilog]\n"

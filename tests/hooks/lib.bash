@@ -14,6 +14,7 @@ HOOK_WORK=$TEST_TMP/work
 HOOK_JOB=4711
 
 # The directory of the job in the spool.
+# shellcheck disable=SC2120 # its argument is optional
 hook_spool_job() { echo "$HOOK_SPOOL/tc/n1/${1:-$HOOK_JOB}"; }
 
 hook_setup()

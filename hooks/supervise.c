@@ -187,7 +187,7 @@ static void tell_end(int status)
 		ckpt_log(LOG_ERR, "the worker died of signal %d: nothing further is done",
 			 WTERMSIG(status));
 	else if (WEXITSTATUS(status) != 0)
-		ckpt_log(LOG_ERR, "the worker could not be set up");
+		ckpt_log(LOG_ERR, "the worker ended with code %d", WEXITSTATUS(status));
 }
 
 static void follow(pid_t pid, int sock, struct ckpt_supervise_clock *clock,

@@ -79,8 +79,8 @@ in_background()
 
 worker_crashes()
 {
-	in_background SEGV worker 1000
-	hook_said "the worker died of signal 11"
+	in_background ABRT worker 1000
+	hook_said "the worker died of signal 6"
 }
 
 worker_is_killed() { in_background KILL worker 1000; }

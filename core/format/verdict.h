@@ -102,8 +102,9 @@ struct ckpt_position {
 
 enum ckpt_contents { CKPT_CONTENTS_UNKNOWN, CKPT_CONTENTS_WEIGHTS, CKPT_CONTENTS_FULL };
 
-#define CKPT_REPORT_KEYS 64 /* top-level names kept; a state dict of a real program has under 40   \
-			     */
+#define CKPT_REPORT_KEYS                                                                           \
+	64 /* top-level names kept; a state dict of a real program has under 40                    \
+	    */
 
 /* All that a check found out about one checkpoint. */
 struct ckpt_report {

@@ -30,8 +30,9 @@ void ckpt_verify(struct ckpt_ctx *ctx, const struct ckpt_target *target, enum ck
 int ckpt_target_kind(int dirfd, const char *name, enum ckpt_kind *ret);
 
 /*
- * Verifies @set at @level unless its report is of that level or of a deeper one; the report stays with the set
- * and is never NULL. A set of ranks has its weakest member's verdict, and is incomplete with a rank missing.
+ * Verifies @set at @level unless its report is of that level or of a deeper one; the report stays
+ * with the set and is never NULL. A set of ranks has its weakest member's verdict, and is
+ * incomplete with a rank missing.
  */
 const struct ckpt_report *ckpt_set_verify(struct ckpt_ctx *ctx, struct ckpt_set *set,
 					  enum ckpt_level level);

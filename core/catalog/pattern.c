@@ -24,6 +24,30 @@ static bool is_word(char c)
 	return is_digit(c) || (c >= 'a' && c <= 'z');
 }
 
+static bool comes_next(const char *p, char c)
+{
+	while (*++p != ']') {
+		if (*p == c)
+			return true;
+	}
+	return false;
+}
+
+/* Cheaply rules out most places at which what follows a star cannot match. */
+static bool may_begin(const struct matcher *m, const char *p, const char *s)
+{
+	if (*p == '<') {
+		if (s > m->name && is_word(s[-1]))
+			return false;
+		p++;
+	}
+	if (*p == '{')
+		return is_digit(*s);
+	if (*p == '[')
+		return comes_next(p, *s);
+	return *p == *s || strchr("*?(~<>", *p);
+}
+
 /* What follows the star is tried at every place, the nearest first. */
 static bool match_any(const struct matcher *m, const char *rest, const char *s)
 {
@@ -32,7 +56,7 @@ static bool match_any(const struct matcher *m, const char *rest, const char *s)
 	if (!*rest)
 		return true;
 	for (;; s++) {
-		if (match(m, rest, s))
+		if (may_begin(m, rest, s) && match(m, rest, s))
 			return true;
 		m->found->n = n;
 		if (!*s)
@@ -40,18 +64,25 @@ static bool match_any(const struct matcher *m, const char *rest, const char *s)
 	}
 }
 
+static bool ends_choice(char c)
+{
+	return c == '|' || c == ')';
+}
+
 static bool match_choice(const struct matcher *m, const char *p, const char *s)
 {
-	const char *rest = strchr(p, ')') + 1;
 	int n = m->found->n;
 
 	while (*p != ')') {
-		size_t len = strcspn(++p, "|)");
+		const char *t = s;
 
-		if (*p == *s && !strncmp(p, s, len) && match(m, rest, s + len))
+		for (p++; *p == *t && !ends_choice(*p); p++)
+			t++;
+		if (ends_choice(*p) && match(m, strchr(p, ')') + 1, t))
 			return true;
 		m->found->n = n;
-		p += len;
+		while (!ends_choice(*p))
+			p++;
 	}
 	return false;
 }
@@ -89,6 +120,8 @@ static const char *match_one(const struct matcher *m, const char *p, const char 
 	switch (*p) {
 	case '{':
 		return take_number(m, p, s);
+	case '[':
+		return comes_next(p, *s) ? s : NULL;
 	case '<':
 		return s > m->name && is_word(s[-1]) ? NULL : s;
 	case '>':
@@ -112,7 +145,9 @@ static bool match(const struct matcher *m, const char *p, const char *s)
 		s = match_one(m, p, s);
 		if (!s)
 			return false;
-		p = *p == '{' ? strchr(p, '}') + 1 : p + 1;
+		if (*p == '{' || *p == '[')
+			p = strchr(p, *p + 2); /* '}' and ']' in ASCII */
+		p++;
 	}
 	return !*s;
 }

@@ -6,6 +6,7 @@
  *   *       any text, also none
  *   ?       one character
  *   (a|b)   one of these literals, the first that leads to a match
+ *   [ab]    one of these characters comes next; takes none: spares the longer choices behind it
  *   ~       at most one of - _ = .
  *   <  >    a word begins, ends here: no letter or digit before, after
  *   {x}     a whole run of digits with the meaning x; {x6}: exactly six digits

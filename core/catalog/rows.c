@@ -29,11 +29,12 @@
 #define TOP (CKPT_ROW_MISTAKABLE | CKPT_ROW_TOP)
 
 #define STEP_WORDS                                                                                 \
-	"(global_steps|global_step|global-step|steps|step|iterations|iteration|iters|iter|"        \
+	"[bgisu](global_steps|global_step|global-step|steps|step|iterations|iteration|iters|iter|" \
 	"updates|update|batch|ba|it)"
-#define EPOCH_WORDS "(epochs|epoch|ep|e)"
+#define EPOCH_WORDS "[e](epochs|epoch|ep|e)"
 #define PARTS_WORDS                                                                                \
-	"(optimizer|optim|opt|scheduler|lr_scheduler|scaler|rng|sampler|dataloader|dataset|"       \
+	"[deforpst](optimizer|optim|opt|scheduler|scaler|rng|sampler|dataloader|"                  \
+	"dataset|"                                                                                 \
 	"tokenizer|predictions|results|embeddings|features)"
 
 const struct ckpt_name_row ckpt_name_rows[] = {
@@ -107,10 +108,10 @@ const struct ckpt_name_row ckpt_name_rows[] = {
 	{ "epoch", "*<" EPOCH_WORDS "~{e}>*", ANY, FILE_ | BUNDLE, NUMBERED, MISTAKABLE },
 	{ "epoch", "*<" EPOCH_WORDS "~{e}>*", NONE, BUNDLE, NUMBERED, MISTAKABLE },
 	{ "epoch", "*<{e}~(epochs|epoch|ep)>*", ANY, FILE_, NUMBERED, MISTAKABLE },
-	{ "number", "*<(checkpoint|ckpt|chkpt)~{n}>*", ANY, FILE_ | BUNDLE, NUMBERED, 0 },
-	{ "number", "*<(model|snapshot)~{n}>*", MODEL, FILE_ | BUNDLE, NUMBERED, MISTAKABLE },
+	{ "number", "*<[c](checkpoint|ckpt|chkpt)~{n}>*", ANY, FILE_ | BUNDLE, NUMBERED, 0 },
+	{ "number", "*<[ms](model|snapshot)~{n}>*", MODEL, FILE_ | BUNDLE, NUMBERED, MISTAKABLE },
 	{ "best", "*<best>*", MODEL, FILE_ | BUNDLE, BEST, MISTAKABLE },
-	{ "last", "*<(last|latest|final)>*", MODEL, FILE_ | BUNDLE, LAST, MISTAKABLE },
+	{ "last", "*<[lf](last|latest|final)>*", MODEL, FILE_ | BUNDLE, LAST, MISTAKABLE },
 	{ "best", "*<best>*", NONE, BUNDLE, BEST, CKPT_ROW_WEAK },
 	{ "tf-bundle", "*", EVERY, BUNDLE, LAST, CKPT_ROW_WEAK },
 	{ 0 },

@@ -401,6 +401,10 @@ static void test_names__pattern(void **state)
 		{ "*{n1}", "12", false },
 		{ "{n}{n}", "12", false },
 		{ "{n}", "x", false },
+		{ "[xy](ab|xz)", "xz", true },
+		{ "[y](ab|xz)", "xz", false },
+		{ "*<[x]x{n}", "a-x1", true },
+		{ "*[]", "a", false },
 		{ "{a}.{b}.{c}.{d}", "1.2.3.4", true },
 		{ "{a}.{b}.{c}.{d}.{e}", "1.2.3.4.5", false },
 	};

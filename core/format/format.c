@@ -16,11 +16,15 @@
 #include "core/format/torch_zip.h"
 #include "wire/text.h"
 
-/* clang-format off: one row a line */
+/* One row a line. */
+/* clang-format off */
 const struct ckpt_format *const ckpt_formats[] = {
-	&ckpt_format_torch_zip,	  &ckpt_format_torch_legacy,
-	&ckpt_format_safetensors, &ckpt_format_safetensors_index,
-	&ckpt_format_opaque,	  &(const struct ckpt_format) { .name = NULL },
+	&ckpt_format_torch_zip,
+	&ckpt_format_torch_legacy,
+	&ckpt_format_safetensors,
+	&ckpt_format_safetensors_index,
+	&ckpt_format_opaque,
+	&(const struct ckpt_format){ .name = NULL },
 };
 /* clang-format on */
 

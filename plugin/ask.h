@@ -17,6 +17,8 @@
 #define CKPT_CARRIER "SLURM_SPANK_CKPT_D_" /* the decision, for steps */
 #define CKPT_STOP "SLURM_SPANK_CKPT_STOP"  /* srun tells its tasks to end with this code */
 
+#define CKPT_SWITCHED_OFF "warning: switched off on this cluster; no checkpoint was looked for"
+
 /* Who asks, and about which attempt. */
 struct ckpt_asking {
 	const struct ckpt_site *site;

@@ -231,6 +231,25 @@ static void decide(spank_t sp, int64_t job_id)
 	}
 }
 
+/* Removes the options, so that no srun of this job takes them for its own. */
+static void drop_options(spank_t sp)
+{
+	for (size_t i = 0; i < ckpt_request_fields.n; i++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), CKPT_OPTION "%s", ckpt_request_fields.rows[i].env);
+		spank_unsetenv(sp, name);
+	}
+	spank_unsetenv(sp, "SLURM_SPANK__SLURM_SPANK_OPTION_ckpt_ckpt_resume");
+}
+
+static void refuse_inherited(spank_t sp)
+{
+	drop_options(sp);
+	ckpt_ask_say("warning: --ckpt-resume was inherited from the job that submitted this one "
+		     "and is ignored; give it to this job if it is meant");
+}
+
 static void batch_task(spank_t sp, int64_t job_id)
 {
 	bool foreign = drop_foreign(sp, job_id);
@@ -238,10 +257,9 @@ static void batch_task(spank_t sp, int64_t job_id)
 	if (!step.begun)
 		return;
 	if (foreign)
-		ckpt_ask_say("warning: --ckpt-resume was inherited from the job that submitted "
-			     "this one and is ignored; give it to this job if it is meant");
+		refuse_inherited(sp);
 	else if (step.disabled)
-		ckpt_ask_say("warning: switched off on this cluster; no checkpoint was looked for");
+		ckpt_ask_say(CKPT_SWITCHED_OFF);
 	else
 		decide(sp, job_id);
 }

@@ -161,8 +161,12 @@ static void decide(uint32_t job_id, int ac, char *argv[])
 				      .array_task = CKPT_REQUEST_NO_TASK };
 	struct ckpt_ending ending;
 
-	if (!site || !d || !ckpt_ask_site(site, ac, argv))
+	if (!site || !d)
 		return;
+	if (!ckpt_ask_site(site, ac, argv)) {
+		ckpt_ask_say(CKPT_SWITCHED_OFF);
+		return;
+	}
 	ending = ckpt_ask(&asking, d);
 	if (!ending.start)
 		put_stop(&ending);

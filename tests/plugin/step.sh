@@ -219,7 +219,7 @@ case_foreign_variables()
 	# a job from inside, sent by a host without the plugin: its options are the other job's
 	batch "$ASKED" env=SLURM_SPANK_CKPT_D_JOB=5 env=SLURM_SPANK_CKPT_D_RESUME_PATH=/old env=CKPT_JOB=5
 	runs 0
-	has 'task started' && has_not /old && says inherited
+	has 'task started' && has_not /old && says inherited && has_not SPANK_CKPT_ # nor can a step take them up
 	host step env=CKPT_JOB=5 env=SLURM_SPANK_CKPT_D_JOB=5 env=SLURM_SPANK_CKPT_D_RESUME_MODE=fresh env=CKPT_RESUME_PATH=/old
 	has_not CKPT_ && quiet
 }

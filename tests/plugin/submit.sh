@@ -210,6 +210,17 @@ case_srun_in_salloc()
 	has 'environ CKPT_RESUME_PATH='
 }
 
+case_srun_switched_off()
+{
+	agent 'answer mode=fresh line=fresh'
+	: >"$SITE/off"
+	host srun option=ckpt-resume
+	rm "$SITE/off"
+	runs 0
+	says 'switched off'
+	has_not '^environ CKPT_'
+}
+
 case_srun_stops()
 {
 	agent 'answer mode=refused refusal=65 "line=pinned and missing"'

@@ -363,6 +363,8 @@ static void test_release__hostile_ledger_leads_nowhere(void **state)
 		"[\"a\",\"../b\"]",
 		"[\"../a\",\"b\"]",
 		"[\"a\",\"/tmp/b\"]",
+		"[\"a\",\"sub/b\"]",
+		"[\"sub/a\",\"b\"]",
 		"[\"a\",\"corrupted/../b\"]",
 		"[\"a\",\"corrupted/..\"]",
 		"[\"a\",\"\"]",
@@ -377,6 +379,10 @@ static void test_release__hostile_ledger_leads_nowhere(void **state)
 	int statefd = statefd_of(s), before;
 
 	scratch_put(s->fd, "b", "b");
+	scratch_put(statefd, "b", "b"); /* what the paths would lead to is there */
+	assert_int_equal(mkdirat(statefd, "corrupted", 0700), 0);
+	assert_int_equal(mkdirat(s->fd, "sub", 0700), 0);
+	scratch_put(s->fd, "sub/b", "b");
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
 		char line[256];
 

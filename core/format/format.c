@@ -12,6 +12,7 @@
 #include "core/format/opaque.h"
 #include "core/format/safetensors.h"
 #include "core/format/safetensors_index.h"
+#include "core/format/tf_bundle.h"
 #include "core/format/torch_legacy.h"
 #include "core/format/torch_zip.h"
 #include "wire/text.h"
@@ -23,6 +24,7 @@ const struct ckpt_format *const ckpt_formats[] = {
 	&ckpt_format_torch_legacy,
 	&ckpt_format_safetensors,
 	&ckpt_format_safetensors_index,
+	&ckpt_format_tf_bundle,
 	&ckpt_format_opaque,
 	&(const struct ckpt_format){ .name = NULL },
 };

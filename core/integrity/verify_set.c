@@ -115,6 +115,22 @@ static void verify_at(struct ckpt_ctx *ctx, const struct ckpt_set *set, enum ckp
 	}
 }
 
+/*
+ * A name that is a checkpoint's over a content that no row knows: its head is lost, or it never was one. Nobody can
+ * prove it whole, so it does not count, unless the user's own pattern or pin makes it a candidate; nor is it proved
+ * damaged, so that nothing is ever done to it.
+ */
+static void judge_unknown_content(const struct ckpt_set *set, struct ckpt_report *report)
+{
+	if (set->role == CKPT_ROLE_NAMED || report->verdict.status != CKPT_VALID ||
+	    report->verdict.evidence != CKPT_EVIDENCE_OPAQUE)
+		return;
+	reject(report, CKPT_INCOMPLETE, CKPT_PROBLEM_HEADER, set->name);
+	snprintf(report->verdict.problem.detail, sizeof(report->verdict.problem.detail),
+		 "the name is a checkpoint's, the content is of no known format (--ckpt-glob takes "
+		 "it as it is)");
+}
+
 const struct ckpt_report *ckpt_set_verify(struct ckpt_ctx *ctx, struct ckpt_set *set,
 					  enum ckpt_level level)
 {
@@ -125,6 +141,7 @@ const struct ckpt_report *ckpt_set_verify(struct ckpt_ctx *ctx, struct ckpt_set 
 	if (!set->report)
 		return &no_memory;
 	verify_at(ctx, set, level, set->report);
+	judge_unknown_content(set, set->report);
 	set->report_level = level;
 	return set->report;
 }

@@ -41,19 +41,6 @@ static int rule_keys(const struct ckpt_selection *s, const struct ckpt_set *set,
 	return 0;
 }
 
-/* A content that no row knows agrees with no name; only the user's own word makes it a candidate.
- */
-static int rule_opaque(const struct ckpt_selection *s, const struct ckpt_set *set, char *why,
-		       size_t size)
-{
-	(void)s;
-	if (set->role == CKPT_ROLE_NAMED || set->report->verdict.evidence != CKPT_EVIDENCE_OPAQUE)
-		return 0;
-	snprintf(why, size, "its content is of no known format (--ckpt-glob=%s would accept it)",
-		 set->name);
-	return CKPT_RULE_NEVER;
-}
-
 /* Lineage: what lay there before this run began, ahead of where it started, is another line of
  * work. */
 static int rule_foreign(const struct ckpt_selection *s, const struct ckpt_set *set, char *why,
@@ -93,7 +80,6 @@ static int rule_foreign(const struct ckpt_selection *s, const struct ckpt_set *s
 /* In the order in which their reasons should be told. */
 static int (*const rules[])(const struct ckpt_selection *s, const struct ckpt_set *set, char *why,
 			    size_t size) = {
-	rule_opaque,
 	rule_size,
 	rule_keys,
 	rule_foreign,

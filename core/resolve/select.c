@@ -60,7 +60,8 @@ static int look(struct ckpt_selection *s, struct ckpt_set *set, bool last_resort
 	char why[512];
 	int r;
 
-	if (!ckpt_set_verify(s->ctx, set, CKPT_LEVEL_STRUCTURE))
+	ckpt_set_verify(s->ctx, set, CKPT_LEVEL_STRUCTURE);
+	if (!set->report)
 		return -ENOMEM;
 	if (set->report->verdict.status != CKPT_VALID)
 		return ckpt_trail_of(s->res, set) ? CKPT_SELECT_NONE : judge_invalid(s, set);
@@ -80,7 +81,8 @@ int ckpt_select_prove(struct ckpt_selection *s, struct ckpt_set *set)
 	if (r != 0)
 		return r;
 	if (s->level == CKPT_LEVEL_FULL) {
-		if (!ckpt_set_verify(s->ctx, set, CKPT_LEVEL_FULL))
+		ckpt_set_verify(s->ctx, set, CKPT_LEVEL_FULL);
+		if (!set->report)
 			return -ENOMEM;
 		if (set->report->verdict.status != CKPT_VALID)
 			return judge_invalid(s, set);

@@ -107,7 +107,8 @@ static int pin_number_among(struct ckpt_selection *s, const struct ckpt_mode *mo
 
 		if (!name_may_be(set, mode, by_name))
 			continue;
-		if (!ckpt_set_verify(s->ctx, set, CKPT_LEVEL_STRUCTURE))
+		ckpt_set_verify(s->ctx, set, CKPT_LEVEL_STRUCTURE);
+		if (!set->report)
 			return -ENOMEM;
 		position = ckpt_order_position(set);
 		/* A damaged one whose name says the number is the pinned one, and is refused as

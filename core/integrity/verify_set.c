@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/catalog/names.h"
+#include "wire/text.h"
 #include "core/integrity/verify.h"
 
 /* Stands in where no report could be allocated. */
@@ -115,15 +116,27 @@ static void verify_at(struct ckpt_ctx *ctx, const struct ckpt_set *set, enum ckp
 	}
 }
 
+/* Endings whose formats all have rows: another content under them is no checkpoint. */
+static const char *const known_endings[] = { ".pt", ".pth", ".bin", ".safetensors",
+					     ".safetensors.index.json" };
+
+static bool ends_in_known(const char *name)
+{
+	for (size_t i = 0; i < sizeof(known_endings) / sizeof(*known_endings); i++)
+		if (ckpt_text_ends(name, known_endings[i]))
+			return true;
+	return false;
+}
+
 /*
- * A name that is a checkpoint's over a content that no row knows: its head is lost, or it never was one. Nobody can
- * prove it whole, so it does not count, unless the user's own pattern or pin makes it a candidate; nor is it proved
- * damaged, so that nothing is ever done to it.
+ * A name of a known format over a content that no row knows: its head is lost, or it never was one.
+ * Nobody can prove it whole, so it does not count, unless the user's own pattern or pin makes it a
+ * candidate; nor is it proved damaged, so that nothing is ever done to it.
  */
 static void judge_unknown_content(const struct ckpt_set *set, struct ckpt_report *report)
 {
 	if (set->role == CKPT_ROLE_NAMED || report->verdict.status != CKPT_VALID ||
-	    report->verdict.evidence != CKPT_EVIDENCE_OPAQUE)
+	    report->verdict.evidence != CKPT_EVIDENCE_OPAQUE || !ends_in_known(set->name))
 		return;
 	reject(report, CKPT_INCOMPLETE, CKPT_PROBLEM_HEADER, set->name);
 	snprintf(report->verdict.problem.detail, sizeof(report->verdict.problem.detail),

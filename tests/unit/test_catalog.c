@@ -15,6 +15,7 @@
 #include "core/base/text.h"
 #include "core/integrity/verify.h"
 #include "tests/unit/support/scratch.h"
+#include "tests/unit/support/torch_file.h"
 
 /* Makes a path with its parents: a directory if it ends in '/', else an empty file. */
 static void make(const struct scratch *s, const char *path)
@@ -559,16 +560,18 @@ static void test_catalog__verify(void **state)
 	const struct scratch *s = *state;
 	_cleanup_catalog_ struct ckpt_catalog cat = { 0 };
 	struct ckpt_ctx ctx = { 0 };
+	const struct torch_file rank = { .epoch = 1, .step = 1 };
 	const struct ckpt_report *report;
 	struct ckpt_set *set;
+	struct stat st;
 
 	scratch_put(s->fd, "state.cpt", "no known format, but not empty");
 	make_all(s, "model_1.pt lost-00001-of-00002.safetensors");
-	scratch_put(s->fd, "ep1-ba1-rank0.pt", "rank 0");
-	scratch_put(s->fd, "ep1-ba1-rank1.pt", "rank 1!");
-	scratch_put(s->fd, "ep1-ba2-rank0.pt", "rank 0");
-	scratch_put(s->fd, "ep1-ba2-rank2.pt", "rank 2");
-	scratch_put(s->fd, "ep1-ba3-rank0.pt", "rank 0");
+	torch_file_write(s->fd, "ep1-ba1-rank0.pt", &rank);
+	torch_file_write(s->fd, "ep1-ba1-rank1.pt", &rank);
+	torch_file_write(s->fd, "ep1-ba2-rank0.pt", &rank);
+	torch_file_write(s->fd, "ep1-ba2-rank2.pt", &rank);
+	torch_file_write(s->fd, "ep1-ba3-rank0.pt", &rank);
 	make(s, "ep1-ba3-rank1.pt");
 	scan_with(s, &cat, NULL);
 	set = ckpt_catalog_find(&cat, NULL, "state.cpt");
@@ -582,7 +585,8 @@ static void test_catalog__verify(void **state)
 	assert_int_not_equal(ckpt_set_verify(&ctx, set, CKPT_LEVEL_STRUCTURE)->verdict.status,
 			     CKPT_VALID);
 	scratch_put(s->fd, "model_1.pt", "filled meanwhile"); /* a deeper level is */
-	assert_int_equal(ckpt_set_verify(&ctx, set, CKPT_LEVEL_FULL)->verdict.status, CKPT_VALID);
+	report = ckpt_set_verify(&ctx, set, CKPT_LEVEL_FULL);
+	assert_int_equal(report->verdict.problem.code, CKPT_PROBLEM_HEADER);
 	set = ckpt_catalog_find(&cat, NULL, "lost.safetensors.index.json");
 	report = ckpt_set_verify(&ctx, set, CKPT_LEVEL_FULL);
 	assert_true(report->verdict.status == CKPT_MISSING ||
@@ -590,7 +594,8 @@ static void test_catalog__verify(void **state)
 	report = ckpt_set_verify(&ctx, ckpt_catalog_find(&cat, NULL, "ep1-ba1-rank0.pt"),
 				 CKPT_LEVEL_FULL);
 	assert_int_equal(report->verdict.status, CKPT_VALID);
-	assert_int_equal(report->verdict.size_bytes, 13);
+	assert_int_equal(fstatat(s->fd, "ep1-ba1-rank0.pt", &st, 0), 0);
+	assert_int_equal(report->verdict.size_bytes, 2 * st.st_size);
 	report = ckpt_set_verify(&ctx, ckpt_catalog_find(&cat, NULL, "ep1-ba2-rank0.pt"),
 				 CKPT_LEVEL_FULL);
 	assert_int_equal(report->verdict.status, CKPT_INCOMPLETE);

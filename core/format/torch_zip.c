@@ -389,14 +389,11 @@ static int content(struct ckpt_check *check)
 	return verify_records(check, f, m.bytes);
 }
 
-/* Names that begin an archive of PyTorch; @name is what follows the prefix. */
+/* Names that only PyTorch begins an archive with; @name is what follows the prefix. */
 static bool torch_name(const char *name)
 {
-	static const char *const names[] = {
-		"data.pkl",	 "version", "byteorder", ".format_version", ".storage_alignment",
-		"constants.pkl", ".data/",  "data/",	 "code/",	    "extra/",
-		"constants/"
-	};
+	static const char *const names[] = { "data.pkl", "constants.pkl", ".format_version",
+					     ".storage_alignment", ".data/" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (ckpt_text_starts(name, names[i], NULL))

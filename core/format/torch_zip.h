@@ -11,4 +11,7 @@
 
 extern const struct ckpt_format ckpt_format_torch_zip;
 
+/* Whether the file is such an archive, or was one. */
+bool ckpt_torch_zip_sniff(const struct ckpt_check *check);
+
 #endif

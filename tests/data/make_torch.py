@@ -124,6 +124,7 @@ def synthetic(source):
             lambda name, data: zlib.crc32(data) if name != "data/3" else 0)
     rewritten("extra.pt", source, lambda r: r + [["data/99", b"1234"]])
     rewritten("short.pt", source, lambda r: replace(r, "data/2", whole[at][1][:-4]))
+    rewritten("long.pt", source, lambda r: replace(r, "data/2", whole[at][1] + b"more"))
     rewritten("twice.pt", source, lambda r: r + [["data/2", whole[at][1]]])
     rewritten("prefix.pt", source, lambda r: r[:at] + [["//other/data/2", r[at][1]]] + r[at + 1:])
     rewritten("noversion.pt", source, lambda r: [x for x in r if x[0] != "version"])

@@ -332,6 +332,7 @@ static void test_torch_zip__members(void **state)
 	} rows[] = {
 		{ "extra.pt", "", CKPT_VALID, CKPT_PROBLEM_MEMBER_EXTRA },
 		{ "short.pt", "data/2", CKPT_CORRUPT, CKPT_PROBLEM_DIRECTORY },
+		{ "long.pt", "data/2", CKPT_CORRUPT, CKPT_PROBLEM_DIRECTORY },
 		{ "twice.pt", "data/2", CKPT_CORRUPT, CKPT_PROBLEM_DIRECTORY },
 		{ "prefix.pt", "other/data/2", CKPT_CORRUPT, CKPT_PROBLEM_DIRECTORY },
 		{ "noversion.pt", "version", CKPT_INCOMPLETE, CKPT_PROBLEM_MEMBER_MISSING },

@@ -13,7 +13,6 @@
 /* A path on its way to a set. */
 struct pin {
 	struct ckpt_catalog *cat;
-	struct ckpt_error *err;
 	const char *dir; /* the pool's */
 	char name[CKPT_NAME_SIZE];
 	int fd; /* of dir */
@@ -192,7 +191,7 @@ static int pin_path(struct pin *pin, const char *path, struct ckpt_set **ret)
 int ckpt_catalog_add_path(struct ckpt_ctx *ctx, struct ckpt_catalog *cat, const char *path,
 			  struct ckpt_set **ret, struct ckpt_error *err)
 {
-	struct pin pin = { .cat = cat, .err = err, .fd = -1 };
+	struct pin pin = { .cat = cat, .fd = -1 };
 	struct ckpt_set *set = NULL;
 	int r = ckpt_ctx_expired(ctx);
 

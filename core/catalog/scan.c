@@ -10,7 +10,6 @@
 
 #include "core/catalog/build.h"
 #include "core/catalog/folders.h"
-#include "core/catalog/scan.h"
 #include "wire/text.h"
 
 #define CHECK_EVERY 1024 /* entries between two looks at the deadline */
@@ -60,7 +59,8 @@ static int skip(struct scan *scan, const char *dir, const char *name, enum ckpt_
 							}));
 }
 
-bool ckpt_scan_globbed(const char *globs, const char *name)
+/* True if one of the patterns takes @name. */
+static bool is_globbed(const char *globs, const char *name)
 {
 	char one[CKPT_NAME_SIZE * 4];
 
@@ -101,7 +101,7 @@ static int read_name(const struct scan *scan, const struct reading *rd, const ch
 		  !(ret->mistakable && scan->options->known_layouts_only);
 	if (allowed)
 		return 0;
-	if (name[0] == '.' || !ckpt_scan_globbed(scan->options->glob, name))
+	if (name[0] == '.' || !is_globbed(scan->options->glob, name))
 		return CKPT_NAME_NONE;
 	if (r)
 		ckpt_name_user(name, is_dir, ret);

@@ -13,7 +13,9 @@
 #include <time.h>
 
 #include "core/base/text.h"
+#include "core/catalog/order.h"
 #include "core/integrity/verify.h"
+#include "tests/unit/support/judge.h"
 #include "tests/unit/support/scratch.h"
 #include "tests/unit/support/torch_file.h"
 
@@ -606,6 +608,50 @@ static void test_catalog__verify(void **state)
 	assert_string_equal(report->verdict.problem.file, "ep1-ba3-rank1.pt");
 }
 
+#define BUNDLE CKPT_SAMPLES "/tensorflow/rust/regression-model/variables/variables"
+
+/* A real bundle and real torch files through scan, verification and order. */
+static void test_catalog__real_files(void **state)
+{
+	_cleanup_bench_ struct bench bench;
+	_cleanup_catalog_ struct ckpt_catalog cat = { 0 };
+	struct ckpt_set *list[4], *set;
+	struct ckpt_ctx ctx = { 0 };
+
+	(void)state;
+	bench_init(&bench);
+	if (!bench_copy(&bench, BUNDLE ".index", "ckpt-7.index") ||
+	    !bench_python(&bench, "import torch\n"
+				  "for n in (9, 10, 11):\n"
+				  "  torch.save({'model': {'w': torch.ones(50)}, 'step': n * 10,\n"
+				  "    'optimizer': {'m': torch.ones(9)}}, 'ckpt-%d.pt' % n)\n")) {
+		print_message("skipped: no samples or no torch\n");
+		skip();
+	}
+	assert_true(
+		bench_copy(&bench, BUNDLE ".data-00000-of-00001", "ckpt-7.data-00000-of-00001"));
+	assert_true(bench_copy(&bench, BUNDLE ".index", "ckpt-8.index"));
+	bench_resize(&bench, "ckpt-11.pt", 700);
+	assert_int_equal(ckpt_catalog_scan(&ctx, &cat, bench.path, 0, NULL, NULL), 0);
+	assert_int_equal(cat.n_sets, 5);
+	set = ckpt_catalog_find(&cat, NULL, "ckpt-8");
+	assert_int_equal(ckpt_set_verify(&ctx, set, CKPT_LEVEL_FULL)->verdict.status,
+			 CKPT_INCOMPLETE);
+	set = ckpt_catalog_find(&cat, NULL, "ckpt-7");
+	assert_int_equal(ckpt_set_verify(&ctx, set, CKPT_LEVEL_FULL)->verdict.status, CKPT_VALID);
+	for (int i = 0; i < 3; i++) {
+		static const char *const names[] = { "ckpt-9.pt", "ckpt-10.pt", "ckpt-11.pt" };
+		const struct ckpt_report *report;
+
+		list[i] = ckpt_catalog_find(&cat, NULL, names[i]);
+		report = ckpt_set_verify(&ctx, list[i], CKPT_LEVEL_FULL);
+		assert_true((report->verdict.status == CKPT_VALID) == (i < 2));
+	}
+	assert_int_equal(ckpt_order_sort(list, 2), 0);
+	assert_string_equal(list[0]->name, "ckpt-10.pt");
+	assert_int_equal(ckpt_order_position(list[0]).step, 100);
+}
+
 static void test_catalog__hundred_thousand(void **state)
 {
 	const struct scratch *s = *state;
@@ -674,6 +720,7 @@ int main(void)
 		scratch_test(test_catalog__pins_find_what_a_scan_found),
 		scratch_test(test_catalog__identity_and_size),
 		scratch_test(test_catalog__verify),
+		cmocka_unit_test(test_catalog__real_files),
 		scratch_test(test_catalog__hundred_thousand),
 		cmocka_unit_test(test_catalog__roles),
 	};

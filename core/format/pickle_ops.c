@@ -55,7 +55,7 @@ static bool keep_text(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *
 {
 	size_t len = a->len < CKPT_PICKLE_KEPT ? a->len : CKPT_PICKLE_KEPT - 1;
 
-	if (s->n >= CKPT_PICKLE_TEXTS || (s->mark != 0 && s->mark != 2))
+	if (s->n >= CKPT_PICKLE_TEXTS || s->mark > 2)
 		return false;
 	memcpy(s->texts[s->n], a->text, len);
 	s->texts[s->n][len] = '\0';

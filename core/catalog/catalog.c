@@ -10,6 +10,8 @@
 
 #include "core/catalog/build.h"
 
+#define IDENTITY_FILES 4096 /* of a directory that are looked at: ranks of a large job */
+
 #define PINNED_ROOM 64 /* sets that can be appended after a scan without moving the others */
 #define SIZE_DEPTH 8   /* folders inside a checkpoint directory: Orbax and accelerate have 3 */
 #define SIZE_FILES                                                                                 \
@@ -146,14 +148,42 @@ static const char *primary(const struct ckpt_set *set, char *buf, size_t size)
 	return buf;
 }
 
+/* A directory's own times do not tell that a file in it was written over: the files' do. */
+static int fold_files(int parent, const char *name, struct ckpt_identity *id)
+{
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_closedir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct ckpt_identity file;
+	const struct dirent *e;
+
+	if (!d) {
+		if (fd >= 0)
+			close(fd);
+		return -errno;
+	}
+	for (int n = 0; n < IDENTITY_FILES && (e = readdir(d)); n++) {
+		if (e->d_name[0] == '.' || ckpt_identity_at(fd, e->d_name, true, &file) < 0)
+			continue;
+		id->size += file.size;
+		if (file.mtime_ns > id->mtime_ns)
+			id->mtime_ns = file.mtime_ns;
+		if (file.ctime_ns > id->ctime_ns)
+			id->ctime_ns = file.ctime_ns;
+	}
+	return 0;
+}
+
 int ckpt_set_identity(const struct ckpt_set *set, struct ckpt_identity *ret)
 {
 	char buf[2 * CKPT_NAME_SIZE];
 	_cleanup_close_ int dirfd = ckpt_dir_open(AT_FDCWD, set->dir, NULL);
+	int r = dirfd;
 
-	if (dirfd < 0)
-		return dirfd;
-	return ckpt_identity_at(dirfd, primary(set, buf, sizeof(buf)), true, ret);
+	if (r >= 0)
+		r = ckpt_identity_at(dirfd, primary(set, buf, sizeof(buf)), true, ret);
+	if (r == 0 && set->kind == CKPT_KIND_DIRECTORY)
+		r = fold_files(dirfd, set->name, ret);
+	return r;
 }
 
 /* A sum of sizes under way. */

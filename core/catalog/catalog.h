@@ -121,7 +121,8 @@ struct ckpt_set *ckpt_catalog_find(struct ckpt_catalog *cat, const char *dir, co
 int ckpt_catalog_add_path(struct ckpt_ctx *ctx, struct ckpt_catalog *cat, const char *path,
 			  struct ckpt_set **ret, struct ckpt_error *err);
 
-/* Identity of the set's primary entry (file, index file, directory). 0 or an errno. */
+/* Identity of the set's primary entry (file, index file); of a directory, with its files' sizes and latest times.
+ * 0 or an errno. */
 int ckpt_set_identity(const struct ckpt_set *set, struct ckpt_identity *ret);
 
 /* Sum of members' sizes (a directory's files), without reading them. 0 or an errno. */

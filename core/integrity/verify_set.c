@@ -155,6 +155,8 @@ const struct ckpt_report *ckpt_set_verify(struct ckpt_ctx *ctx, struct ckpt_set 
 		return &no_memory;
 	verify_at(ctx, set, level, set->report);
 	judge_unknown_content(set, set->report);
+	if (set->kind == CKPT_KIND_DIRECTORY)
+		ckpt_set_identity(set, &set->report->identity);
 	set->report_level = level;
 	return set->report;
 }

@@ -336,6 +336,7 @@ static int step_choose(struct resolving *r)
 	if (e < 0)
 		return e;
 	r->res->unproved = r->select.unproved;
+	r->res->unreadable = r->select.unreadable;
 	if (e == 0)
 		return ckpt_decide_chosen(r->ctx, r->req, r->res, set), DONE;
 	if (ckpt_mode_is_pin(&r->mode))

@@ -50,6 +50,7 @@ struct ckpt_resolution {
 	const struct ckpt_set *chosen; /* NULL: fresh or refused */
 	struct ckpt_epochs epochs;     /* of the chosen one */
 	bool first; /* this attempt begins the run: attempt 0, or the one that never came so far */
+	size_t unreadable; /* candidates that could not be judged */
 	bool unproved; /* the budget cut the chosen one's content off: not for a hook to hand on */
 	bool wants_fetch; /* nothing found, and model.fetch could get something */
 };

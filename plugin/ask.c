@@ -205,7 +205,7 @@ struct ckpt_ending ckpt_ask(const struct ckpt_asking *asking, struct ckpt_decisi
 	return refuse(CKPT_REFUSE_OPTION);
 }
 
-static void settle(const struct ckpt_asking *asking)
+static void settle(const struct ckpt_asking *asking, const struct ckpt_decision *before)
 {
 	_cleanup_free_ struct ckpt_request *req = calloc(1, sizeof(*req));
 	_cleanup_free_ struct ckpt_decision *d = calloc(1, sizeof(*d));
@@ -223,7 +223,10 @@ static void settle(const struct ckpt_asking *asking)
 		r = fill_request(req, asking, &err);
 	if (r == 0)
 		r = ckpt_launch_agent(&how, req, d, &end, &err);
-	say_warning(r < 0 ? err.text : d->warning);
+	if (r < 0)
+		say_warning(err.text);
+	else if (strcmp(d->warning, before->warning) != 0)
+		say_warning(d->warning);
 }
 
 struct ckpt_ending ckpt_ask_settle(const struct ckpt_asking *asking, const struct ckpt_decision *d)
@@ -231,6 +234,6 @@ struct ckpt_ending ckpt_ask_settle(const struct ckpt_asking *asking, const struc
 	struct ckpt_ending ending = conclude(d);
 
 	if (ending.start && d->settle)
-		settle(asking);
+		settle(asking, d);
 	return ending;
 }

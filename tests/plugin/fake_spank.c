@@ -80,6 +80,8 @@ static void put(struct vars *v, const char *entry)
 		abort();
 	if (at < 0)
 		at = v->n++;
+	else
+		free(v->entry[at]);
 	v->entry[at] = copy(entry);
 }
 
@@ -173,8 +175,10 @@ spank_err_t spank_unsetenv(spank_t sp, const char *var)
 	if (sp != &handle || !is_remote())
 		return ESPANK_NOT_REMOTE;
 	at = find(&job_env, var);
-	if (at >= 0)
+	if (at >= 0) {
+		free(job_env.entry[at]);
 		job_env.entry[at] = job_env.entry[--job_env.n];
+	}
 	return ESPANK_SUCCESS;
 }
 

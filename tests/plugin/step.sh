@@ -80,6 +80,9 @@ case_spool_settle()
 	equal "$(cat "$TEST_TMP/runs")" settle "the agent's arguments"
 	has 'env CKPT_RESUME_PATH=/s/c-2'
 	says 'warning: pointer is read-only'
+	spool 1 "${RESUME[@]}" settle=1 'warning=pointer is read-only'
+	batch "$ASKED" late=SLURM_RESTART_COUNT=1
+	equal "$(grep -c 'pointer is read-only' "$ERR")" 1 "times the same is said"
 	agent 'exit 1'
 	batch "$ASKED" late=SLURM_RESTART_COUNT=1
 	has 'task started'

@@ -38,6 +38,17 @@ case_first_start()
 	file_lacks "$TEST_TMP/agent.env" SLURM_
 }
 
+# Slurm calls back in the step too, once or twice; what counts there is the job's environment.
+case_remote_callbacks()
+{
+	agent 'answer "${resume[@]}"'
+	batch "$ASKED" option=ckpt-resume=stp:5 option=ckpt-resume= option=ckpt-resume=
+	has 'option ckpt-resume=0' && has 'task started'
+	equal "$(wc -l <"$ERR")" 1 lines
+	batch option=ckpt-resume=auto
+	runs 1
+}
+
 case_array()
 {
 	agent 'answer mode=fresh line=f'
@@ -97,6 +108,9 @@ case_spool_not_believed()
 	BOOT=0-0 spool 1 "${RESUME[@]}"
 	batch "$ASKED" late=SLURM_RESTART_COUNT=1
 	runs 1 && has 'env CKPT_RESUME_PATH=/r/ckpt-3'
+	BOOT=0-0 spool 9 && : >"$TEST_TMP/runs"
+	batch "$ASKED" late=SLURM_RESTART_COUNT=1
+	runs 1 && has 'env CKPT_ATTEMPT=1'
 	spool 1 "${RESUME[@]}"
 	batch "$ASKED" late=SLURM_RESTART_COUNT=2
 	runs 2 && has 'env CKPT_RESUME_PATH=/r/ckpt-3' && has 'env CKPT_ATTEMPT=2'

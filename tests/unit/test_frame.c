@@ -159,6 +159,7 @@ static void test_frame__drips(void **state)
 
 static void test_frame__nonblocking(void **state)
 {
+	int64_t begin;
 	int fds[2];
 
 	(void)state;
@@ -166,6 +167,9 @@ static void test_frame__nonblocking(void **state)
 	assert_int_equal(ckpt_frame_write(fds[1], "ab", 2), 0);
 	assert_int_equal(ckpt_frame_read(fds[0], answer, in_ms(100)), 2);
 	assert_int_equal(ckpt_frame_read(fds[0], answer, in_ms(20)), -ETIMEDOUT);
+	begin = ckpt_frame_now_ns();
+	assert_int_equal(ckpt_frame_read(fds[0], answer, in_ms(-1000)), -ETIMEDOUT);
+	assert_in_range(ckpt_frame_now_ns() - begin, 0, 40 * MS);
 	close(fds[0]);
 	close(fds[1]);
 }

@@ -299,26 +299,36 @@ static void test_launch__prepare(void **state)
 	assert_int_equal(o->end.exit_code, 127);
 }
 
-/* A caller whose descriptors 0 to 3 are closed still gets its answer. */
-static void test_launch__no_stdio(void **state)
+/* True if a caller with the descriptors of @closed (bits) closed gets its answer. */
+static bool answers_without(unsigned int closed, bool confined)
 {
 	int status;
-	pid_t pid;
+	pid_t pid = fork();
 
-	(void)state;
-	write_agent("fresh");
-	pid = fork();
 	if (pid == 0) {
-		struct ckpt_launch how = { .agent = agent, .op = "resolve", .confined = true };
+		struct ckpt_launch how = { .agent = agent, .op = "resolve", .confined = confined };
 		struct ckpt_launch_end end;
 		static struct ckpt_decision d;
 
-		for (int fd = 0; fd < 4; fd++)
-			close(fd);
+		for (int fd = 0; fd < 8; fd++)
+			if (closed & 1u << fd)
+				close(fd);
 		_exit(ckpt_launch_agent(&how, &req, &d, &end, NULL) == 0 ? 0 : 1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
+	return status == 0;
+}
+
+/* Whatever descriptors the caller has free, the answer comes over the right one. */
+static void test_launch__closed_descriptors(void **state)
+{
+	(void)state;
+	write_agent("fresh");
+	for (unsigned int low = 0; low < 16; low++) {
+		assert_true(answers_without(low, true));
+		assert_true(answers_without(low | 0xf0, true));
+		assert_true(answers_without(low | 0xf0, false));
+	}
 }
 
 int main(void)
@@ -332,7 +342,7 @@ int main(void)
 		cmocka_unit_test(test_launch__step),
 		cmocka_unit_test(test_launch__inherits_nothing),
 		cmocka_unit_test(test_launch__prepare),
-		cmocka_unit_test(test_launch__no_stdio),
+		cmocka_unit_test(test_launch__closed_descriptors),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/format/accelerate.h"
+#include "core/format/hf_trainer.h"
 #include "core/format/opaque.h"
 #include "core/format/safetensors.h"
 #include "core/format/safetensors_index.h"
@@ -25,6 +27,8 @@ const struct ckpt_format *const ckpt_formats[] = {
 	&ckpt_format_safetensors,
 	&ckpt_format_safetensors_index,
 	&ckpt_format_tf_bundle,
+	&ckpt_format_accelerate,
+	&ckpt_format_hf_trainer,
 	&ckpt_format_opaque,
 	&(const struct ckpt_format){ .name = NULL },
 };

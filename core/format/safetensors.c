@@ -107,12 +107,12 @@ static void set_progress(struct ckpt_position *p, const struct progress_row *row
 		p->has_epoch = true;
 		p->epoch = number;
 		p->meaning = row->meaning;
-		p->epoch_source = CKPT_FROM_METADATA;
+		p->epoch_source = CKPT_FROM_CONTENT;
 	}
 	if (!row->epoch && !p->has_step && number == (double)(int64_t)number) {
 		p->has_step = true;
 		p->step = (int64_t)number;
-		p->step_source = CKPT_FROM_METADATA;
+		p->step_source = CKPT_FROM_CONTENT;
 	}
 }
 

@@ -222,7 +222,7 @@ static void test_safetensors__progress(void **state)
 		assert_int_equal(report.position.step, rows[i].step);
 		assert_int_equal(report.position.meaning, rows[i].meaning);
 		if (rows[i].has_step)
-			assert_int_equal(report.position.step_source, CKPT_FROM_METADATA);
+			assert_int_equal(report.position.step_source, CKPT_FROM_CONTENT);
 	}
 }
 

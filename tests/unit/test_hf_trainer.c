@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Hugging Face Trainer directories whose members PyTorch wrote: whole, and with each part missing
+ * or damaged.
+ */
+#include "core/format/hf_trainer.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/support/judge.h"
+
+#define D "checkpoint-500"
+
+static const char script[] =
+	"import torch, os, json, struct\n"
+	"os.makedirs('checkpoint-500', exist_ok=True)\n"
+	"os.chdir('checkpoint-500')\n"
+	"w = torch.nn.Linear(4, 3)\n"
+	"opt = torch.optim.AdamW(w.parameters())\n"
+	"w(torch.ones(4)).sum().backward(); opt.step()\n"
+	"torch.save(opt.state_dict(), 'optimizer.pt')\n"
+	"sch = torch.optim.lr_scheduler.StepLR(opt, 1)\n"
+	"torch.save(sch.state_dict(), 'scheduler.pt')\n"
+	"torch.save({'cpu': torch.get_rng_state()}, 'rng_state_0.pth')\n"
+	"torch.save({'cpu': torch.get_rng_state()}, 'rng_state_1.pth')\n"
+	"torch.save(dict(lr=1), 'training_args.bin')\n"
+	"h = json.dumps({'w': {'dtype': 'F32', 'shape': [12], 'data_offsets': [0, 48]}}).encode()\n"
+	"open('model.safetensors', 'wb').write(struct.pack('<Q', len(h)) + h + b'x' * 48)\n"
+	"log = [{'step': i, 'epoch': i / 200, 'loss': 1 / i, 'grad_norm': float('nan')}\n"
+	"       for i in range(1, 500)] + [{'step': 500, 'eval_loss': 0.25}, {'train_runtime': "
+	"7.5}]\n"
+	"json.dump({'epoch': 2.5, 'global_step': 500, 'best_metric': None, 'log_history': log},\n"
+	"          open('trainer_state.json', 'w'), indent=2)\n";
+
+static bool put(struct bench *bench)
+{
+	bench_init(bench);
+	if (bench_python(bench, script))
+		return true;
+	print_message("no PyTorch for /usr/bin/python3\n");
+	return false;
+}
+
+static void judge(struct bench *bench, const char *name, struct ckpt_report *ret)
+{
+	bench_judge(bench, name, CKPT_KIND_DIRECTORY, CKPT_LEVEL_FULL, ret);
+	assert_string_equal(ret->format->name, "hf-trainer");
+}
+
+static void test_hf_trainer__whole(void **state)
+{
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+
+	(void)state;
+	if (!put(&bench))
+		skip();
+	judge(&bench, D, &report);
+	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
+	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_STRUCTURE); /* safetensors */
+	assert_int_equal(report.contents, CKPT_CONTENTS_FULL);
+	assert_true(report.position.has_step && report.position.step == 500);
+	assert_true(report.position.has_epoch && report.position.epoch == 2.5);
+	assert_int_equal(report.position.meaning, CKPT_EPOCH_FRACTION);
+	assert_true(report.position.has_loss && report.position.loss == 0.25);
+	assert_string_equal(report.position.loss_key, "eval_loss");
+
+	/* Other weights, all with checksums. */
+	assert_true(bench_copy(&bench, D "/optimizer.pt", D "/pytorch_model.bin"));
+	bench_remove(&bench, D "/model.safetensors");
+	judge(&bench, D, &report);
+	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
+	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_CHECKSUM);
+}
+
+static void test_hf_trainer__missing(void **state)
+{
+	static const struct {
+		const char *remove;
+		enum ckpt_status status;
+		const char *member;
+	} rows[] = {
+		{ "model.safetensors", CKPT_INCOMPLETE, "model weights" },
+		{ "trainer_state.json", CKPT_INCOMPLETE, "trainer_state.json" },
+		{ "rng_state_0.pth", CKPT_INCOMPLETE, "rng_state_0.pth" },
+		{ "optimizer.pt", CKPT_VALID, NULL },
+		{ "scheduler.pt", CKPT_VALID, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		_cleanup_bench_ struct bench bench;
+		struct ckpt_report report;
+		char name[64];
+
+		if (!put(&bench))
+			skip();
+		snprintf(name, sizeof(name), D "/%s", rows[i].remove);
+		bench_remove(&bench, name);
+		judge(&bench, D, &report);
+		bench_expect(&report, rows[i].status,
+			     rows[i].member ? CKPT_PROBLEM_MEMBER_MISSING : CKPT_PROBLEM_NONE);
+		if (rows[i].member)
+			assert_string_equal(report.verdict.problem.member, rows[i].member);
+		else
+			assert_int_equal(report.contents, CKPT_CONTENTS_WEIGHTS);
+	}
+}
+
+/* Every known member is held to its own format; each is cut and, in turn, put back. */
+static void test_hf_trainer__damaged_members(void **state)
+{
+	static const char *const members[] = { "model.safetensors", "optimizer.pt",
+					       "scheduler.pt",	    "rng_state_1.pth",
+					       "training_args.bin", "trainer_state.json" };
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+
+	(void)state;
+	if (!put(&bench))
+		skip();
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		char name[64];
+		size_t len;
+		unsigned char *data;
+
+		snprintf(name, sizeof(name), D "/%s", members[i]);
+		data = bench_read(&bench, name, &len);
+		assert_non_null(data);
+		bench_resize(&bench, name, len - len / 3);
+		judge(&bench, D, &report);
+		assert_int_equal(report.verdict.status, CKPT_INCOMPLETE);
+		assert_string_equal(report.verdict.problem.file, members[i]);
+		bench_text(&bench, name, "no format that anybody knows");
+		judge(&bench, D, &report);
+		bench_expect(&report, CKPT_CORRUPT, CKPT_PROBLEM_HEADER);
+		bench_write(&bench, name, data, len);
+		free(data);
+	}
+	judge(&bench, D, &report);
+	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
+}
+
+static void test_hf_trainer__state(void **state)
+{
+	static const struct {
+		const char *json;
+		enum ckpt_status status;
+		enum ckpt_problem_code code;
+	} rows[] = {
+		{ "{\"global_step\":500}", CKPT_VALID, CKPT_PROBLEM_NONE },
+		{ "{\"global_step\":400,\"epoch\":NaN}", CKPT_VALID, CKPT_PROBLEM_MIXED_SAVES },
+		{ "{\"global_step\":500,\"log_history\":[{\"loss\":1", CKPT_INCOMPLETE,
+		  CKPT_PROBLEM_TRUNCATED },
+		{ "", CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED },
+		{ "{}", CKPT_CORRUPT, CKPT_PROBLEM_HEADER },
+		{ "{\"global_step\":-1}", CKPT_CORRUPT, CKPT_PROBLEM_HEADER },
+		{ "{\"global_step\":1.5}", CKPT_CORRUPT, CKPT_PROBLEM_HEADER },
+		{ "{\"global_step\":1e300}", CKPT_CORRUPT, CKPT_PROBLEM_HEADER },
+		{ "[500]", CKPT_CORRUPT, CKPT_PROBLEM_HEADER },
+		{ "{\"global_step\":500}}", CKPT_CORRUPT, CKPT_PROBLEM_HEADER },
+		{ "{\"global_step\":500,\"log_history\":[7,{\"loss\":\"x\"},[]],\"epoch\":\"y\"}",
+		  CKPT_VALID, CKPT_PROBLEM_NONE },
+	};
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+
+	(void)state;
+	if (!put(&bench))
+		skip();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bench_text(&bench, D "/trainer_state.json", rows[i].json);
+		judge(&bench, D, &report);
+		bench_expect(&report, rows[i].status, rows[i].code);
+		assert_false(report.position.has_loss);
+	}
+}
+
+/* A job killed right after it made the directory. */
+static void test_hf_trainer__just_begun(void **state)
+{
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+
+	(void)state;
+	bench_init(&bench);
+	bench_text(&bench, "checkpoint-7/README.md", "x");
+	judge(&bench, "checkpoint-7", &report);
+	bench_expect(&report, CKPT_INCOMPLETE, CKPT_PROBLEM_MEMBER_MISSING);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_hf_trainer__whole),
+		cmocka_unit_test(test_hf_trainer__missing),
+		cmocka_unit_test(test_hf_trainer__damaged_members),
+		cmocka_unit_test(test_hf_trainer__state),
+		cmocka_unit_test(test_hf_trainer__just_begun),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

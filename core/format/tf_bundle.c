@@ -91,6 +91,21 @@ static bool is_optimizer(const char *name)
 	return false;
 }
 
+/*
+ * An optimizer's variables make it full. Without them a counter of steps or saves shows that a training loop wrote it
+ * (tf.train.Checkpoint.save, tf.compat.v1.train.Saver): plain SGD has no variables, so that is not weights alone.
+ */
+static void note_contents(struct ckpt_report *report, const char *name)
+{
+	bool counter = ckpt_text_starts(name, "save_counter/", NULL) ||
+		       strcmp(name, "global_step") == 0;
+
+	if (is_optimizer(name))
+		report->contents = CKPT_CONTENTS_FULL;
+	else if (counter && report->contents == CKPT_CONTENTS_WEIGHTS)
+		report->contents = CKPT_CONTENTS_UNKNOWN;
+}
+
 static void note_entry(struct bundle *b, const struct ckpt_tf_reader *reader)
 {
 	struct ckpt_report *report = b->check->report;
@@ -101,8 +116,7 @@ static void note_entry(struct bundle *b, const struct ckpt_tf_reader *reader)
 	if (*name) { /* a slice is a part of what was counted */
 		report->tensors++;
 		ckpt_report_add_key(report, name, strcspn(name, "/"));
-		if (is_optimizer(name))
-			report->contents = CKPT_CONTENTS_FULL;
+		note_contents(report, name);
 	}
 	if (e->sliced)
 		return;

@@ -16,6 +16,7 @@
 #define ANSWER_MS 50 /* of the budget, for the agent to say what it has */
 #define LEAST_MS 20  /* with less there is no point in starting it */
 #define CPU_EXTRA_S 2
+#define DECLINED 1 /* the agent's exit code when it has no answer and nothing is amiss */
 
 int ckpt_hook_agent(const struct ckpt_hook *hook, const char *op, struct ckpt_request *req,
 		    struct ckpt_decision *ret)
@@ -45,6 +46,10 @@ int ckpt_hook_agent(const struct ckpt_hook *hook, const char *op, struct ckpt_re
 	}
 	req->budget_ms = left_ms - ANSWER_MS;
 	r = ckpt_launch_agent(&how, req, ret, &end, &err);
+	if (r == -EPIPE && end.exit_code == DECLINED) {
+		ckpt_log(LOG_INFO, "the agent (%s) had nothing to hand on", op);
+		return r;
+	}
 	if (r < 0) {
 		ckpt_log(LOG_WARNING, "%.400s", err.text);
 		return r;

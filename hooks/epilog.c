@@ -51,10 +51,9 @@ static void after_refusal(const struct ckpt_hook *hook, const struct ckpt_spool_
 
 static void identify(struct ckpt_request *req, const struct ckpt_jobinfo *info)
 {
-	if (info->array_job) {
-		req->array_job = info->array_job;
+	req->array_job = info->array_job ? info->array_job : info->job;
+	if (info->array_job)
 		req->array_task = info->array_task;
-	}
 	ckpt_text_copy(req->job_name, sizeof(req->job_name), info->name);
 }
 

@@ -26,6 +26,12 @@ struct path {
 	const char *unknown; /* what of the job this caller does not know */
 };
 
+/* A hook cannot see whether a job is an array's task, unless slurmctld told it. */
+static bool array_is_unknown(const struct ckpt_request *req)
+{
+	return req->in_hook && !req->array_job;
+}
+
 static bool is_array(const struct ckpt_request *req)
 {
 	return req->array_task != CKPT_REQUEST_NO_TASK;
@@ -85,7 +91,7 @@ static bool add_array_job(struct path *path)
 
 	if (req->array_job)
 		return add_number(path, req->array_job);
-	if (req->in_hook || req->job_id == 0) /* a task's own job id is not the array's */
+	if (array_is_unknown(req) || req->job_id == 0) /* a task's own job id is not the array's */
 		return not_known(path, "%A (array job id)");
 	return add_number(path, req->job_id);
 }
@@ -95,7 +101,7 @@ static bool add_task(struct path *path)
 	path->separates = true;
 	if (is_array(path->req))
 		return add_number(path, path->req->array_task);
-	if (path->req->in_hook)
+	if (array_is_unknown(path->req))
 		return not_known(path, "%a (array task id)");
 	return add_number(path, 0);
 }
@@ -300,7 +306,7 @@ static int expand_default(const struct ckpt_request *req, char *ret, struct ckpt
 		.below = is_array(req) ? DEFAULT_BELOW_ARRAY : "",
 	};
 
-	if (req->in_hook && !is_array(req)) /* it may be one: a hook cannot see that */
+	if (array_is_unknown(req))
 		return ckpt_fail(err, CKPT_EXPAND_UNKNOWN,
 				 "the default run directory is not known here");
 	return expand_one(req, &from, ret, err);

@@ -91,6 +91,10 @@ default_directory_asks_for_the_array()
 	file_has "$DUMP" "env CKPT_REQUEST_ARRAY_TASK=3"
 	file_has "$DUMP" "env CKPT_REQUEST_JOB_NAME=train_1"
 	recorded finished
+	jobinfo "$(info completed 1)"
+	epilog_of 0 1 SLURM_JOB_EXIT_CODE2=0:0 -SPANK_CKPT_DIR
+	file_has "$DUMP" "env CKPT_REQUEST_ARRAY_JOB=$HOOK_JOB"
+	file_has "$DUMP" "env CKPT_REQUEST_ARRAY_TASK=-1"
 	jobinfo '' 1
 	epilog_of 0 1 SLURM_JOB_EXIT_CODE2=0:0 -SPANK_CKPT_DIR
 	not_recorded

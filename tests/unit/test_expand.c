@@ -277,6 +277,24 @@ static void test_expand__hook_does_not_guess(void **state)
 	}
 }
 
+/* The epilog that asked slurmctld: it says the job's own id where there is no array. */
+static void test_expand__hook_that_knows(void **state)
+{
+	struct ckpt_request *req = request();
+
+	(void)state;
+	req->in_hook = 1;
+	req->array_job = req->job_id;
+	expect_dir(req, "/work/checkpoints");
+	SET(req->dirs, "%A_%a");
+	expect_dir(req, "/work/1234_0");
+	make_array(req);
+	expect_dir(req, "/work/1230_4");
+	SET(req->dirs, "");
+	expect_dir(req, "/work/checkpoints/1230_4");
+	free(req);
+}
+
 static void test_expand__by_hand_there_is_no_job(void **state)
 {
 	struct ckpt_request *req = request();
@@ -372,6 +390,7 @@ int main(void)
 		cmocka_unit_test(test_expand__each_directory_of_an_array_is_looked_at),
 		cmocka_unit_test(test_expand__task_zero_is_an_array),
 		cmocka_unit_test(test_expand__hook_does_not_guess),
+		cmocka_unit_test(test_expand__hook_that_knows),
 		cmocka_unit_test(test_expand__by_hand_there_is_no_job),
 		cmocka_unit_test(test_expand__run_dirs_compare_by_component),
 		cmocka_unit_test(test_expand__run_dirs_hold_for_the_default_too),

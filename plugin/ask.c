@@ -111,8 +111,8 @@ static int fill_request(struct ckpt_request *req, const struct ckpt_asking *aski
 	req->attempt = asking->attempt;
 	req->array_job = asking->array_job;
 	req->array_task = asking->array_task;
-	ckpt_text_copy(req->reason, sizeof(req->reason),
-		       asking->attempt == 0 ? "first-start" : "requeued");
+	if (asking->attempt == 0) /* later the ledger knows why, if anybody does */
+		ckpt_text_copy(req->reason, sizeof(req->reason), "first-start");
 	ckpt_site_into_request(asking->site, req);
 	req->max_bytes = 0;
 	req->budget_ms = asking->site->step_budget_ms;

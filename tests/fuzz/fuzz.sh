@@ -42,7 +42,7 @@ fuzz_one()
 	done
 	clang -std=gnu17 -D_GNU_SOURCE -O1 -g "$SANITIZE,fuzzer" -I"$TEST_SRC" "$TEST_SRC/tests/fuzz/fuzz_$name.c" \
 		-Wl,--start-group "${libs[@]}" -Wl,--end-group -lcjson -lisal -lcrypto -lz -lpthread -lm -o "$BUILD/fuzz_$name"
-	mkdir -p "$BUILD/corpus/$name" "$BUILD/failed"
+	mkdir -p "$BUILD/corpus/$name" "$BUILD/seeds/$name" "$BUILD/failed"
 	[[ ! -d $TEST_SRC/tests/fuzz/corpus/$name ]] ||
 		"$BUILD/fuzz_$name" -runs=0 "$TEST_SRC/tests/fuzz/corpus/$name"/*
 	"$BUILD/fuzz_$name" -max_total_time="${FUZZ_SECONDS:-10}" -max_len=16384 -timeout=10 -rss_limit_mb=1024 \

@@ -137,6 +137,23 @@ static void test_accelerate__damaged(void **state)
 	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
 }
 
+/* Killed before any process wrote its random state. */
+static void test_accelerate__no_random_states(void **state)
+{
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+
+	(void)state;
+	if (!put(&bench))
+		skip();
+	bench_remove(&bench, D "/random_states_0.pkl");
+	bench_remove(&bench, D "/random_states_1.pkl");
+	bench_remove(&bench, D "/random_states_2.pkl");
+	judge(&bench, D, &report);
+	bench_expect(&report, CKPT_INCOMPLETE, CKPT_PROBLEM_MEMBER_MISSING);
+	assert_string_equal(report.verdict.problem.member, "random_states_0.pkl");
+}
+
 /* kohya writes the state file first: alone it proves nothing; torn it is an unfinished save. */
 static void test_accelerate__state_file(void **state)
 {
@@ -178,6 +195,7 @@ int main(void)
 		cmocka_unit_test(test_accelerate__whole),
 		cmocka_unit_test(test_accelerate__missing),
 		cmocka_unit_test(test_accelerate__damaged),
+		cmocka_unit_test(test_accelerate__no_random_states),
 		cmocka_unit_test(test_accelerate__state_file),
 		cmocka_unit_test(test_accelerate__folders_weaken),
 	};

@@ -275,11 +275,11 @@ static uint32_t crc_u32(uint32_t crc, uint32_t v)
 }
 
 /* Strings "ab" and "cde" as the writer lays them down. */
-static struct tf_tensor strings(struct tf_bytes *b)
+static struct tf_tensor strings(struct tf_bytes *b, uint32_t wrong)
 {
 	uint32_t crc = crc_u32(crc_u32(0, 2), 3), masked;
 
-	masked = ((crc >> 15) | (crc << 17)) + 0xa282ead8u;
+	masked = ((crc >> 15) | (crc << 17)) + 0xa282ead8u + wrong;
 	tf_put_varint(b, 2);
 	tf_put_varint(b, 3);
 	tf_put_u32(b, masked);
@@ -327,7 +327,7 @@ static void test_tf_bundle__strings_and_variants(void **state)
 
 	(void)state;
 	assert_non_null(b);
-	tensors[0] = strings(&b[0]);
+	tensors[0] = strings(&b[0], 0);
 	tensors[1] = variants(&b[1]);
 	bench_init(&bench);
 	tf_bundle_write(&bench, P, tensors, 2, 1, 0);
@@ -341,6 +341,24 @@ static void test_tf_bundle__strings_and_variants(void **state)
 		assert_string_equal(report.verdict.problem.member, i < b[0].n ? "s" : "v");
 		bench_flip(&bench, DATA, i);
 	}
+	free(b);
+}
+
+/* The checksum of the lengths counts although the tensor's own covers it. */
+static void test_tf_bundle__checksum_of_lengths(void **state)
+{
+	struct tf_bytes *b = calloc(1, sizeof(*b));
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+	struct tf_tensor tensor;
+
+	(void)state;
+	assert_non_null(b);
+	tensor = strings(b, 1);
+	bench_init(&bench);
+	tf_bundle_write(&bench, P, &tensor, 1, 1, 0);
+	judge(&bench, &report);
+	bench_expect(&report, CKPT_CORRUPT, CKPT_PROBLEM_CHECKSUM);
 	free(b);
 }
 
@@ -374,6 +392,7 @@ int main(void)
 		cmocka_unit_test(test_tf_bundle__built),
 		cmocka_unit_test(test_tf_bundle__position_needs_its_crc),
 		cmocka_unit_test(test_tf_bundle__strings_and_variants),
+		cmocka_unit_test(test_tf_bundle__checksum_of_lengths),
 		cmocka_unit_test(test_tf_bundle__lying_entries),
 	};
 

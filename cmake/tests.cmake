@@ -2,19 +2,16 @@
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 file(GLOB _tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/unit/test_*.c)
 file(GLOB _helpers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/unit/support/*.c)
+add_library(ckpt_testkit STATIC ${_helpers})
+target_link_libraries(ckpt_testkit PUBLIC ckpt_resolve PkgConfig::CMOCKA)
+target_compile_definitions(ckpt_testkit PUBLIC
+	CKPT_SAMPLES="${PROJECT_SOURCE_DIR}/../shared/samples"
+	CKPT_SAMPLE_CONF="${PROJECT_BINARY_DIR}/slurm.conf.d/ckpt-resume.conf"
+	CKPT_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data")
 foreach(_test ${_tests})
 	get_filename_component(_name ${_test} NAME_WE)
-	add_executable(${_name} ${_test} ${_helpers})
-	target_link_libraries(${_name} PRIVATE PkgConfig::CMOCKA)
-	target_compile_definitions(${_name} PRIVATE
-		CKPT_SAMPLES="${PROJECT_SOURCE_DIR}/../shared/samples"
-		CKPT_SAMPLE_CONF="${PROJECT_BINARY_DIR}/slurm.conf.d/ckpt-resume.conf"
-		CKPT_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data")
-	foreach(_layer ckpt_hooklib ckpt_resolve ckpt_config ckpt_record ckpt_integrity ckpt_catalog ckpt_format ckpt_base ckpt_wire)
-		if(TARGET ${_layer})
-			target_link_libraries(${_name} PRIVATE ${_layer})
-		endif()
-	endforeach()
+	add_executable(${_name} ${_test})
+	target_link_libraries(${_name} PRIVATE ckpt_testkit ckpt_hooklib)
 	set_target_properties(${_name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/unit)
 	add_test(NAME ${_name} COMMAND ${_name})
 	set_tests_properties(${_name} PROPERTIES SKIP_RETURN_CODE 77)

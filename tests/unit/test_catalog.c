@@ -17,7 +17,7 @@
 #include "core/integrity/verify.h"
 #include "tests/unit/support/judge.h"
 #include "tests/unit/support/scratch.h"
-#include "tests/unit/support/torch_file.h"
+#include "tests/unit/support/torch_synthetic.h"
 
 /* Makes a path with its parents: a directory if it ends in '/', else an empty file. */
 static void make(const struct scratch *s, const char *path)
@@ -562,18 +562,18 @@ static void test_catalog__verify(void **state)
 	const struct scratch *s = *state;
 	_cleanup_catalog_ struct ckpt_catalog cat = { 0 };
 	struct ckpt_ctx ctx = { 0 };
-	const struct torch_file rank = { .epoch = 1, .step = 1 };
+	const struct torch_synthetic rank = { .epoch = 1, .step = 1 };
 	const struct ckpt_report *report;
 	struct ckpt_set *set;
 	struct stat st;
 
 	scratch_put(s->fd, "state.cpt", "no known format, but not empty");
 	make_all(s, "model_1.pt lost-00001-of-00002.safetensors");
-	torch_file_write(s->fd, "ep1-ba1-rank0.pt", &rank);
-	torch_file_write(s->fd, "ep1-ba1-rank1.pt", &rank);
-	torch_file_write(s->fd, "ep1-ba2-rank0.pt", &rank);
-	torch_file_write(s->fd, "ep1-ba2-rank2.pt", &rank);
-	torch_file_write(s->fd, "ep1-ba3-rank0.pt", &rank);
+	torch_synthetic_write(s->fd, "ep1-ba1-rank0.pt", &rank);
+	torch_synthetic_write(s->fd, "ep1-ba1-rank1.pt", &rank);
+	torch_synthetic_write(s->fd, "ep1-ba2-rank0.pt", &rank);
+	torch_synthetic_write(s->fd, "ep1-ba2-rank2.pt", &rank);
+	torch_synthetic_write(s->fd, "ep1-ba3-rank0.pt", &rank);
 	make(s, "ep1-ba3-rank1.pt");
 	scan_with(s, &cat, NULL);
 	set = ckpt_catalog_find(&cat, NULL, "state.cpt");

@@ -12,7 +12,7 @@
 
 #include "core/resolve/settle.h"
 #include "tests/unit/support/scratch.h"
-#include "tests/unit/support/torch_file.h"
+#include "tests/unit/support/torch_synthetic.h"
 
 #define JOB 41
 #define FILES 8
@@ -20,7 +20,7 @@
 /* A file of a case; text where it is no checkpoint. */
 struct file {
 	const char *name;
-	struct torch_file torch;
+	struct torch_synthetic torch;
 	const char *text;
 };
 
@@ -58,7 +58,7 @@ static void write_files(const struct scratch *dir, const struct file *files)
 		if (files[i].text)
 			scratch_put(dir->fd, files[i].name, files[i].text);
 		else
-			torch_file_write(dir->fd, files[i].name, &files[i].torch);
+			torch_synthetic_write(dir->fd, files[i].name, &files[i].torch);
 	}
 }
 
@@ -315,9 +315,9 @@ static void attempt(const struct scratch *dir, int64_t number, const char *mode,
 
 static void put(const struct scratch *dir, const char *name, long epoch, long step)
 {
-	struct torch_file how = { .epoch = epoch, .step = step };
+	struct torch_synthetic how = { .epoch = epoch, .step = step };
 
-	torch_file_write(dir->fd, name, &how);
+	torch_synthetic_write(dir->fd, name, &how);
 }
 
 static void test_resolve__later_attempts_follow_auto(void **state)
@@ -408,13 +408,13 @@ static void test_resolve__torn_mark_is_refused(void **state)
 static void test_resolve__fallback_aligns_epoch_info(void **state)
 {
 	struct scratch *dir = *state;
-	struct torch_file cut = { .epoch = 4, .step = 40, .cut = true };
+	struct torch_synthetic cut = { .epoch = 4, .step = 40, .cut = true };
 	struct ckpt_decision d;
 	char *text;
 
 	attempt(dir, 0, "auto", &d);
 	put(dir, "ckpt-3.pt", 3, 30);
-	torch_file_write(dir->fd, "ckpt-4.pt", &cut);
+	torch_synthetic_write(dir->fd, "ckpt-4.pt", &cut);
 	scratch_put(dir->fd, "epoch_info.json",
 		    "{\"last_completed_epoch\": 4, \"best_epoch\": 2, \"mine\": \"kept\"}");
 	attempt(dir, 1, "auto", &d);
@@ -429,13 +429,13 @@ static void test_resolve__fallback_aligns_epoch_info(void **state)
 
 static void test_resolve__proved_corruption_goes_to_quarantine(void **state)
 {
-	struct torch_file flipped = { .epoch = 4, .step = 40, .flip = true };
+	struct torch_synthetic flipped = { .epoch = 4, .step = 40, .flip = true };
 	struct scratch *dir = *state;
 	struct ckpt_decision d;
 
 	attempt(dir, 0, "auto", &d);
 	put(dir, "ckpt-3.pt", 3, 30);
-	torch_file_write(dir->fd, "ckpt-4.pt", &flipped);
+	torch_synthetic_write(dir->fd, "ckpt-4.pt", &flipped);
 	attempt(dir, 1, "auto", &d);
 	assert_string_equal(d.tag, "ckpt-3.pt");
 	assert_int_equal(faccessat(dir->fd, "ckpt-4.pt.corrupted", F_OK, 0), 0);

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/support/torch_files.h"
+#include "tests/unit/support/torch_real.h"
 
 static void test_torch_legacy__whole(void **state)
 {
@@ -29,11 +29,11 @@ static void test_torch_legacy__whole(void **state)
 		{ "legacy4.pt", CKPT_CONTENTS_FULL, true, 16 },
 		{ "weights_legacy.pt", CKPT_CONTENTS_WEIGHTS, false, 4 },
 	};
-	struct bench *bench = torch_files(state);
+	struct bench *bench = torch_real(state);
 	struct ckpt_report report;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		torch_files_expect(bench, rows[i].name, CKPT_VALID, CKPT_PROBLEM_NONE, &report);
+		torch_real_expect(bench, rows[i].name, CKPT_VALID, CKPT_PROBLEM_NONE, &report);
 		assert_string_equal(report.format->name, "torch-legacy");
 		assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_STRUCTURE);
 		assert_string_equal(report.verdict.note, "no checksums stored in this file");
@@ -50,7 +50,7 @@ static void test_torch_legacy__whole(void **state)
 
 static void test_torch_legacy__truncated(void **state)
 {
-	struct bench *bench = torch_files(state);
+	struct bench *bench = torch_real(state);
 	struct ckpt_report report;
 	_cleanup_free_ unsigned char *data = NULL;
 	size_t len;
@@ -58,19 +58,19 @@ static void test_torch_legacy__truncated(void **state)
 	data = bench_read(bench, "legacy.pt", &len);
 	for (size_t cut = 0; cut <= 40; cut++) {
 		bench_write(bench, "cut.pt", data, cut == 0 ? 8 : len * cut / 41);
-		torch_files_expect(bench, "cut.pt", CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED,
+		torch_real_expect(bench, "cut.pt", CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED,
 				   &report);
 		assert_string_equal(report.format->name, "torch-legacy");
 	}
 	bench_write(bench, "cut.pt", data, len - 1);
-	torch_files_expect(bench, "cut.pt", CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED, &report);
+	torch_real_expect(bench, "cut.pt", CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED, &report);
 	assert_true(report.verdict.problem.member[0] != '\0');
 }
 
 /* The first two pickles are fixed bytes; the count before each storage must be the object's. */
 static void test_torch_legacy__flips(void **state)
 {
-	struct bench *bench = torch_files(state);
+	struct bench *bench = torch_real(state);
 	_cleanup_free_ unsigned char *data = NULL;
 	struct ckpt_report report;
 	size_t len;
@@ -86,7 +86,7 @@ static void test_torch_legacy__flips(void **state)
 		assert_int_equal(report.verdict.status, CKPT_CORRUPT);
 		assert_int_equal(report.verdict.problem.code, CKPT_PROBLEM_HEADER);
 	}
-	torch_files_expect(bench, "legacy.pt", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
+	torch_real_expect(bench, "legacy.pt", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
 }
 
 /* The last storage is 64 x 32 or less, so its count stands 8 bytes before its floats. */
@@ -105,7 +105,7 @@ static size_t last_count(const unsigned char *data, size_t len)
 
 static void test_torch_legacy__counts(void **state)
 {
-	struct bench *bench = torch_files(state);
+	struct bench *bench = torch_real(state);
 	_cleanup_free_ unsigned char *data = NULL;
 	struct ckpt_report report;
 	size_t len, at;
@@ -115,7 +115,7 @@ static void test_torch_legacy__counts(void **state)
 	for (size_t i = 0; i < 8; i++) {
 		bench_write(bench, "bad.pt", data, len);
 		bench_flip(bench, "bad.pt", at + i);
-		torch_files_expect(bench, "bad.pt", CKPT_CORRUPT, CKPT_PROBLEM_DIRECTORY, &report);
+		torch_real_expect(bench, "bad.pt", CKPT_CORRUPT, CKPT_PROBLEM_DIRECTORY, &report);
 		assert_int_equal(report.verdict.problem.offset, at);
 	}
 	memset(data + at, 0, len - at);
@@ -126,7 +126,7 @@ static void test_torch_legacy__counts(void **state)
 
 static void test_torch_legacy__zero_tail(void **state)
 {
-	struct bench *bench = torch_files(state);
+	struct bench *bench = torch_real(state);
 	_cleanup_free_ unsigned char *data = NULL;
 	struct ckpt_report report;
 	size_t len;
@@ -134,12 +134,12 @@ static void test_torch_legacy__zero_tail(void **state)
 	data = bench_read(bench, "legacy.pt", &len);
 	memset(data + len / 2, 0, len - len / 2);
 	bench_write(bench, "bad.pt", data, len);
-	torch_files_expect(bench, "bad.pt", CKPT_CORRUPT, CKPT_PROBLEM_ZERO_TAIL, &report);
+	torch_real_expect(bench, "bad.pt", CKPT_CORRUPT, CKPT_PROBLEM_ZERO_TAIL, &report);
 }
 
 static void test_torch_legacy__trailing(void **state)
 {
-	struct bench *bench = torch_files(state);
+	struct bench *bench = torch_real(state);
 	_cleanup_free_ unsigned char *data = NULL;
 	struct ckpt_report report;
 	size_t len;
@@ -147,16 +147,16 @@ static void test_torch_legacy__trailing(void **state)
 	data = bench_read(bench, "legacy.pt", &len);
 	bench_write(bench, "more.pt", data, len);
 	bench_resize(bench, "more.pt", len + 512);
-	torch_files_expect(bench, "more.pt", CKPT_VALID, CKPT_PROBLEM_TRAILING, &report);
+	torch_real_expect(bench, "more.pt", CKPT_VALID, CKPT_PROBLEM_TRAILING, &report);
 	assert_int_equal(report.verdict.problem.offset, len);
 	bench_resize(bench, "more.pt", len + 65537);
-	torch_files_expect(bench, "more.pt", CKPT_CORRUPT, CKPT_PROBLEM_TRAILING, &report);
+	torch_real_expect(bench, "more.pt", CKPT_CORRUPT, CKPT_PROBLEM_TRAILING, &report);
 }
 
 /* A list of storages that is not the object's. */
 static void test_torch_legacy__list(void **state)
 {
-	struct bench *bench = torch_files(state);
+	struct bench *bench = torch_real(state);
 	_cleanup_free_ unsigned char *data = NULL;
 	struct ckpt_report report;
 	size_t len;
@@ -168,10 +168,10 @@ static void test_torch_legacy__list(void **state)
 	key = list + 11; /* X and its length */
 	key[0] = key[0] == '9' ? '8' : key[0] + 1;
 	bench_write(bench, "bad.pt", data, len);
-	torch_files_expect(bench, "bad.pt", CKPT_CORRUPT, CKPT_PROBLEM_DIRECTORY, &report);
+	torch_real_expect(bench, "bad.pt", CKPT_CORRUPT, CKPT_PROBLEM_DIRECTORY, &report);
 	key[0] = 'x';
 	bench_write(bench, "bad.pt", data, len);
-	torch_files_expect(bench, "bad.pt", CKPT_CORRUPT, CKPT_PROBLEM_DIRECTORY, &report);
+	torch_real_expect(bench, "bad.pt", CKPT_CORRUPT, CKPT_PROBLEM_DIRECTORY, &report);
 }
 
 static void test_torch_legacy__samples(void **state)
@@ -190,7 +190,7 @@ static void test_torch_legacy__samples(void **state)
 			continue;
 		snprintf(path, sizeof(path), "%s/pytorch/burn_reader/test_data/%s", CKPT_SAMPLES,
 			 e->d_name);
-		torch_files_expect(&bench, path, CKPT_VALID, CKPT_PROBLEM_NONE, &report);
+		torch_real_expect(&bench, path, CKPT_VALID, CKPT_PROBLEM_NONE, &report);
 		assert_string_equal(report.format->name, "torch-legacy");
 		assert_int_equal(report.contents, CKPT_CONTENTS_WEIGHTS);
 		n++;
@@ -215,5 +215,5 @@ int main(void)
 		cmocka_unit_test(test_torch_legacy__samples),
 	};
 
-	return cmocka_run_group_tests(tests, torch_files_setup, torch_files_teardown);
+	return cmocka_run_group_tests(tests, torch_real_setup, torch_real_teardown);
 }

@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/support/torch_files.h"
+#include "tests/unit/support/torch_real.h"
 
 #define STEP 1
 #define EPOCH 2
@@ -45,13 +45,13 @@ static void test_torch_zip__whole(void **state)
 		{ "many.pt", CKPT_CONTENTS_WEIGHTS, 0, 0, 0, 3000, "" },
 		{ "pairs.pt", CKPT_CONTENTS_FULL, STEP, 7, 0, 4, "" },
 	};
-	struct bench *bench = torch_files(state);
+	struct bench *bench = torch_real(state);
 	struct ckpt_report report;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const struct ckpt_position *pos = &report.position;
 
-		torch_files_expect(bench, rows[i].name, CKPT_VALID, CKPT_PROBLEM_NONE, &report);
+		torch_real_expect(bench, rows[i].name, CKPT_VALID, CKPT_PROBLEM_NONE, &report);
 		assert_string_equal(report.format->name, "torch-zip");
 		assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_CHECKSUM);
 		assert_string_equal(report.verdict.note, "");
@@ -69,10 +69,10 @@ static void test_torch_zip__whole(void **state)
 
 static void test_torch_zip__keys_are_the_top_level_ones(void **state)
 {
-	struct bench *bench = torch_files(state);
+	struct bench *bench = torch_real(state);
 	struct ckpt_report report;
 
-	torch_files_expect(bench, "state.pt", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
+	torch_real_expect(bench, "state.pt", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
 	assert_int_equal(report.n_keys, 6);
 	assert_string_equal(report.keys[0], "epoch");
 	assert_string_equal(report.keys[4], "optimizer_state_dict");
@@ -80,17 +80,17 @@ static void test_torch_zip__keys_are_the_top_level_ones(void **state)
 	assert_string_equal(report.position.loss_key, "loss");
 	assert_true(report.position.loss == 0.5);
 	assert_int_equal(report.position.step_source, CKPT_FROM_CONTENT);
-	torch_files_expect(bench, "many.pt", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
+	torch_real_expect(bench, "many.pt", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
 	assert_int_equal(report.n_keys, CKPT_REPORT_KEYS);
 	assert_true(report.keys_cut);
 }
 
 static void test_torch_zip__script(void **state)
 {
-	struct bench *bench = torch_files(state);
+	struct bench *bench = torch_real(state);
 	struct ckpt_report report;
 
-	torch_files_expect(bench, "script.pt", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
+	torch_real_expect(bench, "script.pt", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
 	assert_string_equal(report.framework, "TorchScript");
 	assert_int_equal(report.contents, CKPT_CONTENTS_WEIGHTS);
 	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_STRUCTURE);
@@ -108,11 +108,11 @@ static void test_torch_zip__interrupted(void **state)
 		{ "interrupted_1.pt", "data/1" },
 		{ "interrupted_7.pt", "data/2" }, /* written in the order 0, 1, 10, 11 ... */
 	};
-	struct bench *bench = torch_files(state);
+	struct bench *bench = torch_real(state);
 	struct ckpt_report report;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		torch_files_expect(bench, rows[i].name, CKPT_INCOMPLETE,
+		torch_real_expect(bench, rows[i].name, CKPT_INCOMPLETE,
 				   CKPT_PROBLEM_MEMBER_MISSING, &report);
 		assert_string_equal(report.verdict.problem.member, rows[i].member);
 	}
@@ -120,7 +120,7 @@ static void test_torch_zip__interrupted(void **state)
 
 static void test_torch_zip__truncated(void **state)
 {
-	struct bench *bench = torch_files(state);
+	struct bench *bench = torch_real(state);
 	struct ckpt_report report;
 	_cleanup_free_ unsigned char *data = NULL;
 	size_t len;
@@ -141,7 +141,7 @@ static void test_torch_zip__truncated(void **state)
 		assert_int_not_equal(report.verdict.status, CKPT_VALID);
 	}
 	bench_write(bench, "cut.pt", data, len);
-	torch_files_expect(bench, "cut.pt", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
+	torch_real_expect(bench, "cut.pt", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
 }
 
 /* Where @what stands in @data. */
@@ -165,13 +165,13 @@ static size_t flips_missed(struct bench *bench, const char *name, size_t from, s
 		missed += report.verdict.status == CKPT_VALID;
 		bench_flip(bench, name, at);
 	}
-	torch_files_expect(bench, name, CKPT_VALID, CKPT_PROBLEM_NONE, &report);
+	torch_real_expect(bench, name, CKPT_VALID, CKPT_PROBLEM_NONE, &report);
 	return missed;
 }
 
 static void test_torch_zip__flips(void **state)
 {
-	struct bench *bench = torch_files(state);
+	struct bench *bench = torch_real(state);
 	_cleanup_free_ unsigned char *data = NULL;
 	size_t len, pickle, data0, bytes0, end64;
 
@@ -199,7 +199,7 @@ static void test_torch_zip__directory_flips(void **state)
 	static const struct {
 		size_t from, to;
 	} rows[] = { { 0, 4 }, { 8, 12 }, { 16, 36 }, { 42, 46 }, { 46, 54 } };
-	struct bench *bench = torch_files(state);
+	struct bench *bench = torch_real(state);
 	_cleanup_free_ unsigned char *data = NULL;
 	size_t len, cd;
 
@@ -216,7 +216,7 @@ static void test_torch_zip__directory_flips(void **state)
 
 static void test_torch_zip__codes(void **state)
 {
-	struct bench *bench = torch_files(state);
+	struct bench *bench = torch_real(state);
 	struct ckpt_report report;
 	_cleanup_free_ unsigned char *data = NULL;
 	size_t len, at;
@@ -225,13 +225,13 @@ static void test_torch_zip__codes(void **state)
 	at = find(data, len, "global_step", 11);
 	bench_write(bench, "bad.pt", data, len);
 	bench_flip(bench, "bad.pt", at);
-	torch_files_expect(bench, "bad.pt", CKPT_CORRUPT, CKPT_PROBLEM_CHECKSUM, &report);
+	torch_real_expect(bench, "bad.pt", CKPT_CORRUPT, CKPT_PROBLEM_CHECKSUM, &report);
 	assert_string_equal(report.verdict.problem.member, "data.pkl");
 	assert_false(report.position.has_epoch);
 	at = find(data, len, "state/data/1", 12) + 64;
 	bench_write(bench, "bad.pt", data, len);
 	bench_flip(bench, "bad.pt", at + 8);
-	torch_files_expect(bench, "bad.pt", CKPT_CORRUPT, CKPT_PROBLEM_CHECKSUM, &report);
+	torch_real_expect(bench, "bad.pt", CKPT_CORRUPT, CKPT_PROBLEM_CHECKSUM, &report);
 	assert_string_equal(report.verdict.problem.member, "data/1");
 	bench_judge(bench, "bad.pt", CKPT_KIND_FILE, CKPT_LEVEL_STRUCTURE, &report);
 	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
@@ -240,7 +240,7 @@ static void test_torch_zip__codes(void **state)
 
 static void test_torch_zip__zero_tail_and_holes(void **state)
 {
-	struct bench *bench = torch_files(state);
+	struct bench *bench = torch_real(state);
 	struct ckpt_report report;
 	_cleanup_free_ unsigned char *data = NULL, *copy = NULL;
 	size_t len;
@@ -251,7 +251,7 @@ static void test_torch_zip__zero_tail_and_holes(void **state)
 	memcpy(copy, data, len);
 	memset(copy + len - 4096, 0, 4096);
 	bench_write(bench, "bad.pt", copy, len);
-	torch_files_expect(bench, "bad.pt", CKPT_CORRUPT, CKPT_PROBLEM_ZERO_TAIL, &report);
+	torch_real_expect(bench, "bad.pt", CKPT_CORRUPT, CKPT_PROBLEM_ZERO_TAIL, &report);
 	for (size_t hole = 0; hole < 8 << 20; hole += 1 << 20) {
 		memcpy(copy, data, len);
 		memset(copy + hole, 0, 65536);
@@ -264,7 +264,7 @@ static void test_torch_zip__zero_tail_and_holes(void **state)
 	bench_write(bench, "bad.pt", copy, len);
 	bench_judge(bench, "bad.pt", CKPT_KIND_FILE, CKPT_LEVEL_FULL, &report);
 	assert_int_not_equal(report.verdict.status, CKPT_VALID);
-	torch_files_expect(bench, "big.pt", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
+	torch_real_expect(bench, "big.pt", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
 }
 
 static void test_torch_zip__trailing(void **state)
@@ -279,7 +279,7 @@ static void test_torch_zip__trailing(void **state)
 		{ 65535, CKPT_VALID, CKPT_PROBLEM_TRAILING },
 		{ 65536, CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED },
 	};
-	struct bench *bench = torch_files(state);
+	struct bench *bench = torch_real(state);
 	struct ckpt_report report;
 	_cleanup_free_ unsigned char *data = NULL, *copy = NULL;
 	size_t len;
@@ -291,7 +291,7 @@ static void test_torch_zip__trailing(void **state)
 	memset(copy + len, 'x', 65536);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		bench_write(bench, "more.pt", copy, len + rows[i].more);
-		torch_files_expect(bench, "more.pt", rows[i].status, rows[i].code, &report);
+		torch_real_expect(bench, "more.pt", rows[i].status, rows[i].code, &report);
 		if (rows[i].status == CKPT_VALID)
 			assert_int_equal(report.verdict.problem.offset, len);
 	}
@@ -300,25 +300,25 @@ static void test_torch_zip__trailing(void **state)
 /* The name inside is the one at the save; a file may be called anything. */
 static void test_torch_zip__renamed(void **state)
 {
-	struct bench *bench = torch_files(state);
+	struct bench *bench = torch_real(state);
 	struct ckpt_report report;
 
 	assert_true(bench_copy(bench, "state.pt", "other.bin"));
-	torch_files_expect(bench, "other.bin", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
+	torch_real_expect(bench, "other.bin", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
 	assert_string_equal(report.format->name, "torch-zip");
 }
 
 /* CRCs that were not computed are 0 everywhere: weaker, not wrong. One of them alone is wrong. */
 static void test_torch_zip__no_checksums(void **state)
 {
-	struct bench *bench = torch_files(state);
+	struct bench *bench = torch_real(state);
 	struct ckpt_report report;
 
-	torch_files_expect(bench, "nocrc.pt", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
+	torch_real_expect(bench, "nocrc.pt", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
 	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_STRUCTURE);
 	assert_string_equal(report.verdict.note, "no checksums stored in this file");
 	assert_int_equal(report.position.step, 1200);
-	torch_files_expect(bench, "onecrc.pt", CKPT_CORRUPT, CKPT_PROBLEM_CHECKSUM, &report);
+	torch_real_expect(bench, "onecrc.pt", CKPT_CORRUPT, CKPT_PROBLEM_CHECKSUM, &report);
 	assert_string_equal(report.verdict.problem.member, "data/3");
 }
 
@@ -341,21 +341,21 @@ static void test_torch_zip__members(void **state)
 		{ "id.pt", "", CKPT_VALID, CKPT_PROBLEM_NONE },
 		{ "badid.pt", ".data/serialization_id", CKPT_CORRUPT, CKPT_PROBLEM_CHECKSUM },
 	};
-	struct bench *bench = torch_files(state);
+	struct bench *bench = torch_real(state);
 	struct ckpt_report report;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		torch_files_expect(bench, rows[i].name, rows[i].status, rows[i].code, &report);
+		torch_real_expect(bench, rows[i].name, rows[i].status, rows[i].code, &report);
 		assert_string_equal(report.verdict.problem.member, rows[i].member);
 	}
 }
 
 static void test_torch_zip__deep_pickle(void **state)
 {
-	struct bench *bench = torch_files(state);
+	struct bench *bench = torch_real(state);
 	struct ckpt_report report;
 
-	torch_files_expect(bench, "deep.pt", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
+	torch_real_expect(bench, "deep.pt", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
 	assert_non_null(strstr(report.verdict.note, "nested"));
 	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_STRUCTURE);
 	assert_false(report.position.has_step);
@@ -364,7 +364,7 @@ static void test_torch_zip__deep_pickle(void **state)
 /* Memory and time of a structure check do not depend on what the tensors weigh. */
 static void test_torch_zip__structure_reads_little(void **state)
 {
-	struct bench *bench = torch_files(state);
+	struct bench *bench = torch_real(state);
 	struct ckpt_report report;
 
 	bench_judge(bench, "big.pt", CKPT_KIND_FILE, CKPT_LEVEL_STRUCTURE, &report);
@@ -437,5 +437,5 @@ int main(void)
 		cmocka_unit_test(test_torch_zip__samples),
 	};
 
-	return cmocka_run_group_tests(tests, torch_files_setup, torch_files_teardown);
+	return cmocka_run_group_tests(tests, torch_real_setup, torch_real_teardown);
 }

@@ -4,86 +4,48 @@
  */
 #include "tests/unit/support/judge.h"
 
-#include <fcntl.h>
-#include <ftw.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
+#include "tests/unit/support/scratch.h"
 
 void bench_init(struct bench *bench)
 {
-	snprintf(bench->path, sizeof(bench->path), "/tmp/ckpt-bench-XXXXXX");
-	assert_non_null(mkdtemp(bench->path));
-	bench->fd = open(bench->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(bench->fd >= 0);
-}
+	struct scratch dir;
 
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
+	assert_int_equal(scratch_open(&dir), 0);
+	memcpy(bench->path, dir.path, sizeof(bench->path));
+	bench->fd = dir.fd;
 }
 
 void bench_done(struct bench *bench)
 {
-	close(bench->fd);
-	nftw(bench->path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
+	struct scratch dir = { .fd = bench->fd };
 
-static void make_parents(struct bench *bench, const char *name)
-{
-	char dir[512];
-
-	for (const char *p = strchr(name, '/'); p; p = strchr(p + 1, '/')) {
-		snprintf(dir, sizeof(dir), "%.*s", (int)(p - name), name);
-		mkdirat(bench->fd, dir, 0777);
-	}
+	memcpy(dir.path, bench->path, sizeof(dir.path));
+	scratch_close(&dir);
 }
 
 void bench_write(struct bench *bench, const char *name, const void *data, size_t len)
 {
-	int fd;
-
-	make_parents(bench, name);
-	fd = openat(bench->fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, data, len), (ssize_t)len);
-	close(fd);
+	scratch_write(bench->fd, name, data, len);
 }
 
 void bench_text(struct bench *bench, const char *name, const char *text)
 {
-	bench_write(bench, name, text, strlen(text));
+	scratch_put(bench->fd, name, text);
 }
 
 void bench_resize(struct bench *bench, const char *name, size_t size)
 {
-	int fd = openat(bench->fd, name, O_WRONLY | O_CLOEXEC);
-
-	assert_true(fd >= 0);
-	assert_int_equal(ftruncate(fd, (off_t)size), 0);
-	close(fd);
+	scratch_resize(bench->fd, name, size);
 }
 
 void bench_flip(struct bench *bench, const char *name, size_t off)
 {
-	int fd = openat(bench->fd, name, O_RDWR | O_CLOEXEC);
-	unsigned char c;
-
-	assert_true(fd >= 0);
-	assert_int_equal(pread(fd, &c, 1, (off_t)off), 1);
-	c ^= 1;
-	assert_int_equal(pwrite(fd, &c, 1, (off_t)off), 1);
-	close(fd);
+	scratch_flip(bench->fd, name, off);
 }
 
 void bench_remove(struct bench *bench, const char *name)
@@ -93,20 +55,7 @@ void bench_remove(struct bench *bench, const char *name)
 
 unsigned char *bench_read(struct bench *bench, const char *path, size_t *ret_len)
 {
-	int fd = openat(bench->fd, path, O_RDONLY | O_CLOEXEC);
-	unsigned char *data;
-	struct stat st;
-
-	if (fd < 0)
-		return NULL;
-	assert_int_equal(fstat(fd, &st), 0);
-	data = malloc((size_t)st.st_size + 1);
-	assert_non_null(data);
-	assert_int_equal(read(fd, data, (size_t)st.st_size), st.st_size);
-	data[st.st_size] = 0;
-	close(fd);
-	*ret_len = (size_t)st.st_size;
-	return data;
+	return scratch_read(bench->fd, path, ret_len);
 }
 
 bool bench_copy(struct bench *bench, const char *path, const char *name)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A bench for checkpoint tests: a temporary directory to put files into, and the verdict on one of
+ * A bench for tests of formats: a scratch directory to put files into, and the verdict on one of
  * them. Whatever fails here fails the test.
  */
 #ifndef CKPT_TESTS_UNIT_SUPPORT_JUDGE_H

@@ -14,19 +14,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int scratch_setup(void **state)
+int scratch_open(struct scratch *s)
 {
-	struct scratch *s = calloc(1, sizeof(*s));
 	const char *base = getenv("TMPDIR");
 
-	if (!s)
-		return -1;
 	snprintf(s->path, sizeof(s->path), "%s/ckpt-unit-XXXXXX",
 		 base && strlen(base) < 40 ? base : "/tmp");
 	if (!mkdtemp(s->path))
 		return -1;
 	s->fd = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	*state = s;
 	return s->fd < 0 ? -1 : 0;
 }
 
@@ -38,20 +34,46 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 	return remove(path);
 }
 
+void scratch_close(struct scratch *s)
+{
+	close(s->fd);
+	nftw(s->path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+int scratch_setup(void **state)
+{
+	struct scratch *s = calloc(1, sizeof(*s));
+
+	*state = s;
+	return s ? scratch_open(s) : -1;
+}
+
 int scratch_teardown(void **state)
 {
 	struct scratch *s = *state;
 
-	close(s->fd);
-	nftw(s->path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	scratch_close(s);
 	free(s);
 	return 0;
 }
 
+static void make_parents(int dirfd, const char *name)
+{
+	char dir[512];
+
+	for (const char *p = strchr(name, '/'); p; p = strchr(p + 1, '/')) {
+		snprintf(dir, sizeof(dir), "%.*s", (int)(p - name), name);
+		if (*dir)
+			mkdirat(dirfd, dir, 0777);
+	}
+}
+
 void scratch_write(int dirfd, const char *name, const void *data, size_t len)
 {
-	int fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	int fd;
 
+	make_parents(dirfd, name);
+	fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, data, len), len);
 	close(fd);
@@ -62,22 +84,56 @@ void scratch_put(int dirfd, const char *name, const char *text)
 	scratch_write(dirfd, name, text, strlen(text));
 }
 
-char *scratch_get(int dirfd, const char *name)
+unsigned char *scratch_read(int dirfd, const char *path, size_t *ret_len)
 {
-	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
+	int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
+	unsigned char *data;
 	struct stat st;
-	char *text;
 
 	if (fd < 0) {
 		assert_int_equal(errno, ENOENT);
 		return NULL;
 	}
 	assert_int_equal(fstat(fd, &st), 0);
-	text = calloc(1, (size_t)st.st_size + 1);
-	assert_non_null(text);
-	assert_int_equal(read(fd, text, (size_t)st.st_size), st.st_size);
+	data = calloc(1, (size_t)st.st_size + 1);
+	assert_non_null(data);
+	assert_int_equal(read(fd, data, (size_t)st.st_size), st.st_size);
 	close(fd);
-	return text;
+	*ret_len = (size_t)st.st_size;
+	return data;
+}
+
+char *scratch_get(int dirfd, const char *name)
+{
+	size_t len;
+
+	return (char *)scratch_read(dirfd, name, &len);
+}
+
+bool scratch_has(int dirfd, const char *name)
+{
+	return faccessat(dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+void scratch_resize(int dirfd, const char *name, uint64_t size)
+{
+	int fd = openat(dirfd, name, O_WRONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, (off_t)size), 0);
+	assert_int_equal(close(fd), 0);
+}
+
+void scratch_flip(int dirfd, const char *name, uint64_t off)
+{
+	int fd = openat(dirfd, name, O_RDWR | O_CLOEXEC);
+	unsigned char c;
+
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, &c, 1, (off_t)off), 1);
+	c ^= 1;
+	assert_int_equal(pwrite(fd, &c, 1, (off_t)off), 1);
+	assert_int_equal(close(fd), 0);
 }
 
 bool scratch_holds(int dirfd, const char *name, const char *text)

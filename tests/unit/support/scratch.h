@@ -18,6 +18,12 @@ struct scratch {
 	int fd;
 };
 
+/* Makes the directory, below TMPDIR or /tmp. 0, or -1 with errno. */
+int scratch_open(struct scratch *s);
+
+/* Removes it and all in it. */
+void scratch_close(struct scratch *s);
+
 /* cmocka set-up and tear-down: *state is a struct scratch; the directory goes with all that is in
  * it. */
 int scratch_setup(void **state);
@@ -26,7 +32,7 @@ int scratch_teardown(void **state);
 /* A test that runs in a scratch directory of its own. */
 #define scratch_test(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
 
-/* Writes @len bytes to @name in @dirfd. */
+/* Writes @len bytes to @name in @dirfd, anew; its directories are made. */
 void scratch_write(int dirfd, const char *name, const void *data, size_t len);
 
 /* Writes the text @text to @name in @dirfd. */
@@ -40,6 +46,19 @@ bool scratch_holds(int dirfd, const char *name, const char *text);
 
 /* Entries of @dirfd, "." and ".." aside. */
 int scratch_count(int dirfd);
+
+/* What @path (absolute, or a name in @dirfd) holds, @ret_len bytes and a NUL, on the heap; NULL
+ * when it does not exist. */
+unsigned char *scratch_read(int dirfd, const char *path, size_t *ret_len);
+
+/* True if @name exists in @dirfd (a broken link does). */
+bool scratch_has(int dirfd, const char *name);
+
+/* Cuts or grows @name in @dirfd to @size bytes. */
+void scratch_resize(int dirfd, const char *name, uint64_t size);
+
+/* Flips bit 0 of the byte at @off of @name in @dirfd. */
+void scratch_flip(int dirfd, const char *name, uint64_t off);
 
 /* Makes @name in @dirfd with @size bytes and no blocks. */
 void scratch_sparse(int dirfd, const char *name, uint64_t size);

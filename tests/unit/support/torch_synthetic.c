@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * See torch_file.h.
+ * See torch_synthetic.h.
  */
-#include "tests/unit/support/torch_file.h"
+#include "tests/unit/support/torch_synthetic.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,7 +119,7 @@ static void pickle_int(struct out *out, const char *key, long value)
 }
 
 /* {'epoch': E, 'global_step': S, 'model': <storage 0>, 'optimizer': {}} by protocol 2. */
-static void pickle_write(struct out *out, const struct torch_file *how, uint32_t floats)
+static void pickle_write(struct out *out, const struct torch_synthetic *how, uint32_t floats)
 {
 	put(out, "\x80\2}(", 4);
 	pickle_int(out, "epoch", how->epoch);
@@ -140,7 +140,7 @@ static void pickle_write(struct out *out, const struct torch_file *how, uint32_t
 	put(out, "u.", 2);
 }
 
-void torch_file_write(int dirfd, const char *name, const struct torch_file *how)
+void torch_synthetic_write(int dirfd, const char *name, const struct torch_synthetic *how)
 {
 	static uint8_t pickled[1024], zip[BUFFER];
 	uint32_t floats = how->floats ? how->floats : 64;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * See torch_files.h.
+ * See torch_real.h.
  */
-#include "tests/unit/support/torch_files.h"
+#include "tests/unit/support/torch_real.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-int torch_files_setup(void **state)
+int torch_real_setup(void **state)
 {
 	struct bench *bench = calloc(1, sizeof(*bench));
 	char script[512];
@@ -22,7 +22,7 @@ int torch_files_setup(void **state)
 	bench_init(bench);
 	*state = bench;
 	if (!bench_python(bench, "try:\n import torch\nexcept ImportError:\n exit(1)\n")) {
-		torch_files_teardown(state);
+		torch_real_teardown(state);
 		*state = NULL;
 		return 0;
 	}
@@ -33,7 +33,7 @@ int torch_files_setup(void **state)
 	return bench_python(bench, script) ? 0 : -1;
 }
 
-int torch_files_teardown(void **state)
+int torch_real_teardown(void **state)
 {
 	struct bench *bench = *state;
 
@@ -43,7 +43,7 @@ int torch_files_teardown(void **state)
 	return 0;
 }
 
-struct bench *torch_files(void **state)
+struct bench *torch_real(void **state)
 {
 	if (!*state) {
 		print_message("skipped: /usr/bin/python3 has no torch\n");
@@ -52,8 +52,8 @@ struct bench *torch_files(void **state)
 	return *state;
 }
 
-void torch_files_expect(struct bench *bench, const char *name, enum ckpt_status status,
-			enum ckpt_problem_code code, struct ckpt_report *ret)
+void torch_real_expect(struct bench *bench, const char *name, enum ckpt_status status,
+		       enum ckpt_problem_code code, struct ckpt_report *ret)
 {
 	bench_judge(bench, name, CKPT_KIND_FILE, CKPT_LEVEL_FULL, ret);
 	if (ret->verdict.status != status || ret->verdict.problem.code != code)

@@ -3,13 +3,13 @@
  * Small files laid out as torch.save() lays them out, for tests that need many checkpoints at known
  * positions. (Files that PyTorch itself wrote are tested in test_torch_zip and by the live tests.)
  */
-#ifndef CKPT_TESTS_TORCH_FILE_H
-#define CKPT_TESTS_TORCH_FILE_H
+#ifndef CKPT_TESTS_UNIT_SUPPORT_TORCH_SYNTHETIC_H
+#define CKPT_TESTS_UNIT_SUPPORT_TORCH_SYNTHETIC_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct torch_file {
+struct torch_synthetic {
 	long epoch, step;  /* negative: absent */
 	bool weights_only; /* no optimizer */
 	bool flip;	   /* one bit of the tensor's data, after its CRC was taken */
@@ -18,6 +18,6 @@ struct torch_file {
 };
 
 /* Writes @name in @dirfd; ends the test on any error. */
-void torch_file_write(int dirfd, const char *name, const struct torch_file *how);
+void torch_synthetic_write(int dirfd, const char *name, const struct torch_synthetic *how);
 
 #endif

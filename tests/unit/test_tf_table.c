@@ -136,10 +136,12 @@ static void test_tf_table__hostile_blocks(void **state)
 		{ "", 0, 0, CKPT_TF_WRONG },
 		{ "\xff\xff\xff\xff", 4, 0, CKPT_TF_WRONG },
 		{ "\2\0\0\0", 4, 0, CKPT_TF_WRONG },
-		{ RESTARTS, 8, 7, CKPT_TF_WRONG },	     /* unknown compression */
-		{ "\1\0\0" RESTARTS, 11, 0, CKPT_TF_WRONG }, /* shares with no key */
-		{ "\0\7\0" RESTARTS, 11, 0, CKPT_TF_WRONG }, /* key beyond the block */
-		{ "\0\0\7" RESTARTS, 11, 0, CKPT_TF_WRONG }, /* value beyond the block */
+		{ RESTARTS, 8, 7, CKPT_TF_WRONG },		  /* unknown compression */
+		{ "\1\0\0" RESTARTS, 11, 0, CKPT_TF_WRONG },	  /* shares with no key */
+		{ "\0\0\2\0\15" RESTARTS, 13, 0, CKPT_TF_END },	  /* an index of itself */
+		{ "\1\0\2\0\15" RESTARTS, 13, 0, CKPT_TF_WRONG }, /* and one that shares */
+		{ "\0\7\0" RESTARTS, 11, 0, CKPT_TF_WRONG },	  /* key beyond the block */
+		{ "\0\0\7" RESTARTS, 11, 0, CKPT_TF_WRONG },	  /* value beyond the block */
 		{ "\0\0" RESTARTS, 10, 0, CKPT_TF_WRONG },
 		{ "\0\0\0" RESTARTS, 11, 0, CKPT_TF_WRONG }, /* the index without a handle */
 		{ "\0\0\2\0\377" RESTARTS, 13, 0, CKPT_TF_WRONG },

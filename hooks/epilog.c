@@ -72,7 +72,22 @@ static void record(const struct ckpt_hook *hook, const struct ckpt_spool_state *
 			 cause);
 }
 
-static void conclude(const struct ckpt_hook *hook, const struct ckpt_spool_state *state)
+/* The job's options, with the run directories as the step has told them. */
+static int request_of(const struct ckpt_hook *hook, const struct ckpt_decision *decision,
+		      struct ckpt_request *req)
+{
+	struct ckpt_error err = { 0 };
+	int r = ckpt_hook_request(hook, req, &err);
+
+	if (r < 0)
+		ckpt_log(LOG_WARNING, "the job's options are refused: %.400s", err.text);
+	else if (decision->dirs[0])
+		ckpt_text_copy(req->dirs, sizeof(req->dirs), decision->dirs);
+	return r;
+}
+
+static void conclude(const struct ckpt_hook *hook, const struct ckpt_spool_state *state,
+		     const struct ckpt_decision *decision)
 {
 	struct ckpt_cause_facts facts = {
 		.attempt = state->attempt,
@@ -86,11 +101,9 @@ static void conclude(const struct ckpt_hook *hook, const struct ckpt_spool_state
 	struct ckpt_error err = { 0 };
 	struct ckpt_jobinfo info = { 0 };
 	struct ckpt_request req;
-	int options = ckpt_hook_request(hook, &req, &err);
+	int options = request_of(hook, decision, &req);
 	bool unnamed = options == 0 && finding.ours && ckpt_hook_needs_identity(&req);
 
-	if (options < 0)
-		ckpt_log(LOG_WARNING, "the job's options are refused: %.400s", err.text);
 	if (!finding.certain || unnamed) {
 		if (ckpt_ask_show(hook->job.id, ask_deadline(hook), &info, &err) < 0)
 			ckpt_log(LOG_WARNING, "%.400s", err.text);
@@ -112,8 +125,9 @@ static void conclude(const struct ckpt_hook *hook, const struct ckpt_spool_state
 void ckpt_hook_epilog(const struct ckpt_hook *hook)
 {
 	struct ckpt_spool_state state = { 0 };
+	struct ckpt_decision decision = { 0 };
 	struct ckpt_error err = { 0 };
-	int r = ckpt_spool_read(&hook->key, &state, NULL, &err);
+	int r = ckpt_spool_read(&hook->key, &state, &decision, &err);
 
 	if (r == -ENOENT)
 		return;
@@ -124,7 +138,7 @@ void ckpt_hook_epilog(const struct ckpt_hook *hook)
 	if (state.has_status && state.refused)
 		after_refusal(hook, &state);
 	else if (state.has_status)
-		conclude(hook, &state);
+		conclude(hook, &state, &decision);
 	if (state.attempt <= hook->job.attempt && ckpt_spool_remove(&hook->key, &err) < 0)
 		ckpt_log(LOG_WARNING, "%.400s", err.text);
 }

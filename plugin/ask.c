@@ -205,7 +205,9 @@ struct ckpt_ending ckpt_ask(const struct ckpt_asking *asking, struct ckpt_decisi
 	return refuse(CKPT_REFUSE_OPTION);
 }
 
-static void settle(const struct ckpt_asking *asking, const struct ckpt_decision *before)
+/* Law 11: interrupted before the pointers follow the decision, the script would follow the old ones. */
+static struct ckpt_ending settle(const struct ckpt_asking *asking,
+				 const struct ckpt_decision *before)
 {
 	_cleanup_free_ struct ckpt_request *req = calloc(1, sizeof(*req));
 	_cleanup_free_ struct ckpt_decision *d = calloc(1, sizeof(*d));
@@ -223,10 +225,13 @@ static void settle(const struct ckpt_asking *asking, const struct ckpt_decision 
 		r = fill_request(req, asking, &err);
 	if (r == 0)
 		r = ckpt_launch_agent(&how, req, d, &end, &err);
+	if (r == -EPIPE && end.signal && !end.timed_out)
+		return conclude_signal(end.signal);
 	if (r < 0)
 		say_warning(err.text);
 	else if (strcmp(d->warning, before->warning) != 0)
 		say_warning(d->warning);
+	return (struct ckpt_ending) { .start = true };
 }
 
 struct ckpt_ending ckpt_ask_settle(const struct ckpt_asking *asking, const struct ckpt_decision *d)
@@ -234,6 +239,6 @@ struct ckpt_ending ckpt_ask_settle(const struct ckpt_asking *asking, const struc
 	struct ckpt_ending ending = conclude(d);
 
 	if (ending.start && d->settle)
-		settle(asking, d);
+		return settle(asking, d);
 	return ending;
 }

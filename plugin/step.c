@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * See step.h. What root read in ckpt_step_begin() reaches the task by the fork; what the task has
- * to tell root comes back over one shared page of two numbers, which root takes as such.
+ * to tell root comes back over one shared mapping, which root takes field by field like anything that comes
+ * from a user, and only to hand it to the agent of that user.
  */
 #include "plugin/step.h"
 
@@ -15,6 +16,7 @@
 
 #include "plugin/ask.h"
 #include "wire/cleanup.h"
+#include "wire/frame.h"
 #include "wire/spool.h"
 #include "wire/text.h"
 
@@ -22,10 +24,11 @@
 #define BATCH_STEP 0xfffffffbU
 #define NO_NUMBER 0xfffffffeU
 
-/* From the batch task to root. */
+/* From the batch task to root, over a shared mapping. The user's process could write here. */
 struct report {
 	int64_t attempt; /* -1: no decision was due */
 	int refused;
+	struct ckpt_decision decision; /* for the epilog: which run directories */
 };
 
 static struct {
@@ -225,6 +228,8 @@ static void decide(spank_t sp, int64_t job_id)
 		ending = ckpt_ask(&asking, &step.decision);
 	if (!ending.start)
 		stop_task(&ending);
+	if (step.report)
+		step.report->decision = step.decision;
 	if (ckpt_decision_export(&step.decision, 1, set_variable, sp) < 0) {
 		ckpt_ask_say("the decision's variables cannot be set; the script was not started");
 		stop_task(&(struct ckpt_ending) { .refused = true, .code = CKPT_REFUSE_UNKNOWN });
@@ -288,6 +293,27 @@ void ckpt_step_task(spank_t sp)
 		srun_task(sp, job_id);
 }
 
+/* Stores what the task decided, if it is one: taken apart and put together again by the table's rules. */
+static void keep_decision(const struct ckpt_spool_key *key)
+{
+	_cleanup_free_ struct ckpt_decision *raw = malloc(sizeof(*raw)),
+					    *d = calloc(1, sizeof(*d));
+	_cleanup_free_ char *wire = malloc(CKPT_FRAME_MAX);
+	struct ckpt_error err = { 0 };
+	long len;
+
+	if (!raw || !d || !wire)
+		return;
+	*raw = step.report->decision;
+	ckpt_fields_terminate(&ckpt_decision_fields, raw);
+	len = ckpt_fields_encode(&ckpt_decision_fields, raw, wire, CKPT_FRAME_MAX);
+	if (len <= 0 || ckpt_fields_decode(&ckpt_decision_fields, d, wire, (size_t)len, &err) < 0 ||
+	    ckpt_decision_check(d, &err) < 0 || !d->dirs[0])
+		return;
+	if (ckpt_spool_put_decision(key, d, &err) < 0)
+		slurm_error("ckpt-resume: %s", err.text);
+}
+
 void ckpt_step_end(spank_t sp)
 {
 	const struct ckpt_spool_key key = spool_key(sp);
@@ -303,4 +329,6 @@ void ckpt_step_end(spank_t sp)
 	if (ckpt_spool_put_status(&key, step.report->attempt, status, step.report->refused != 0,
 				  &err) < 0)
 		slurm_error("ckpt-resume: %s", err.text);
+	else
+		keep_decision(&key);
 }

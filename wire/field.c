@@ -193,3 +193,13 @@ int ckpt_fields_from_env(const struct ckpt_fields *fields, void *object, const c
 	}
 	return 0;
 }
+
+void ckpt_fields_terminate(const struct ckpt_fields *fields, void *object)
+{
+	for (size_t i = 0; i < fields->n; i++) {
+		const struct ckpt_field *row = &fields->rows[i];
+
+		if (row->type != CKPT_FIELD_INT)
+			((char *)object)[row->offset + row->size - 1] = '\0';
+	}
+}

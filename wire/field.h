@@ -49,6 +49,9 @@ int ckpt_field_set(const struct ckpt_field *row, void *object, const char *text,
 const char *ckpt_field_get(const struct ckpt_field *row, const void *object, char *buf,
 			   size_t size);
 
+/* Ends every text of @object within its member: for a struct that somebody else could write. */
+void ckpt_fields_terminate(const struct ckpt_fields *fields, void *object);
+
 /* The row of @fields with wire key @key, or NULL. */
 const struct ckpt_field *ckpt_field_find(const struct ckpt_fields *fields, const char *key);
 

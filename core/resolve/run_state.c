@@ -16,6 +16,7 @@
 struct gather {
 	const struct ckpt_request *req;
 	struct ckpt_run_state *state;
+	bool ends; /* ends are recorded here at all: there are hooks */
 };
 
 static bool is_this_job(const struct ckpt_request *req, const cJSON *entry)
@@ -47,6 +48,7 @@ static void gather_other(struct gather *g, const cJSON *entry, const char *event
 {
 	int64_t job = 0;
 
+	g->ends |= strcmp(event, "end") == 0;
 	if (!ckpt_json_int(entry, "job_id", &job) || job == 0)
 		return;
 	if (strcmp(event, "decision") == 0)
@@ -135,6 +137,8 @@ void ckpt_run_state_load(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 	memset(ret, 0, sizeof(*ret));
 	for (int i = 0; i < roots->n; i++)
 		load_root(ctx, &g, roots->dir[i], &ret->marked[i]);
+	if (!g.ends)
+		ret->live_job = 0;
 }
 
 /* stat of @path or of its nearest existing ancestor. */

@@ -99,6 +99,9 @@ case_spool_settle()
 	has 'task started'
 	has 'env CKPT_RESUME_PATH=/s/c-2'
 	says 'ckpt-resume: warning: '
+	agent 'kill -TERM $$' # law 11
+	batch "$ASKED" late=SLURM_RESTART_COUNT=1
+	has_not 'task started'
 }
 
 # What the spool says is believed for this boot, this attempt, this job.
@@ -305,6 +308,20 @@ case_status()
 	spool 1
 	host step "$ASKED" env=SLURM_CLUSTER_NAME=c1 status=15
 	[[ ! -e $(spool_dir)/status ]] || fail "a step's status was stored"
+}
+
+# What the task decided reaches the epilog's spool: it needs the run directories.
+case_run_directories_for_the_epilog()
+{
+	agent 'answer "${resume[@]}" dirs=/r:/s%%t'
+	spool 0
+	batch "$ASKED" status=15
+	file_has "$(spool_dir)/decision" 'dirs=/r:/s%%t'
+	file_has "$(spool_dir)/decision" 'path=/r/ckpt-3'
+	agent 'answer "${resume[@]}"' # none told: nothing stored
+	spool 0
+	batch "$ASKED" status=15
+	[[ ! -e $(spool_dir)/decision ]] || fail "a decision without directories was stored"
 }
 
 case_kill_switch()

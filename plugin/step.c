@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * See step.h. What root read in ckpt_step_begin() reaches the task by the fork; what the task has
- * to tell root comes back over one shared mapping, which root takes field by field like anything that comes
- * from a user, and only to hand it to the agent of that user.
+ * to tell root comes back over one shared mapping, which root takes field by field like anything
+ * that comes from a user, and only to hand it to the agent of that user.
  */
 #include "plugin/step.h"
 
@@ -208,6 +208,16 @@ static void fill_array(spank_t sp, struct ckpt_asking *asking)
 	asking->array_task = task;
 }
 
+/*
+ * Whether the spool's decision is for this attempt. The prolog cannot see arrays: whether their
+ * tasks have run directories of their own is the agent's to check.
+ */
+static bool spool_decides(const struct ckpt_asking *asking)
+{
+	return step.has_spool && step.spool.has_decision && step.spool.attempt == asking->attempt &&
+	       asking->array_task == CKPT_REQUEST_NO_TASK;
+}
+
 /* One decision for this attempt: the prolog's, or one made now. */
 static void decide(spank_t sp, int64_t job_id)
 {
@@ -222,7 +232,7 @@ static void decide(spank_t sp, int64_t job_id)
 	fill_array(sp, &asking);
 	if (step.report)
 		step.report->attempt = asking.attempt;
-	if (step.has_spool && step.spool.has_decision && step.spool.attempt == asking.attempt)
+	if (spool_decides(&asking))
 		ending = ckpt_ask_settle(&asking, &step.decision);
 	else
 		ending = ckpt_ask(&asking, &step.decision);
@@ -293,11 +303,11 @@ void ckpt_step_task(spank_t sp)
 		srun_task(sp, job_id);
 }
 
-/* Stores what the task decided, if it is one: taken apart and put together again by the table's rules. */
+/* Stores what the task decided, if it is one: taken apart and put together again by the table's
+ * rules. */
 static void keep_decision(const struct ckpt_spool_key *key)
 {
-	_cleanup_free_ struct ckpt_decision *raw = malloc(sizeof(*raw)),
-					    *d = calloc(1, sizeof(*d));
+	_cleanup_free_ struct ckpt_decision *raw = malloc(sizeof(*raw)), *d = calloc(1, sizeof(*d));
 	_cleanup_free_ char *wire = malloc(CKPT_FRAME_MAX);
 	struct ckpt_error err = { 0 };
 	long len;

@@ -74,6 +74,26 @@ static int step_directories(struct resolving *r)
 	return 0;
 }
 
+/* The ledger's causes in the contract's words: those that are not named there say no more than they
+ * do. */
+static const char *reason_of(const struct ckpt_resolution *res)
+{
+	static const char *const words[][2] = {
+		{ "preempted", "preempted" }, { "requeued", "requeued" },
+		{ "node-fail", "node-fail" }, { "time-limit", "time-limit" },
+		{ "stalled", "stalled" },     { "exit-code", "exit-code" },
+		{ "signal", "exit-code" },    { "oom", "exit-code" },
+		{ "finished", "requeued" },
+	};
+
+	if (res->first)
+		return "first-start";
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (strcmp(res->state.cause, words[i][0]) == 0)
+			return words[i][1];
+	return "unknown";
+}
+
 static int step_state(struct resolving *r)
 {
 	struct ckpt_resolution *res = r->res;
@@ -84,10 +104,7 @@ static int step_state(struct resolving *r)
 	if (res->state.ours)
 		ckpt_text_copy(d->run, sizeof(d->run), res->state.mark.run);
 	if (!d->reason[0])
-		ckpt_text_copy(d->reason, sizeof(d->reason),
-			       res->first	     ? "first-start"
-			       : res->state.cause[0] ? res->state.cause
-						     : "unknown");
+		ckpt_text_copy(d->reason, sizeof(d->reason), reason_of(res));
 	if (res->first && res->state.live_job && res->state.live_job != r->req->job_id)
 		ckpt_resolution_warn(
 			res,

@@ -49,6 +49,15 @@ case_remote_callbacks()
 	runs 1
 }
 
+case_array_takes_no_spool()
+{
+	agent 'answer mode=fresh line=f'
+	spool 1 "${RESUME[@]}"
+	batch "$ASKED" array=70_3 late=SLURM_RESTART_COUNT=1
+	equal "$(cat "$TEST_TMP/runs")" resolve "the agent's arguments"
+	has 'env CKPT_RESUME_MODE=fresh'
+}
+
 case_array()
 {
 	agent 'answer mode=fresh line=f'

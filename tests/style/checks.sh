@@ -74,7 +74,7 @@ style_layers__inside_core()
 	may core/base 'include *("(core/base|wire)/|<[^>]*>)'
 	may core/format 'include *("(core/(base|format)|wire)/|<[^>]*>)'
 	may core/catalog 'include *("(core/(base|format|catalog)|wire)/|<[^>]*>)'
-	may core/integrity 'include *("(core/(base|format|catalog|integrity)|wire)/|<[^>]*>)'
+	may core/integrity 'include *("(core/(base|format|catalog|record|integrity)|wire)/|<[^>]*>)'
 	may core/config 'include *("(core/(base|config)|wire)/|<[^>]*>)'
 	refuse core/record '"core/(integrity|resolve|config)/'
 }

@@ -67,24 +67,34 @@ static bool info_names(const struct ckpt_epoch_info *info, const struct ckpt_set
 	return set->has_number && set->number == info->last_completed_epoch;
 }
 
+/* Whether @info's text says that it is about @set, by name or path. */
+static bool info_is_about(const struct ckpt_epoch_info *info, const struct ckpt_set *set)
+{
+	const char *slash = strrchr(info->checkpoint, '/');
+
+	return strcmp(slash ? slash + 1 : info->checkpoint, set->name) == 0;
+}
+
 /*
- * The program's epoch_info.json: where the newest save bears its number, the series counts
- * completed epochs. The chosen set's own epoch must then be its number in the same count: the
+ * The program's epoch_info.json: where the newest save bears its number, or the one that the file
+ * names, the series counts completed epochs. (The number of an older one shows nothing: that is one
+ * below the newest's.) The chosen set's own epoch must then be its number in the same count: the
  * name's where the newest was judged by name.
  */
 static void from_program(struct ckpt_epochs *ret, const struct ckpt_set *set,
 			 const struct ckpt_set *newest, const struct ckpt_epoch_info *info)
 {
+	bool is_newest = !newest || newest == set;
 	double epoch;
 
 	if (!epoch_of(set, &epoch))
 		return;
-	if (info_names(info, set)) {
-		from_meaning(ret, CKPT_EPOCH_COMPLETED, epoch);
+	if (is_newest || info_is_about(info, set)) {
+		if (info_names(info, set))
+			from_meaning(ret, CKPT_EPOCH_COMPLETED, epoch);
 		return;
 	}
-	if (newest && newest != set && info_names(info, newest) &&
-	    (!set->has_number || (double)set->number == epoch))
+	if (info_names(info, newest) && (!set->has_number || (double)set->number == epoch))
 		from_meaning(ret, CKPT_EPOCH_COMPLETED, epoch);
 }
 

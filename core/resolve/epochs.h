@@ -20,9 +20,9 @@ struct ckpt_epochs {
  * Works them out for the chosen @set. @info: epoch_info.json of its run directory, NULL when there
  * is none. Sources in order: --ckpt-epoch (@override "completed" or "next"), our own
  * epoch_info.json about this very checkpoint, the format's row, and the program's epoch_info.json
- * where its number is that of @set or of the newest set of the series (@newest, may be NULL), which
- * shows that the numbers are of completed epochs. A number one below is ambiguous (a save killed
- * before epoch_info.json was written looks the same) and decides nothing.
+ * where its number is that of the newest set of the series (@newest; NULL: @set), or of @set where
+ * the file names it, which shows that the numbers are of completed epochs. A number below that is
+ * ambiguous (a save killed before epoch_info.json was written looks the same) and decides nothing.
  */
 void ckpt_epochs_of(const struct ckpt_set *set, const struct ckpt_set *newest,
 		    const struct ckpt_epoch_info *info, const char *override,

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Rules by which a whole checkpoint is passed over: size, keys, lineage.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/resolve/rules.h"
+#include "tests/unit/support/attempt.h"
+
+/* A set, a selection and a run's state that stand on their own. */
+struct fixture {
+	struct ckpt_set set;
+	struct ckpt_report report;
+	struct ckpt_request *req;
+	struct ckpt_run_state state;
+	struct ckpt_run_config config;
+	struct ckpt_selection s;
+	char why[256];
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	f->req = calloc(1, sizeof(*f->req));
+	ckpt_request_init(f->req);
+	f->req->attempt = 1;
+	f->set.name = "ckpt-5.pt";
+	f->set.report = &f->report;
+	f->report.identity = (struct ckpt_identity) { .ino = 7, .size = 100, .mtime_ns = 5 };
+	f->report.position = (struct ckpt_position) { .has_step = true, .step = 50 };
+	f->report.verdict.size_bytes = 100;
+	f->state.have_mark = f->state.ours = true;
+	f->s = (struct ckpt_selection) { .req = f->req, .state = &f->state, .config = &f->config };
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	ckpt_mark_done(&f->state.mark);
+	free(f->req);
+	free(f);
+	return 0;
+}
+
+static int ask(struct fixture *f)
+{
+	f->why[0] = '\0';
+	return ckpt_rules_ask(&f->s, &f->set, f->why, sizeof(f->why));
+}
+
+static void expect_never(struct fixture *f, const char *part)
+{
+	assert_int_equal(ask(f), CKPT_RULE_NEVER);
+	if (!strstr(f->why, part))
+		fail_msg("'%s' is not in: %s", part, f->why);
+}
+
+/* Attempt 0 found the set here, and began at @base (step @step; NULL: fresh). */
+static void was_there(struct fixture *f, const char *base, int64_t step)
+{
+	const struct ckpt_position p = { .has_step = step >= 0, .step = step };
+
+	assert_int_equal(ckpt_mark_add(&f->state.mark, f->set.name, &f->report.identity), 0);
+	if (base)
+		ckpt_mark_set_base(&f->state.mark, base, &p);
+}
+
+static void test_rules__without_a_reason_all_may_be_used(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(ask(f), 0);
+	f->s.state = NULL;
+	assert_int_equal(ask(f), 0);
+}
+
+static void test_rules__smallest_size(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config.min_size_bytes = 100;
+	assert_int_equal(ask(f), 0);
+	f->config.min_size_bytes = 101;
+	expect_never(f, "validation.min_size_bytes (100 of 101 bytes)");
+	f->config.min_size_bytes = -1;
+	assert_int_equal(ask(f), 0);
+}
+
+static void test_rules__required_keys(void **state)
+{
+	static char model[] = "model", ema[] = "ema";
+	struct fixture *f = *state;
+
+	f->config.required_keys[0] = model;
+	expect_never(f, "'model' cannot be looked up in it");
+	ckpt_report_add_key(&f->report, "optimizer", 9);
+	expect_never(f, "'model' is not in it");
+	f->report.keys_cut = true;
+	expect_never(f, "'model' cannot be looked up in it");
+	ckpt_report_add_key(&f->report, "model", 5);
+	assert_int_equal(ask(f), 0);
+	f->config.required_keys[1] = ema;
+	f->report.keys_cut = false;
+	expect_never(f, "'ema' is not in it");
+}
+
+static void test_rules__size_is_told_before_keys_and_lineage(void **state)
+{
+	static char model[] = "model";
+	struct fixture *f = *state;
+
+	was_there(f, NULL, 0);
+	f->config.required_keys[0] = model;
+	expect_never(f, "required_keys");
+	f->config.min_size_bytes = 1000;
+	expect_never(f, "min_size_bytes");
+}
+
+static void test_rules__foreign_to_a_fresh_run(void **state)
+{
+	struct fixture *f = *state;
+
+	was_there(f, NULL, 0);
+	expect_never(f, "this run began fresh");
+}
+
+static void test_rules__foreign_ahead_of_the_base(void **state)
+{
+	struct fixture *f = *state;
+
+	was_there(f, "ckpt-1.pt", 10);
+	expect_never(f, "(step 50; this run began at step 10)");
+}
+
+/* Behind or level with the start, it is a fallback of the same line of work. */
+static void test_rules__foreign_not_ahead(void **state)
+{
+	struct fixture *f = *state;
+
+	was_there(f, "ckpt-9.pt", 50);
+	assert_int_equal(ask(f), 0);
+	f->report.position.step = 49;
+	assert_int_equal(ask(f), 0);
+	f->report.position.step = 51;
+	expect_never(f, "lies ahead");
+}
+
+static void test_rules__foreign_that_compares_with_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	was_there(f, "ckpt-1.pt", -1);
+	assert_int_equal(ask(f), CKPT_RULE_LAST_RESORT);
+	assert_non_null(strstr(f->why, "cannot be compared"));
+}
+
+/* Each alone makes the set ours: the base's own name, a changed file, the first attempt, another
+ * job's mark, no mark. */
+static void test_rules__ours(void **state)
+{
+	struct fixture *f = *state;
+
+	was_there(f, "ckpt-1.pt", 10);
+	f->report.identity.mtime_ns++;
+	assert_int_equal(ask(f), 0);
+	f->report.identity.mtime_ns--;
+	f->report.identity.size++;
+	assert_int_equal(ask(f), 0);
+	f->report.identity.size--;
+	f->report.identity.ino++;
+	assert_int_equal(ask(f), 0);
+	f->report.identity.ino--;
+	f->set.name = "ckpt-1.pt";
+	assert_int_equal(ask(f), 0);
+	f->set.name = "ckpt-5.pt";
+	f->req->attempt = 0;
+	assert_int_equal(ask(f), 0);
+	f->req->attempt = 1;
+	f->state.ours = false;
+	assert_int_equal(ask(f), 0);
+	f->state.ours = true;
+	f->state.have_mark = false;
+	assert_int_equal(ask(f), 0);
+	f->state.have_mark = true;
+	assert_int_equal(ask(f), CKPT_RULE_NEVER);
+}
+
+/* The base itself is ours even where its own position lies ahead of what the mark says. */
+static void test_rules__the_base_is_never_foreign(void **state)
+{
+	struct fixture *f = *state;
+
+	was_there(f, "ckpt-5.pt", 10);
+	assert_int_equal(ask(f), 0);
+}
+
+#define fixture_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		fixture_test(test_rules__without_a_reason_all_may_be_used),
+		fixture_test(test_rules__smallest_size),
+		fixture_test(test_rules__required_keys),
+		fixture_test(test_rules__size_is_told_before_keys_and_lineage),
+		fixture_test(test_rules__foreign_to_a_fresh_run),
+		fixture_test(test_rules__foreign_ahead_of_the_base),
+		fixture_test(test_rules__foreign_not_ahead),
+		fixture_test(test_rules__foreign_that_compares_with_nothing),
+		fixture_test(test_rules__ours),
+		fixture_test(test_rules__the_base_is_never_foreign),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

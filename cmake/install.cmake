@@ -4,18 +4,33 @@ if(TARGET ckpt_resume)
 endif()
 foreach(_target ckpt-hook ckpt-jobinfo)
 	if(TARGET ${_target})
-		install(TARGETS ${_target} RUNTIME DESTINATION ${CKPT_LIBEXEC})
+		install(TARGETS ${_target} RUNTIME DESTINATION ${CKPT_LIBEXECDIR})
 	endif()
 endforeach()
 if(TARGET ckpt-agent)
-	install(TARGETS ckpt-agent RUNTIME DESTINATION ${CKPT_LIBEXEC}
+	install(TARGETS ckpt-agent RUNTIME DESTINATION ${CKPT_LIBEXECDIR}
 		PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_EXECUTE WORLD_EXECUTE)
 endif()
 if(TARGET ckptctl)
 	install(TARGETS ckptctl RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
-foreach(_conf ckpt-resume.conf hooks.conf plugstack.conf)
-	configure_file(slurm.conf.d/${_conf}.in slurm.conf.d/${_conf} @ONLY)
-	install(FILES ${PROJECT_BINARY_DIR}/slurm.conf.d/${_conf}
-		DESTINATION ${CMAKE_INSTALL_DATADIR}/ckpt-resume/slurm.conf.d)
-endforeach()
+# The snippets name the paths of this very installation: `cmake --install build --prefix DIR` may choose
+# another prefix than the one compiled in, and then the configuration has to say where the agent is.
+configure_file(slurm.conf.d/ckpt-resume.conf.in slurm.conf.d/ckpt-resume.conf @ONLY)
+install(CODE "
+	get_filename_component(CKPT_LIBEXEC \"${CKPT_LIBEXECDIR}\" ABSOLUTE
+		BASE_DIR \"\${CMAKE_INSTALL_PREFIX}\")
+	set(CKPT_SLURM_PLUGIN_DIR \"${CKPT_SLURM_PLUGIN_DIR}\")
+	set(compiled \"${CKPT_LIBEXEC}\")
+	set(to \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DATADIR}/ckpt-resume/slurm.conf.d\")
+	foreach(conf ckpt-resume.conf hooks.conf plugstack.conf)
+		configure_file(\"${PROJECT_SOURCE_DIR}/slurm.conf.d/\${conf}.in\" \"\${to}/\${conf}\" @ONLY)
+		list(APPEND CMAKE_INSTALL_MANIFEST_FILES \"\${to}/\${conf}\")
+	endforeach()
+	if(NOT CKPT_LIBEXEC STREQUAL compiled)
+		file(APPEND \"\${to}/ckpt-resume.conf\"
+			\"\\n# Installed below another prefix than the one compiled in:\\nAgent=\${CKPT_LIBEXEC}/ckpt-agent\\n\")
+		message(STATUS \"The agent is not where it was compiled to be: install \${to}/ckpt-resume.conf \"
+			\"beside slurm.conf, or configure with -DCMAKE_INSTALL_PREFIX=\${CMAKE_INSTALL_PREFIX}\")
+	endif()
+")

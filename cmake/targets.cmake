@@ -12,7 +12,9 @@ function(ckpt_layer name dir)
 	endforeach()
 endfunction()
 
-set(CKPT_LIBEXEC "${CMAKE_INSTALL_FULL_LIBEXECDIR}/ckpt-resume" CACHE PATH "Hooks and agent")
+set(CKPT_LIBEXECDIR "${CMAKE_INSTALL_LIBEXECDIR}/ckpt-resume" CACHE STRING
+	"Hooks and agent, below the prefix or absolute")
+get_filename_component(CKPT_LIBEXEC "${CKPT_LIBEXECDIR}" ABSOLUTE BASE_DIR "${CMAKE_INSTALL_PREFIX}")
 set(CKPT_SYSCONF "/etc/slurm" CACHE PATH "Directory of ckpt-resume.conf where SLURM_CONF is unset")
 add_compile_definitions(CKPT_AGENT_PATH="${CKPT_LIBEXEC}/ckpt-agent"
 	CKPT_SITE_PATH="${CKPT_SYSCONF}/ckpt-resume.conf"

@@ -43,6 +43,7 @@ struct ckpt_set {
 	const char **members; /* names in dir that make up the set (the name itself for a file),
 				 NULL-terminated */
 	int run;	      /* index into catalog.runs; -1: a pinned path outside of them */
+	size_t trail;		      /* the resolver's: its last trail entry + 1; 0 = none */
 	struct ckpt_report *report;   /* NULL until verified; owned */
 	enum ckpt_level report_level; /* level at which the report was made */
 };

@@ -103,7 +103,7 @@ static void trail_rest(struct ckpt_resolution *res)
 	size_t told = 0;
 
 	for (size_t i = 0; i < res->catalog.n_sets; i++) {
-		const struct ckpt_set *set = &res->catalog.sets[i];
+		struct ckpt_set *set = &res->catalog.sets[i];
 		bool seen = set->report && set->report->verdict.status == CKPT_VALID;
 
 		if (ckpt_trail_of(res, set))

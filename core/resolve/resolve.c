@@ -402,6 +402,7 @@ int ckpt_resolve_fetched(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 	struct ckpt_set *set = NULL;
 	int e = ckpt_catalog_scan(ctx, &res->catalog, dir, res->n_run_dirs + 1, &options, err);
 
+	ckpt_trail_rebind(res);
 	if (e == 0)
 		e = ckpt_select_auto(&select, &set);
 	if (e < 0)

@@ -29,6 +29,7 @@ const char *ckpt_fate_name(enum ckpt_fate fate);
 /* One step of the trail; set is borrowed from the resolution's catalog, NULL for a remark. */
 struct ckpt_trail_entry {
 	const struct ckpt_set *set;
+	size_t earlier; /* the entry about the same set before this one + 1; 0 = none */
 	enum ckpt_fate fate;
 	bool newer; /* rejected, and it would have come before the chosen one */
 	char why[512];

@@ -19,6 +19,8 @@
 struct series {
 	struct ckpt_set *first;
 	size_t n, looked;
+	size_t compared;		  /* sets whose content was held against their names */
+	const struct ckpt_report *lowest; /* of the last valid one among those */
 };
 
 /* The work on one run: its series, and the usable sets found so far. */
@@ -139,16 +141,16 @@ static int look_down(struct ckpt_selection *s, struct pass *pass, struct series 
 }
 
 /* True if a later name holds less progress than an earlier one: then the names order nothing. */
-static bool names_lie(const struct series *series)
+static bool names_lie(struct series *series)
 {
-	const struct ckpt_report *newer = NULL;
 	int order;
 
 	if (!series->first->has_number && !series->first->named.has_step &&
 	    !series->first->named.has_epoch)
 		return true;
-	for (size_t i = 0; i < series->looked; i++) {
-		const struct ckpt_report *report = series->first[i].report;
+	for (; series->compared < series->looked; series->compared++) {
+		const struct ckpt_report *report = series->first[series->compared].report;
+		const struct ckpt_report *newer = series->lowest;
 
 		if (!report || report->verdict.status != CKPT_VALID)
 			continue;
@@ -156,7 +158,7 @@ static bool names_lie(const struct series *series)
 		    ckpt_order_progress(&newer->position, &report->position, &order) == 0 &&
 		    order < 0)
 			return true;
-		newer = report;
+		series->lowest = report;
 	}
 	return false;
 }

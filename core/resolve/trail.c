@@ -27,7 +27,7 @@ const char *ckpt_fate_name(enum ckpt_fate fate)
 	return names[fate];
 }
 
-int ckpt_trail_add(struct ckpt_resolution *res, const struct ckpt_set *set, enum ckpt_fate fate,
+int ckpt_trail_add(struct ckpt_resolution *res, struct ckpt_set *set, enum ckpt_fate fate,
 		   const char *fmt, ...)
 {
 	struct ckpt_trail_entry *entry;
@@ -42,6 +42,9 @@ int ckpt_trail_add(struct ckpt_resolution *res, const struct ckpt_set *set, enum
 	}
 	entry = &res->trail[res->n_trail++];
 	entry->set = set;
+	entry->earlier = set ? set->trail : 0;
+	if (set)
+		set->trail = res->n_trail;
 	entry->fate = fate;
 	va_start(ap, fmt);
 	vsnprintf(entry->why, sizeof(entry->why), fmt, ap);
@@ -52,10 +55,17 @@ int ckpt_trail_add(struct ckpt_resolution *res, const struct ckpt_set *set, enum
 
 struct ckpt_trail_entry *ckpt_trail_of(struct ckpt_resolution *res, const struct ckpt_set *set)
 {
-	for (size_t i = res->n_trail; i > 0; i--)
-		if (res->trail[i - 1].set == set)
-			return &res->trail[i - 1];
-	return NULL;
+	return set->trail ? &res->trail[set->trail - 1] : NULL;
+}
+
+void ckpt_trail_rebind(struct ckpt_resolution *res)
+{
+	for (size_t i = 0; i < res->catalog.n_sets; i++) {
+		const struct ckpt_set *set = &res->catalog.sets[i];
+
+		for (size_t at = set->trail; at > 0; at = res->trail[at - 1].earlier)
+			res->trail[at - 1].set = set;
+	}
 }
 
 const char *ckpt_report_words(char *buf, size_t size, const struct ckpt_report *report)

@@ -8,8 +8,11 @@
 #include "core/resolve/resolve.h"
 
 /* Appends an entry about @set (NULL = a remark). 0 or -ENOMEM. */
-int ckpt_trail_add(struct ckpt_resolution *res, const struct ckpt_set *set, enum ckpt_fate fate,
+int ckpt_trail_add(struct ckpt_resolution *res, struct ckpt_set *set, enum ckpt_fate fate,
 		   const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/* Points the entries to their sets again, after a scan has moved those. */
+void ckpt_trail_rebind(struct ckpt_resolution *res);
 
 /* The last entry about @set, or NULL. */
 struct ckpt_trail_entry *ckpt_trail_of(struct ckpt_resolution *res, const struct ckpt_set *set);

@@ -147,7 +147,7 @@ cluster_write_conf()
 	SlurmdPidFile=$CLUSTER_DIR/run/%n.pidfile
 	SlurmctldLogFile=$CLUSTER_LOG/slurmctld.log
 	SlurmdLogFile=$CLUSTER_LOG/%n.log
-	SlurmdDebug=verbose
+	SlurmdDebug=${CLUSTER_DEBUG:-debug2}
 	SlurmdParameters=config_overrides
 	PlugStackConfig=$CLUSTER_DIR/etc/plugstack.conf
 	ProctrackType=proctrack/linuxproc

@@ -42,7 +42,8 @@ install_packages()
 # build_tree DIR CMAKE-ARGUMENTS...: quiet unless it fails.
 build_tree()
 {
-	local dir=$1 log=$1.log && shift
+	local dir=$1 log=$1/build.log && shift
+	mkdir -p "$dir"
 	if ! { cmake -S "$BUILD_SOURCE" -B "$dir" -G Ninja "$@" && ninja -C "$dir"; } >"$log" 2>&1; then
 		tail -n 60 "$log" >&2
 		echo "build of $dir failed (log: $log)" >&2

@@ -122,6 +122,7 @@ refused()
 live_modes__refused_at_submit()
 {
 	train_dir refused
+	put 0
 	refused --ckpt-resume=newest ckpt-resume
 	refused --ckpt-resume=step:x ckpt-resume
 	refused --ckpt-verify=fast ckpt-verify

@@ -314,14 +314,21 @@ cluster_stop_daemons()
 	done
 }
 
-# Prints the pids of processes that belong to the cluster: daemons and steps by the mark in their
-# environment, jobs by the cluster's SLURM_CONF together with a job id.
+# slurmstepd writes its title over its environment; it is known by the log that it has open.
+cluster_owns_stepd()
+{
+	[[ $(cat "$1/comm" 2>/dev/null) == slurmstepd ]] &&
+		find "$1/fd" -lname "$CLUSTER_DIR/*" 2>/dev/null | grep -q .
+}
+
+# Prints the pids of processes that belong to the cluster: daemons by the mark in their environment,
+# steps, and jobs by the cluster's SLURM_CONF together with a job id.
 cluster_processes()
 {
 	local dir env
 	for dir in /proc/[0-9]*; do
 		env=$(tr '\0' '\n' <"$dir/environ" 2>/dev/null) || continue
-		if grep -qFx "CKPT_CLUSTER_OF=$CLUSTER_DIR" <<<"$env"; then
+		if grep -qFx "CKPT_CLUSTER_OF=$CLUSTER_DIR" <<<"$env" || cluster_owns_stepd "$dir"; then
 			echo "${dir#/proc/}"
 		elif grep -qFx "SLURM_CONF=$CLUSTER_DIR/etc/slurm.conf" <<<"$env" &&
 			grep -q '^SLURM_JOB_ID=' <<<"$env"; then
@@ -447,15 +454,32 @@ preempt()
 	wait_state "$high" COMPLETED $((${2:-1} + 30))
 }
 
-# Ends the steps of a job as a node that dies would: at once, with nobody told.
+# Ends the steps of a job as a node that dies would: slurmstepd first, so that nobody is told.
 cluster_kill_steps()
 {
-	local dir
-	for dir in $(cluster_processes); do
-		! tr '\0' ' ' <"/proc/$dir/cmdline" 2>/dev/null | grep -q "^slurmstepd: \[$1\." || kill -KILL "$dir"
-		! tr '\0' '\n' <"/proc/$dir/environ" 2>/dev/null | grep -qx "SLURM_JOB_ID=$1" || kill -KILL "$dir"
-	done 2>/dev/null
-	return 0
+	local pid pids
+	pids=$(cluster_processes)
+	for pid in $pids; do
+		! tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q "^slurmstepd: \[$1\." || kill -KILL "$pid"
+	done
+	for pid in $pids; do
+		! tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -qx "SLURM_JOB_ID=$1" ||
+			kill -KILL "$pid" 2>/dev/null || true
+	done
+}
+
+# Brings back what a failed test left behind: dead slurmd, nodes that are down or drained.
+cluster_heal()
+{
+	local n
+	scancel -u "$CLUSTER_USER" 2>/dev/null || true
+	! cluster_until 10 cluster_all_idle || return 0
+	for ((n = 1; n <= CLUSTER_NODES; n++)); do
+		cluster_alive "n$n" || start_slurmd "n$n"
+		scontrol update "NodeName=n$n" State=DOWN Reason=heal 2>/dev/null || true
+		scontrol update "NodeName=n$n" State=RESUME 2>/dev/null || true
+	done
+	cluster_until 20 cluster_all_idle
 }
 
 # cluster_node_is NODE 'STATE...'

@@ -62,7 +62,7 @@ def main():
           f"the second attempt began at step {runs[-1][0]}, where the newest valid checkpoint was ({step})")
     claim(trained <= plain + lost,
           f"{trained} steps trained in all: {plain} of the undisturbed run, "
-          f"{trained - plain} repeated, {lost} lost with the damage")
+          f"{trained - plain} repeated, {lost} lost with the node and the damage")
     with open(output, encoding="utf-8", errors="replace") as file:
         lines = [line for line in file if line.startswith("ckpt-resume:")]
     claim(any(re.search(re.escape(rejected) + r"\b", line) and "rejected" in line for line in lines),

@@ -76,20 +76,23 @@ class Job:
                 size = entry.stat().st_size
             except OSError:
                 continue
-            seen = self.saved.get(entry.name)
-            # A file is told when it has stopped growing for one look.
-            if seen is not None and seen[0] == size and not seen[1]:
+            before, told = self.saved.get(entry.name, (-1, False))
+            if size < before:
+                yield "lost", f"checkpoint {entry.name} now has {size:,} bytes of {before:,}"
+            elif size > before:
+                told = False
+            elif not told:  # it has stopped growing for one look
                 yield "saved", f"checkpoint {entry.name}, {size:,} bytes"
-            elif seen is not None and size < seen[0]:
-                yield "lost", f"checkpoint {entry.name} now has {size:,} bytes of {seen[0]:,}"
-            self.saved[entry.name] = (size, seen is not None and seen[0] == size or bool(seen and seen[1]))
+                told = True
+            self.saved[entry.name] = (size, told)
 
     def output_events(self):
         for line in self.output.lines():
             for pattern, kind in WORTH:
                 match = re.match(pattern, line)
                 if match:
-                    yield kind, match.group(match.lastindex or 0).strip()
+                    text = match.group(match.lastindex or 0).strip()
+                    yield kind, text.replace(self.dir + "/", "")
                     break
 
     def ledger_events(self):
@@ -98,13 +101,15 @@ class Job:
                 entry = json.loads(line)
             except ValueError:
                 continue
-            words = [f"{key} {entry[key]}" for key in ("attempt", "cause", "checkpoint", "verdict", "evidence")
-                     if entry.get(key) not in (None, "")]
-            yield "verdict", f"ledger: {entry.get('event', '?')}: {', '.join(words)}"
+            if entry.get("event") == "end":
+                yield "verdict", (f"ledger: attempt {entry.get('attempt')} ended: {entry.get('cause')}; "
+                                  f"newest valid then: {entry.get('newest_valid', 'none')}")
+            elif entry.get("event") != "decision":  # that one is on the job's stderr already
+                yield "verdict", f"ledger: {entry.get('event')}: {entry.get('file', '')}".rstrip(": ")
 
     def events(self):
-        for source in (self.checkpoint_events, self.output_events, self.ledger_events,
-                       self.state_events):
+        for source in (self.state_events, self.checkpoint_events, self.ledger_events,
+                       self.output_events):
             yield from source()
 
 

@@ -101,11 +101,11 @@ live_plugin_only__job_from_inside_a_job()
 live_plugin_only__foreign_variables_are_dropped()
 {
 	train_dir foreign
-	job=$(as_user CKPT_RESUME_PATH=/foreign CKPT_JOB=999 CKPT_ATTEMPT=7 SLURM_RESTART_COUNT=7 \
+	job=$(as_user CKPT_RESUME_PATH=/of-another CKPT_JOB=999 CKPT_ATTEMPT=7 SLURM_RESTART_COUNT=7 \
 		sbatch --parsable -o out --ckpt-resume --wrap 'env | grep ^CKPT_; echo end')
 	wait_state "$job" COMPLETED
 	file_has "$OUT" end
-	file_lacks "$OUT" /foreign
+	file_lacks "$OUT" /of-another
 	file_has "$OUT" "CKPT_ATTEMPT=0"
 	file_has "$OUT" "CKPT_JOB=$job"
 }

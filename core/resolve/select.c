@@ -163,53 +163,66 @@ static bool names_lie(struct series *series)
 	return false;
 }
 
-/* Looks a window further down every series. *@ret_more: whether anything is left to look at. */
-static int look_window(struct ckpt_selection *s, struct pass *pass, bool *ret_more)
+/* One window more of @series; all of it where its names order nothing. */
+static int look_window(struct ckpt_selection *s, struct pass *pass, struct series *series)
 {
-	*ret_more = false;
-	for (size_t i = 0; i < pass->n_series; i++) {
-		struct series *series = &pass->series[i];
-		int r = look_down(s, pass, series, series->looked + WINDOW);
+	int r = look_down(s, pass, series, series->looked + WINDOW);
 
-		if (r == 0 && series->looked < series->n && names_lie(series))
-			r = look_down(s, pass, series, series->n);
-		if (r < 0)
-			return r;
-		*ret_more |= series->looked < series->n;
+	if (r == 0 && series->looked < series->n && names_lie(series))
+		r = look_down(s, pass, series, series->n);
+	return r;
+}
+
+/* True if nothing usable is known of @series, and more of it is left. */
+static bool is_wanting(const struct pass *pass, const struct series *series)
+{
+	for (size_t i = 0; i < pass->n_usable; i++)
+		if (pass->usable[i] >= series->first && pass->usable[i] < series->first + series->n)
+			return false;
+	return series->looked < series->n;
+}
+
+/*
+ * Looks down every series until it has something usable or is at its end: damaged newest ones must
+ * not hide the rest of their series behind an old one of another.
+ */
+static int look_until_usable(struct ckpt_selection *s, struct pass *pass)
+{
+	bool more = true;
+
+	while (more) {
+		more = false;
+		for (size_t i = 0; i < pass->n_series; i++) {
+			struct series *series = &pass->series[i];
+			int r = is_wanting(pass, series) ? look_window(s, pass, series) : 0;
+
+			if (r < 0)
+				return r;
+			more |= is_wanting(pass, series);
+		}
 	}
 	return 0;
 }
 
-/* The best provable one of those looked at so far. 0 with *@ret, NONE, or an errno. */
-static int prove_best(struct ckpt_selection *s, struct pass *pass, struct ckpt_set **ret)
-{
-	if (ckpt_order_sort(pass->usable, pass->n_usable) < 0)
-		return -ENOMEM;
-	for (size_t i = 0; i < pass->n_usable; i++) {
-		int r = ckpt_select_prove(s, pass->usable[i]);
-
-		if (r == 0)
-			*ret = pass->usable[i];
-		if (r <= 0)
-			return r;
-	}
-	pass->n_usable = 0; /* all rejected: the next window starts anew */
-	return CKPT_SELECT_NONE;
-}
-
+/* The best provable one of @run. 0 with *@ret, NONE, or an errno. */
 static int select_in_run(struct ckpt_selection *s, int run, bool last_resort, struct ckpt_set **ret)
 {
 	_cleanup_pass_ struct pass pass = { .last_resort = last_resort };
-	bool more = true;
 	int r = split_series(s, run, &pass);
 
-	while (r == 0 && more) {
-		r = look_window(s, &pass, &more);
+	while (r >= 0) {
+		r = look_until_usable(s, &pass);
+		if (r < 0 || pass.n_usable == 0)
+			break;
+		if (ckpt_order_sort(pass.usable, pass.n_usable) < 0)
+			return -ENOMEM;
+		r = ckpt_select_prove(s, pass.usable[0]);
 		if (r == 0)
-			r = prove_best(s, &pass, ret);
+			*ret = pass.usable[0];
 		if (r <= 0)
 			return r;
-		r = 0;
+		pass.n_usable--; /* rejected: another of its series may take its place */
+		memmove(pass.usable, pass.usable + 1, pass.n_usable * sizeof(*pass.usable));
 	}
 	return r < 0 ? r : CKPT_SELECT_NONE;
 }

@@ -110,6 +110,8 @@ static int pin_number_among(struct ckpt_selection *s, const struct ckpt_mode *mo
 		ckpt_set_verify(s->ctx, set, CKPT_LEVEL_STRUCTURE);
 		if (!set->report)
 			return -ENOMEM;
+		if (!by_name && set->report->verdict.status == CKPT_UNREADABLE)
+			s->unreadable++; /* may hold the number */
 		position = ckpt_order_position(set);
 		/* A damaged one whose name says the number is the pinned one, and is refused as
 		 * such. */
@@ -119,6 +121,27 @@ static int pin_number_among(struct ckpt_selection *s, const struct ckpt_mode *mo
 			list[n++] = set;
 	}
 	return ckpt_order_sort(list, (size_t)n) < 0 ? -ENOMEM : n;
+}
+
+/* No checkpoint is known to have the number. */
+static int refuse_number(const struct ckpt_selection *s, const struct ckpt_mode *mode,
+			 const char *word, struct ckpt_error *err)
+{
+	const char *dir = s->res->run_dirs[0];
+
+	if (s->unreadable) {
+		ckpt_fail(err, 0,
+			  "no checkpoint of %s %lld was found in %s, and %zu could not be read: "
+			  "the pinned one may be among them. Nothing was started; requeue the job "
+			  "when they can be read",
+			  word, (long long)mode->number, dir, s->unreadable);
+		return CKPT_SELECT_UNKNOWN;
+	}
+	ckpt_fail(err, 0,
+		  "there is no checkpoint of %s %lld in %s (--ckpt-resume=%s:N). Nothing "
+		  "was started; `ckptctl list %s` shows what is there",
+		  word, (long long)mode->number, dir, word, dir);
+	return CKPT_SELECT_NONE;
 }
 
 static int pin_number(struct ckpt_selection *s, const struct ckpt_mode *mode, struct ckpt_set **ret,
@@ -141,13 +164,7 @@ static int pin_number(struct ckpt_selection *s, const struct ckpt_mode *mode, st
 		if (r <= 0)
 			return r;
 	}
-	if (n == 0)
-		ckpt_fail(err, 0,
-			  "there is no checkpoint of %s %lld in %s (--ckpt-resume=%s:N). Nothing "
-			  "was started; `ckptctl list %s` shows what is there",
-			  word, (long long)mode->number, s->res->run_dirs[0], word,
-			  s->res->run_dirs[0]);
-	return n == 0 && s->unreadable ? CKPT_SELECT_UNKNOWN : r;
+	return n == 0 ? refuse_number(s, mode, word, err) : r;
 }
 
 int ckpt_select_pinned(struct ckpt_selection *s, const struct ckpt_mode *mode,

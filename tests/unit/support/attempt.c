@@ -4,9 +4,12 @@
  */
 #include "tests/unit/support/attempt.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/resolve/settle.h"
 
@@ -87,10 +90,43 @@ const struct ckpt_trail_entry *attempt_trail(const struct ckpt_resolution *res, 
 	return NULL;
 }
 
-struct attempt_selection *attempt_selection_new(const struct scratch *dir)
+size_t attempt_looked(const struct ckpt_resolution *res)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < res->catalog.n_sets; i++)
+		n += res->catalog.sets[i].report != NULL;
+	return n;
+}
+
+#define BROKEN_FLOATS 5000 /* tells its size from all other files' */
+
+void attempt_put_broken(const struct scratch *dir, const char *name, long step)
+{
+	const struct torch_synthetic how = { .epoch = -1, .step = step, .floats = BROKEN_FLOATS };
+
+	torch_synthetic_write(dir->fd, name, &how);
+}
+
+static ssize_t broken_pread(void *arg, int fd, void *buf, size_t len, off_t off)
+{
+	struct stat st;
+
+	(void)arg;
+	if (fstat(fd, &st) == 0 && st.st_size > 4 * BROKEN_FLOATS &&
+	    st.st_size < 5 * BROKEN_FLOATS) {
+		errno = EIO;
+		return -1;
+	}
+	return pread(fd, buf, len, off);
+}
+
+const struct ckpt_seam attempt_broken = { .pread = broken_pread };
+
+struct attempt_selection *attempt_selection_new(const struct scratch *dir, const char *glob)
 {
 	struct attempt_selection *a = calloc(1, sizeof(*a));
-	const struct ckpt_catalog_options options = { 0 };
+	const struct ckpt_catalog_options options = { .glob = glob };
 	struct ckpt_error err = { 0 };
 
 	assert_non_null(a);

@@ -43,6 +43,15 @@ void attempt_make(const struct scratch *dir, int64_t number, const char *mode,
 /* The last entry about @name in @res's trail; fails where there is none. */
 const struct ckpt_trail_entry *attempt_trail(const struct ckpt_resolution *res, const char *name);
 
+/* The sets of @res of which anything was read. */
+size_t attempt_looked(const struct ckpt_resolution *res);
+
+/* A file of training at @step that attempt_broken cannot read. */
+void attempt_put_broken(const struct scratch *dir, const char *name, long step);
+
+/* A seam by which reading such a file fails with EIO. */
+extern const struct ckpt_seam attempt_broken;
+
 /* One selection among the checkpoints of a directory; tests change its members before they ask. */
 struct attempt_selection {
 	struct ckpt_request *req;
@@ -52,8 +61,9 @@ struct attempt_selection {
 	struct ckpt_selection s;
 };
 
-/* Scans @dir for a selection in full of attempt 0. */
-struct attempt_selection *attempt_selection_new(const struct scratch *dir);
+/* Scans @dir (and @glob, as --ckpt-glob has it; NULL: none) for a selection in full of attempt 0.
+ */
+struct attempt_selection *attempt_selection_new(const struct scratch *dir, const char *glob);
 
 /* Frees it. */
 void attempt_selection_free(struct attempt_selection *selection);

@@ -27,7 +27,7 @@ static const struct request_option {
 };
 
 static const struct argp_option options[] = {
-	{ "dir", 'd', "DIR", 0, "run directory; repeat for several (default: checkpoints)", 0 },
+	{ "dir", 'd', "DIR[:DIR...]", 0, "run directory, or repeat it (default: checkpoints)", 0 },
 	{ "mode", 'm', "MODE", 0, "auto, best, fresh, step:N, epoch:N, name:NAME, /PATH", 0 },
 	{ "metric", 'M', "KEY:min|max", 0, "what `best` compares", 0 },
 	{ "epoch", 'e', "completed|next", 0, "what an epoch number means", 0 },
@@ -123,6 +123,30 @@ bool ckpt_cli_print_json(cJSON *value)
 	return text != NULL;
 }
 
+bool ckpt_cli_print_answers(cJSON *array)
+{
+	cJSON *only = cJSON_GetArraySize(array) == 1 ? cJSON_DetachItemFromArray(array, 0) : NULL;
+
+	if (!only)
+		return ckpt_cli_print_json(array);
+	cJSON_Delete(array);
+	return ckpt_cli_print_json(only);
+}
+
+void ckpt_cli_say(const char *fmt, ...)
+{
+	char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) >= 0) {
+		ckpt_text_clean(text);
+		puts(text);
+		free(text);
+	}
+	va_end(ap);
+}
+
 int ckpt_cli_fail(int code, const char *fmt, ...)
 {
 	char text[CKPT_ERROR_TEXT];
@@ -168,73 +192,26 @@ bool ckpt_cli_absolute(const char *path, char *buf)
 }
 
 int ckpt_cli_find(struct ckpt_ctx *ctx, struct ckpt_catalog *cat, const char *path,
-		  struct ckpt_set **ret)
+		  struct ckpt_set **ret, struct ckpt_error *err)
 {
-	struct ckpt_error err = { 0 };
 	char absolute[CKPT_PATH_MAX];
 	size_t len;
 	int r;
 
-	if (!ckpt_cli_absolute(path, absolute))
-		return ckpt_cli_fail(CKPT_EXIT_USAGE, "%s: too long", path);
+	*err = (struct ckpt_error) { 0 };
+	if (!ckpt_cli_absolute(path, absolute)) {
+		ckpt_fail(err, -ENAMETOOLONG, "%s: too long", CKPT_QUOTE(path));
+		return CKPT_EXIT_USAGE;
+	}
 	len = strlen(absolute);
 	while (len > 1 && absolute[len - 1] == '/')
 		absolute[--len] = '\0';
-	r = ckpt_catalog_add_path(ctx, cat, absolute, ret, &err);
+	r = ckpt_catalog_add_path(ctx, cat, absolute, ret, err);
 	if (r == 0)
 		return 0;
 	if (r == -ENOENT)
-		return ckpt_cli_fail(CKPT_EXIT_NO, "%s: no such checkpoint", CKPT_QUOTE(path));
-	return ckpt_cli_fail(CKPT_EXIT_UNKNOWN, "%s: %s", CKPT_QUOTE(path),
-			     err.text[0] ? err.text : strerror(-r));
-}
-
-#define BAR 30		       /* characters of the bar */
-#define BAR_NS (100 * 1000000) /* between two drawings */
-
-/* What the bar needs to know between two calls. */
-static struct {
-	int64_t began_ns, drawn_ns;
-	bool drawn;
-} bar;
-
-static void draw_bar(void *arg, const char *name, uint64_t done, uint64_t total)
-{
-	int64_t now = ckpt_ctx_now(arg);
-	char size[32], rate[32], eta[32] = "?";
-	double seconds, speed;
-	int filled;
-
-	if (now - bar.drawn_ns < BAR_NS || total == 0)
-		return;
-	if (!bar.drawn)
-		bar.began_ns = now;
-	seconds = (double)(now - bar.began_ns) / 1e9;
-	speed = seconds > 0 ? (double)done / seconds : 0;
-	filled = (int)((double)BAR * (double)done / (double)total);
-	if (speed > 0)
-		ckpt_text_age(eta, sizeof(eta), (int64_t)((double)(total - done) / speed));
-	fprintf(stderr, "\r%.24s [%.*s%*s] %3d%% of %s, %s/s, ETA %s \033[K", name, filled,
-		"##############################", BAR - filled, "",
-		(int)(100.0 * (double)done / (double)total),
-		ckpt_text_size(size, sizeof(size), total),
-		ckpt_text_size(rate, sizeof(rate), (uint64_t)speed), eta);
-	bar.drawn_ns = now;
-	bar.drawn = true;
-}
-
-void ckpt_cli_progress(struct ckpt_ctx *ctx)
-{
-	if (!isatty(STDERR_FILENO))
-		return;
-	bar.began_ns = bar.drawn_ns = ckpt_ctx_now(ctx);
-	ctx->progress = draw_bar;
-	ctx->progress_arg = ctx;
-}
-
-void ckpt_cli_progress_end(struct ckpt_ctx *ctx)
-{
-	if (ctx->progress && bar.drawn)
-		fprintf(stderr, "\r\033[K");
-	bar.drawn = false;
+		ckpt_fail(err, r, "%s: no such checkpoint", CKPT_QUOTE(path));
+	else if (!err->text[0])
+		ckpt_fail(err, r, "%s: %s", CKPT_QUOTE(path), strerror(-r));
+	return r == -ENOENT ? CKPT_EXIT_NO : CKPT_EXIT_UNKNOWN;
 }

@@ -36,6 +36,12 @@ int ckpt_cli_decision_exit(const struct ckpt_decision *d);
 /* Prints @value and deletes it. Returns false without memory. */
 bool ckpt_cli_print_json(cJSON *value);
 
+/* Prints the answers about paths and deletes @array: one gives one object, several an array. */
+bool ckpt_cli_print_answers(cJSON *array);
+
+/* Prints a line of data to stdout: control characters cleaned, newline added. */
+void ckpt_cli_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
 /* Prints "ckptctl: ..." to stderr and returns @code. */
 int ckpt_cli_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -49,11 +55,10 @@ void ckpt_cli_progress(struct ckpt_ctx *ctx);
 void ckpt_cli_progress_end(struct ckpt_ctx *ctx);
 
 /*
- * Finds the set that @path names, alone in @cat. 0 with *@ret; prints what is wrong and returns an
- * exit code otherwise.
+ * Finds the set that @path names, alone in @cat. 0 with *@ret, or an exit code with *@err.
  */
 int ckpt_cli_find(struct ckpt_ctx *ctx, struct ckpt_catalog *cat, const char *path,
-		  struct ckpt_set **ret);
+		  struct ckpt_set **ret, struct ckpt_error *err);
 
 /* Parses "structure" or "full". */
 bool ckpt_cli_level(const char *text, enum ckpt_level *ret);

@@ -3,6 +3,7 @@
  * ckptctl epoch-info [show|repair]: what epoch_info.json says beside what the checkpoints hold, and
  * making it agree.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,19 +43,26 @@ static const struct argp argp = {
 	"[show|repair]",
 	"Shows epoch_info.json of the run directory beside the newest valid checkpoint; repair "
 	"makes it "
-	"agree with that checkpoint (the former content is kept in .ckpt-resume/).\v"
-	"Exit: 0 they agree (now), 1 they do not, or there is no such file.",
+	"agree with that checkpoint (the former content is kept: in .ckpt-resume/, a torn file "
+	"beside it).\v"
+	"Exit: 0 they agree (now), 1 they do not, or there is no such file, 3 could not find out.",
 	children,
 	NULL,
 	NULL
 };
 
+/* 0, ABSENT, TORN or an errno; says what is wrong. */
 static int load(struct ckpt_ctx *ctx, const char *dir, struct ckpt_epoch_info *info)
 {
-	_cleanup_close_ int dirfd = ckpt_dir_open(AT_FDCWD, dir, NULL);
 	struct ckpt_error err = { 0 };
-	int r = dirfd < 0 ? CKPT_EPOCH_INFO_ABSENT : ckpt_epoch_info_load(ctx, dirfd, info, &err);
+	_cleanup_close_ int dirfd = ckpt_dir_open(AT_FDCWD, dir, &err);
+	int r = dirfd;
 
+	*info = (struct ckpt_epoch_info) { 0 };
+	if (dirfd == -ENOENT)
+		return CKPT_EPOCH_INFO_ABSENT;
+	if (dirfd >= 0)
+		r = ckpt_epoch_info_load(ctx, dirfd, info, &err);
 	if (r == CKPT_EPOCH_INFO_TORN || r < 0)
 		ckpt_cli_fail(0, "%s", err.text);
 	return r;
@@ -66,36 +74,42 @@ static bool agree(const struct ckpt_epoch_info *info, const struct ckpt_resoluti
 	       info->last_completed_epoch == res->epochs.completed;
 }
 
-static void show(const struct epoch_info *e, const struct ckpt_epoch_info *info,
-		 const struct ckpt_resolution *res)
+static void show_json(const struct ckpt_epoch_info *info, const struct ckpt_resolution *res)
 {
 	const struct ckpt_decision *d = &res->decision;
-	cJSON *o;
+	cJSON *o = cJSON_CreateObject();
 
-	if (e->cli.json) {
-		o = cJSON_CreateObject();
-		if (info->has_last)
-			cJSON_AddNumberToObject(o, "last_completed_epoch",
-						(double)info->last_completed_epoch);
-		else
-			cJSON_AddNullToObject(o, "last_completed_epoch");
-		cJSON_AddStringToObject(o, "checkpoint", d->path);
-		cJSON_AddStringToObject(o, "checkpoint_epoch", d->resume_epoch);
-		cJSON_AddBoolToObject(o, "agree", agree(info, res));
-		ckpt_cli_print_json(o);
-		return;
-	}
 	if (info->has_last)
-		printf("epoch_info.json   last_completed_epoch %lld%s%s\n",
-		       (long long)info->last_completed_epoch, info->recorded_by[0] ? ", by " : "",
-		       info->recorded_by);
+		cJSON_AddNumberToObject(o, "last_completed_epoch",
+					(double)info->last_completed_epoch);
 	else
-		printf("epoch_info.json   absent or without last_completed_epoch\n");
-	printf("newest valid      %s, last completed epoch %s\n", d->tag[0] ? d->tag : "none",
-	       d->resume_epoch[0] ? d->resume_epoch : "unknown");
+		cJSON_AddNullToObject(o, "last_completed_epoch");
+	cJSON_AddStringToObject(o, "checkpoint", d->path);
+	if (res->chosen && res->epochs.has_completed)
+		cJSON_AddNumberToObject(o, "checkpoint_epoch", (double)res->epochs.completed);
+	else
+		cJSON_AddNullToObject(o, "checkpoint_epoch");
+	cJSON_AddBoolToObject(o, "agree", agree(info, res));
+	ckpt_cli_print_json(o);
 }
 
-static int repair(struct ckpt_ctx *ctx, struct ckpt_resolution *res, bool absent)
+static void show(const struct ckpt_epoch_info *info, const struct ckpt_resolution *res)
+{
+	const struct ckpt_decision *d = &res->decision;
+
+	if (info->has_last)
+		ckpt_cli_say("epoch_info.json   last_completed_epoch %lld%s%s",
+			     (long long)info->last_completed_epoch,
+			     info->recorded_by[0] ? ", by " : "", info->recorded_by);
+	else
+		ckpt_cli_say("epoch_info.json   absent or without last_completed_epoch");
+	ckpt_cli_say("newest valid      %s, last completed epoch %s", d->tag[0] ? d->tag : "none",
+		     d->resume_epoch[0] ? d->resume_epoch : "unknown");
+}
+
+/* Makes the file agree. @found: what load() said of it. 0 or an exit code with the reason printed.
+ */
+static int repair(struct ckpt_ctx *ctx, struct ckpt_resolution *res, int found)
 {
 	struct ckpt_epoch_record record = {
 		.has_last = res->epochs.has_completed,
@@ -116,37 +130,50 @@ static int repair(struct ckpt_ctx *ctx, struct ckpt_resolution *res, bool absent
 	statefd = dirfd < 0 ? dirfd : ckpt_state_make(dirfd, &err);
 	if (statefd < 0)
 		return ckpt_cli_fail(CKPT_EXIT_UNKNOWN, "%s", err.text);
-	r = absent ? ckpt_epoch_info_write(ctx, dirfd, &record, &err)
-		   : ckpt_epoch_info_align(ctx, dirfd, statefd, &record, &err);
-	if (r < 0)
-		return ckpt_cli_fail(CKPT_EXIT_UNKNOWN, "%s", err.text);
-	printf("epoch_info.json   last_completed_epoch %lld\n",
-	       (long long)record.last_completed_epoch);
-	return CKPT_EXIT_YES;
+	r = found == 0 ? ckpt_epoch_info_align(ctx, dirfd, statefd, &record, &err)
+		       : ckpt_epoch_info_write(ctx, dirfd, &record, &err);
+	return r < 0 ? ckpt_cli_fail(CKPT_EXIT_UNKNOWN, "%s", err.text) : 0;
+}
+
+/* Shows what is there, after the repair where one is asked for. */
+static int show_or_repair(struct ckpt_ctx *ctx, const struct epoch_info *e,
+			  struct ckpt_resolution *res)
+{
+	const char *dir = res->chosen ? res->chosen->dir : res->run_dirs[0];
+	struct ckpt_epoch_info info;
+	int found = load(ctx, dir, &info), r = 0;
+
+	if (e->repair && found >= 0 && !agree(&info, res)) {
+		r = repair(ctx, res, found);
+		found = r == 0 ? load(ctx, dir, &info) : found;
+	}
+	if (r != 0)
+		return r;
+	if (e->cli.json)
+		show_json(&info, res);
+	else
+		show(&info, res);
+	if (found < 0)
+		return CKPT_EXIT_UNKNOWN;
+	return agree(&info, res) ? CKPT_EXIT_YES : CKPT_EXIT_NO;
 }
 
 int ckpt_cmd_epoch_info(int argc, char **argv)
 {
 	_cleanup_resolution_ struct ckpt_resolution res = { 0 };
-	struct ckpt_epoch_info info = { 0 };
 	static struct epoch_info e;
 	struct ckpt_ctx ctx = { 0 };
-	const char *dir;
 	int r;
 
 	ckpt_cli_request_init(&e.cli);
 	if (argp_parse(&argp, argc, argv, 0, NULL, &e) != 0 || !ckpt_cli_request_ready(&e.cli))
 		return CKPT_EXIT_USAGE;
+	ckpt_cli_progress(&ctx);
 	r = ckpt_resolve(&ctx, &e.cli.req, &res, &e.cli.err);
+	ckpt_cli_progress_end(&ctx);
 	if (r < 0)
 		return ckpt_cli_fail(CKPT_EXIT_UNKNOWN, "%s", e.cli.err.text);
-	dir = res.chosen ? res.chosen->dir : res.run_dirs[0];
-	r = load(&ctx, dir, &info);
-	if (e.repair)
-		return agree(&info, &res) ? CKPT_EXIT_YES
-					  : repair(&ctx, &res, r == CKPT_EPOCH_INFO_ABSENT);
-	show(&e, &info, &res);
-	if (r < 0)
-		return CKPT_EXIT_UNKNOWN;
-	return agree(&info, &res) ? CKPT_EXIT_YES : CKPT_EXIT_NO;
+	if (res.decision.refusal == CKPT_REFUSE_UNKNOWN)
+		return ckpt_cli_fail(CKPT_EXIT_UNKNOWN, "%s", res.decision.line);
+	return show_or_repair(&ctx, &e, &res);
 }

@@ -49,13 +49,20 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp argp = {
-	options, parse, "PATH", "Tells all that is known of one checkpoint.", NULL, NULL, NULL
+	options,
+	parse,
+	"PATH",
+	"Tells all that is known of one checkpoint: a file, a directory, a bundle's prefix.\v"
+	"Exit: 0 it is valid, 1 it is not, 3 could not find out.",
+	NULL,
+	NULL,
+	NULL
 };
 
 static void print_line(const char *label, const char *text)
 {
 	if (text && *text)
-		printf("%-11s %s\n", label, text);
+		ckpt_cli_say("%-11s %s", label, text);
 }
 
 static void print_keys(const struct ckpt_report *report)
@@ -99,7 +106,7 @@ static void print_time(const struct ckpt_report *report)
 
 static void print_info(const struct ckpt_set *set, const struct ckpt_report *report)
 {
-	char line[768], size[32];
+	char line[CKPT_PATH_MAX + 256], size[32];
 
 	snprintf(line, sizeof(line), "%s/%s", set->dir, set->name);
 	print_line("Path", line);
@@ -118,8 +125,9 @@ static void print_info(const struct ckpt_set *set, const struct ckpt_report *rep
 	}
 	print_keys(report);
 	if (report->verdict.status == CKPT_VALID && report->verdict.problem.code)
-		printf("%-11s %s: %s\n", "Remark", ckpt_problem_name(report->verdict.problem.code),
-		       report->verdict.problem.detail);
+		ckpt_cli_say("%-11s %s: %s", "Remark",
+			     ckpt_problem_name(report->verdict.problem.code),
+			     report->verdict.problem.detail);
 }
 
 int ckpt_cmd_info(int argc, char **argv)
@@ -129,13 +137,14 @@ int ckpt_cmd_info(int argc, char **argv)
 	const struct ckpt_report *report;
 	struct ckpt_set *set = NULL;
 	struct ckpt_ctx ctx = { 0 };
+	struct ckpt_error err;
 	int r;
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, &info) != 0)
 		return CKPT_EXIT_USAGE;
-	r = ckpt_cli_find(&ctx, &cat, info.path, &set);
+	r = ckpt_cli_find(&ctx, &cat, info.path, &set, &err);
 	if (r != 0)
-		return r;
+		return ckpt_cli_fail(r, "%s", err.text);
 	ckpt_cli_progress(&ctx);
 	report = ckpt_set_verify(&ctx, set, info.level);
 	ckpt_cli_progress_end(&ctx);

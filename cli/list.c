@@ -7,33 +7,33 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/common.h"
-#include "cli/table.h"
+#include "cli/list_columns.h"
+#include "core/base/json.h"
 #include "core/base/text.h"
-#include "core/catalog/order.h"
 #include "core/integrity/verify.h"
 
 #define VERIFY_NS                                                                                  \
 	(20 * 1000000000LL) /* after which rows stay unverified: a list is no validation */
 
 struct list {
-	bool json, all_runs, long_label, verify, full;
+	bool json, all_runs, verify, full;
 	struct ckpt_table table;
 	char **dirs;
 	int n_dirs;
+	size_t shown, unverified;
 };
 
 static const struct argp_option options[] = {
 	{ "all-runs", 'a', NULL, 0, "every run folder, not the newest alone", 0 },
-	{ "long", 'L', NULL, 0, "labels as training UIs show them", 0 },
+	{ "long", 'L', NULL, 0, "labels as training UIs show them: -o label,name,verdict", 0 },
 	{ "level", 'l', "none|structure|full", 0, "how far to check (default structure)", 0 },
 	{ "noheader", 'h', NULL, 0, "no header line", 0 },
-	{ "format", 'o', "COLUMN[,...]", 0,
-	  "columns: name,role,epoch,step,loss,size,age,verdict,evidence,format,problem,dir", 0 },
-	{ "parsable", 'p', NULL, 0, "'|' between cells, no alignment", 0 },
+	{ "format", 'o', "COLUMN[,...]", 0, "which columns (below)", 0 },
+	{ "parsable", 'p', NULL, 0,
+	  "'|' between cells, no alignment; a '|' or control character in a name as \\xNN", 0 },
 	{ "json", 'j', NULL, 0, "answer as JSON", 0 },
 	{ 0 },
 };
@@ -57,7 +57,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		list->all_runs = true;
 		return 0;
 	case 'L':
-		list->long_label = true;
+		list->table.style.columns = "label,name,verdict";
 		return 0;
 	case 'l':
 		set_level(list, arg, state);
@@ -82,264 +82,200 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
+/* Completes --help: the columns from their table. */
+static char *help_filter(int key, const char *text, void *input)
+{
+	struct ckpt_str help = { 0 };
+
+	(void)input;
+	if (key != ARGP_KEY_HELP_POST_DOC)
+		return (char *)text;
+	ckpt_str_add(&help, "%s\n\nColumns:\n", text);
+	for (const struct ckpt_column *c = ckpt_list_columns; c->name; c++)
+		ckpt_str_add(&help, "  %-9s %s\n", c->name, c->help);
+	return help.s;
+}
+
 static const struct argp argp = {
 	options,
 	parse,
 	"[DIR...]",
 	"Lists the checkpoints of run directories (default: checkpoints, else the "
-	"current directory) with what they hold and whether they are whole.",
+	"current directory) with what they hold and whether they are whole.\v"
+	"Exit: 0 listed, 1 no checkpoints there, 3 could not find out.",
 	NULL,
-	NULL,
+	help_filter,
 	NULL
 };
 
-enum column { NAME, ROLE, EPOCH, STEP, LOSS, SIZE, AGE, VERDICT, EVIDENCE, FORMAT, PROBLEM, DIR_ };
-
-static const struct ckpt_column columns[] = {
-	[NAME] = { "NAME", false, NULL },
-	[ROLE] = { "ROLE", false, NULL },
-	[EPOCH] = { "EPOCH", true, NULL },
-	[STEP] = { "STEP", true, NULL },
-	[LOSS] = { "LOSS", true, NULL },
-	[SIZE] = { "SIZE", true, NULL },
-	[AGE] = { "AGE", true, NULL },
-	[VERDICT] = { "VERDICT", false, NULL },
-	[EVIDENCE] = { "EVIDENCE", false, NULL },
-	[FORMAT] = { "FORMAT", false, NULL },
-	[PROBLEM] = { "PROBLEM", false, NULL },
-	[DIR_] = { "DIR", false, NULL },
-	{ NULL, false, NULL },
-};
-
-static const char *cell_position(const struct ckpt_set *set, int column, char *buf, size_t size)
+/* Scans one directory. 0 or an exit code, with what is wrong printed. */
+static int scan_one(struct list *list, struct ckpt_ctx *ctx, struct ckpt_catalog *cat, int index)
 {
-	struct ckpt_position p = ckpt_order_position(set);
+	struct ckpt_catalog_options none = { 0 };
+	const char *path = list->dirs[index];
+	struct ckpt_error err = { 0 };
+	char dir[CKPT_PATH_MAX];
+	int r = ckpt_cli_absolute(path, dir) ? 0 : -ENAMETOOLONG;
 
-	if (column == EPOCH)
-		return p.has_epoch ? ckpt_text_number(buf, size, p.epoch) : NULL;
-	if (column == STEP && p.has_step)
-		snprintf(buf, size, "%lld", (long long)p.step);
-	else if (column == LOSS && p.has_loss)
-		snprintf(buf, size, "%.4f", p.loss);
-	else
-		return NULL;
-	return buf;
+	if (r == 0)
+		r = ckpt_catalog_scan(ctx, cat, dir, index, &none, &err);
+	if (r == -ENOENT)
+		return ckpt_cli_fail(CKPT_EXIT_NO, "%s: no such directory", CKPT_QUOTE(path));
+	if (r < 0)
+		return ckpt_cli_fail(CKPT_EXIT_UNKNOWN, "%s: %s", CKPT_QUOTE(path),
+				     err.text[0] ? err.text : strerror(-r));
+	return 0;
 }
 
-static const char *cell_file(const struct ckpt_set *set, int column, char *buf, size_t size)
-{
-	struct ckpt_identity id;
-	uint64_t bytes;
-
-	if (column == SIZE)
-		return ckpt_set_size(set, &bytes) == 0 ? ckpt_text_size(buf, size, bytes) : NULL;
-	if (ckpt_set_identity(set, &id) < 0)
-		return NULL;
-	return ckpt_text_age(buf, size, (int64_t)time(NULL) - id.mtime_ns / 1000000000);
-}
-
-static const char *cell_verdict(const struct ckpt_report *report, int column,
-				const char **ret_color)
-{
-	if (!report)
-		return NULL;
-	switch (column) {
-	case VERDICT:
-		*ret_color = report->verdict.status == CKPT_VALID	 ? "green"
-			     : report->verdict.status == CKPT_UNREADABLE ? "yellow"
-									 : "red";
-		return ckpt_status_name(report->verdict.status);
-	case EVIDENCE:
-		return report->verdict.status == CKPT_VALID
-			       ? ckpt_evidence_name(report->verdict.evidence)
-			       : NULL;
-	case FORMAT:
-		return report->format ? report->format->name : NULL;
-	default:
-		return report->verdict.problem.code
-			       ? ckpt_problem_name(report->verdict.problem.code)
-			       : NULL;
-	}
-}
-
-static const char *cell(const void *row, int column, char *buf, size_t size, const char **ret_color)
-{
-	const struct ckpt_set *set = row;
-
-	switch (column) {
-	case NAME:
-		return set->name;
-	case ROLE:
-		return ckpt_role_name(set->role);
-	case DIR_:
-		return set->dir;
-	case EPOCH:
-	case STEP:
-	case LOSS:
-		return cell_position(set, column, buf, size);
-	case SIZE:
-	case AGE:
-		return cell_file(set, column, buf, size);
-	}
-	return cell_verdict(set->report, column, ret_color);
-}
-
-/* "BEST | Epoch 2 | Step 1000 | (Loss: 0.3542) | [487.3 MB]" */
-static void print_label(const struct ckpt_set *set)
-{
-	struct ckpt_position p = ckpt_order_position(set);
-	char number[32], size[32];
-	uint64_t bytes = 0;
-
-	if (set->role == CKPT_ROLE_BEST)
-		printf("BEST | ");
-	else if (set->role == CKPT_ROLE_LAST)
-		printf("LAST | ");
-	if (p.has_epoch)
-		printf("Epoch %s | ", ckpt_text_number(number, sizeof(number), p.epoch));
-	if (p.has_step)
-		printf("Step %lld | ", (long long)p.step);
-	if (p.has_loss)
-		printf("(Loss: %.4f) | ", p.loss);
-	ckpt_set_size(set, &bytes);
-	printf("[%s] | %s", ckpt_text_size(size, sizeof(size), bytes), set->name);
-	if (set->report && set->report->verdict.status != CKPT_VALID)
-		printf(" | %s", ckpt_status_name(set->report->verdict.status));
-	putchar('\n');
-}
-
+/* Scans all that were named; one that fails does not hide the others. The worst exit code. */
 static int scan(struct list *list, struct ckpt_ctx *ctx, struct ckpt_catalog *cat)
 {
 	static char fallback[] = ".", usual[] = "checkpoints";
-	char *one[1] = { access(usual, F_OK) == 0 ? usual : fallback };
-	struct ckpt_catalog_options none = { 0 };
-	struct ckpt_error err = { 0 };
-	char dir[CKPT_PATH_MAX];
+	static char *one[1];
+	int code = 0;
 
+	one[0] = access(usual, F_OK) == 0 ? usual : fallback;
 	if (list->n_dirs == 0) {
 		list->dirs = one;
 		list->n_dirs = 1;
 	}
 	for (int i = 0; i < list->n_dirs; i++) {
-		int r = ckpt_cli_absolute(list->dirs[i], dir) ? 0 : -ENAMETOOLONG;
+		int r = scan_one(list, ctx, cat, i);
 
-		if (r == 0)
-			r = ckpt_catalog_scan(ctx, cat, dir, i, &none, &err);
-		if (r == -ENOENT)
-			return ckpt_cli_fail(CKPT_EXIT_NO, "%s: no such directory",
-					     CKPT_QUOTE(list->dirs[i]));
-		if (r < 0)
-			return ckpt_cli_fail(CKPT_EXIT_UNKNOWN, "%s: %s", CKPT_QUOTE(list->dirs[i]),
-					     err.text[0] ? err.text : strerror(-r));
+		code = r > code ? r : code;
 	}
+	return code;
+}
+
+/* Whether @set's run folder is the newest of the directory it was found under. */
+static bool in_newest_run(const struct ckpt_catalog *cat, const struct ckpt_set *set)
+{
+	for (int run = 0; run < set->run; run++)
+		if (cat->runs[run].request == cat->runs[set->run].request)
+			return false;
+	return true;
+}
+
+/* Prints an element of the JSON array as it comes, so that a long list needs no memory. */
+static int print_element(const struct ckpt_set *set, bool first)
+{
+	_cleanup_json_ cJSON *o = ckpt_set_json(set);
+	char *text = o ? cJSON_Print(o) : NULL;
+
+	if (!text)
+		return -ENOMEM;
+	printf("%s%s", first ? "[" : ", ", text);
+	cJSON_free(text);
 	return 0;
 }
 
-static bool is_shown(const struct list *list, const struct ckpt_set *set)
+/* Verifies @set, puts it into the answer, and lets the report go: a long list has many. */
+static int add_row(struct list *list, struct ckpt_ctx *ctx, struct ckpt_set *set)
 {
-	return list->all_runs || set->run <= 0 || list->n_dirs > 1;
+	int r;
+
+	if (list->verify && ckpt_ctx_expired(ctx) == 0)
+		ckpt_set_verify(ctx, set, list->full ? CKPT_LEVEL_FULL : CKPT_LEVEL_STRUCTURE);
+	else
+		list->unverified += list->verify;
+	ckpt_cli_progress_end(ctx);
+	r = list->json ? print_element(set, list->shown == 0) : ckpt_table_add(&list->table, set);
+	free(set->report);
+	set->report = NULL;
+	list->shown++;
+	return r;
 }
 
-/* Verifies, in the catalog's order (newest name of each series first). Returns how many are shown in @rows. */
-static size_t gather(struct list *list, struct ckpt_ctx *ctx, struct ckpt_catalog *cat,
-		     struct ckpt_set **rows)
+/* In the catalog's order: newest run first, newest name of each series first. */
+static int add_rows(struct list *list, struct ckpt_ctx *ctx, struct ckpt_catalog *cat)
 {
-	size_t n = 0, unverified = 0;
+	int r = 0;
 
-	for (size_t i = 0; i < cat->n_sets; i++) {
+	for (size_t i = 0; i < cat->n_sets && r == 0; i++) {
 		struct ckpt_set *set = &cat->sets[i];
 
-		if (!is_shown(list, set))
-			continue;
-		rows[n++] = set;
-		if (list->verify && ckpt_ctx_expired(ctx) == 0)
-			ckpt_set_verify(ctx, set,
-					list->full ? CKPT_LEVEL_FULL : CKPT_LEVEL_STRUCTURE);
-		else
-			unverified += list->verify;
+		if (list->all_runs || in_newest_run(cat, set))
+			r = add_row(list, ctx, set);
 	}
-	if (unverified)
+	return r;
+}
+
+/* What the rows do not show. True if something could not be looked into. */
+static bool say_rest(const struct list *list, const struct ckpt_catalog *cat)
+{
+	bool closed = false;
+
+	if (list->unverified)
 		ckpt_cli_fail(0,
 			      "time is up: %zu checkpoints are listed without a verdict (`ckptctl "
 			      "validate` takes all the time it needs)",
-			      unverified);
-	return n;
-}
-
-static int print_rows(struct list *list, struct ckpt_set **rows, size_t n)
-{
-	cJSON *array;
-	int r = 0;
-
-	if (list->json) {
-		array = cJSON_CreateArray();
-		for (size_t i = 0; i < n; i++)
-			cJSON_AddItemToArray(array, ckpt_set_json(rows[i]));
-		return ckpt_cli_print_json(array) ? 0 : CKPT_EXIT_UNKNOWN;
-	}
-	if (list->long_label) {
-		for (size_t i = 0; i < n; i++)
-			print_label(rows[i]);
-		return 0;
-	}
-	r = ckpt_table_begin(&list->table);
-	for (size_t i = 0; i < n && r == 0; i++)
-		r = ckpt_table_add(&list->table, rows[i]);
-	if (r == 0)
-		ckpt_table_end(&list->table);
-	return r < 0 ? CKPT_EXIT_UNKNOWN : r;
-}
-
-static void say_rest(const struct list *list, const struct ckpt_catalog *cat, size_t shown)
-{
-	if (cat->n_sets > shown && !list->json)
-		ckpt_cli_fail(0, "%zu more in older run folders (--all-runs)", cat->n_sets - shown);
-	for (size_t i = 0; i < ckpt_catalog_skipped(cat) && !list->json; i++)
+			      list->unverified);
+	if (cat->n_sets > list->shown)
+		ckpt_cli_fail(0, "%zu more in older run folders (--all-runs)",
+			      cat->n_sets - list->shown);
+	for (size_t i = 0; i < ckpt_catalog_skipped(cat); i++) {
 		ckpt_cli_fail(0, "skipped %s: %s", CKPT_QUOTE(cat->skipped[i].name),
 			      cat->skipped[i].why);
+		closed |= cat->skipped[i].code == CKPT_PROBLEM_IO;
+	}
+	return closed;
 }
 
-static int say_empty(const struct list *list, const struct ckpt_catalog *cat)
+/* @code: how the scan of the directories ended. */
+static int say_empty(const struct list *list, const struct ckpt_catalog *cat, int code)
 {
 	if (list->json)
 		puts("[]");
-	say_rest(list, cat, 0);
+	if (say_rest(list, cat))
+		code = CKPT_EXIT_UNKNOWN;
+	if (code != 0)
+		return code;
 	return ckpt_cli_fail(
 		CKPT_EXIT_NO,
 		"no checkpoints in %s. Save one there (names such as ckpt-3.pt are found by "
 		"themselves), or name another directory: `ckptctl list DIR`; `sbatch "
 		"--ckpt-dir=DIR --ckpt-glob=PATTERN` tells a job where and what",
-		list->dirs[0]);
+		CKPT_QUOTE(list->dirs[0]));
+}
+
+static int list_all(struct list *list, struct ckpt_ctx *ctx, struct ckpt_catalog *cat)
+{
+	int code = scan(list, ctx, cat), r;
+
+	if (cat->n_sets == 0)
+		return say_empty(list, cat, code);
+	r = add_rows(list, ctx, cat);
+	if (r < 0)
+		return ckpt_cli_fail(CKPT_EXIT_UNKNOWN, "%s", strerror(-r));
+	if (list->json)
+		puts("]");
+	else
+		ckpt_table_print(&list->table);
+	say_rest(list, cat);
+	return code;
 }
 
 int ckpt_cmd_list(int argc, char **argv)
 {
 	struct list list = {
 		.verify = true,
-		.table = { .columns = columns,
-			   .cell = cell,
+		.table = { .columns = ckpt_list_columns,
+			   .cell = ckpt_list_cell,
 			   .style.columns =
 				   "name,role,epoch,step,loss,size,age,verdict,evidence" }
 	};
 	_cleanup_catalog_ struct ckpt_catalog cat = { 0 };
-	_cleanup_free_ struct ckpt_set **rows = NULL;
 	struct ckpt_ctx ctx = { 0 };
-	size_t n;
 	int r;
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, &list) != 0)
 		return CKPT_EXIT_USAGE;
-	ctx.deadline_ns = list.full ? 0 : ckpt_ctx_now(&ctx) + VERIFY_NS;
-	r = scan(&list, &ctx, &cat);
-	if (r != 0)
-		return r;
-	if (cat.n_sets == 0)
-		return say_empty(&list, &cat);
-	rows = calloc(cat.n_sets, sizeof(struct ckpt_set *));
-	if (!rows)
-		return CKPT_EXIT_UNKNOWN;
-	n = gather(&list, &ctx, &cat, rows);
-	r = print_rows(&list, rows, n);
-	say_rest(&list, &cat, n);
-	return r;
+	r = ckpt_table_begin(&list.table);
+	if (r == 0) {
+		ctx.deadline_ns = list.full ? 0 : ckpt_ctx_now(&ctx) + VERIFY_NS;
+		ckpt_cli_progress(&ctx);
+		r = list_all(&list, &ctx, &cat);
+	}
+	ckpt_table_done(&list.table);
+	return r < 0 ? ckpt_cli_fail(CKPT_EXIT_UNKNOWN, "%s", strerror(-r)) : r;
 }

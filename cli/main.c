@@ -39,32 +39,54 @@ static const struct ckpt_command *find_command(const char *name)
 	return NULL;
 }
 
+/* A full disk behind stdout shows only when the last of it is written. */
+static int finish(int code)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return code;
+	perror("ckptctl: stdout");
+	return CKPT_EXIT_UNKNOWN;
+}
+
+static bool is_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0;
+}
+
+static int run_command(int argc, char **argv)
+{
+	static char help[] = "--help", name[64];
+	bool helped = argc == 3 && is_help(argv[1]);
+	const char *word = argv[helped ? 2 : 1];
+	const struct ckpt_command *command = find_command(word);
+
+	if (!command) {
+		fprintf(stderr, "ckptctl: there is no command %s; `ckptctl --help` lists them\n",
+			CKPT_QUOTE(word));
+		return CKPT_EXIT_USAGE;
+	}
+	if (helped)
+		argv[2] = help;
+	snprintf(name, sizeof(name), "ckptctl %s", command->name);
+	argv[1] = name;
+	return finish(command->run(argc - 1, argv + 1));
+}
+
 int main(int argc, char **argv)
 {
-	const struct ckpt_command *command;
-	char name[64];
-
 	setlocale(LC_CTYPE, "");
 	argp_err_exit_status = CKPT_EXIT_USAGE;
 	if (argc < 2) {
 		print_help(stderr);
 		return CKPT_EXIT_USAGE;
 	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+	if (argc == 2 && is_help(argv[1])) {
 		print_help(stdout);
-		return CKPT_EXIT_YES;
+		return finish(CKPT_EXIT_YES);
 	}
 	if (strcmp(argv[1], "--version") == 0) {
 		printf("ckptctl " CKPT_VERSION "\n");
-		return CKPT_EXIT_YES;
+		return finish(CKPT_EXIT_YES);
 	}
-	command = find_command(argv[1]);
-	if (!command) {
-		fprintf(stderr, "ckptctl: there is no command '%s'; `ckptctl --help` lists them\n",
-			argv[1]);
-		return CKPT_EXIT_USAGE;
-	}
-	snprintf(name, sizeof(name), "ckptctl %s", command->name);
-	argv[1] = name;
-	return command->run(argc - 1, argv + 1);
+	return run_command(argc, argv);
 }

@@ -11,6 +11,7 @@
 #include "core/integrity/quarantine.h"
 #include "core/integrity/verify.h"
 #include "core/record/state.h"
+#include "core/resolve/trail.h"
 
 struct moving {
 	bool json;
@@ -50,7 +51,8 @@ static const struct argp quarantine_argp = {
 	"Renames proved corrupt checkpoints to NAME.corrupted (a directory moves to "
 	".ckpt-resume/corrupted/). Each is read twice in full first; one that is valid, incomplete "
 	"or "
-	"unreadable stays where it is.\v`ckptctl release PATH` undoes it.",
+	"unreadable stays where it is.\v`ckptctl release PATH` undoes it.\n"
+	"Exit: 0 moved, 1 one stays where it is, 3 could not find out or not do it.",
 	NULL,
 	NULL,
 	NULL
@@ -60,85 +62,118 @@ static const struct argp release_argp = { options,
 					  parse,
 					  "PATH...",
 					  "Brings checkpoints back from quarantine. PATH is the "
-					  "checkpoint's own name, or that of the renamed file.",
+					  "checkpoint's own name, or that of the renamed file.\v"
+					  "Exit: 0 released, 1 nothing of that name is in "
+					  "quarantine or its place is taken, 3 could not do it.",
 					  NULL,
 					  NULL,
 					  NULL };
 
-/* Tells what became of @path, in words or as an element of @array. */
-static void tell(const struct moving *m, cJSON *array, const char *path, const char *what)
+/* What became of one path. */
+struct outcome {
+	const char *done; /* the word when it was done */
+	int code;	  /* 0, or an exit code with the reason in why */
+	struct ckpt_error why;
+};
+
+static int refuse(struct outcome *outcome, int code)
+{
+	outcome->code = code;
+	return code;
+}
+
+/* Tells @outcome in words, or as an element of @array. */
+static void tell(const struct moving *m, cJSON *array, const char *path,
+		 const struct outcome *outcome)
 {
 	cJSON *o;
 
-	if (!m->json) {
-		printf("%s: %s\n", path, what);
+	if (outcome->code != 0)
+		ckpt_cli_fail(0, "%s", outcome->why.text);
+	else if (!m->json)
+		ckpt_cli_say("%s: %s", path, outcome->done);
+	if (!m->json)
 		return;
-	}
 	o = cJSON_CreateObject();
 	cJSON_AddStringToObject(o, "path", path);
-	cJSON_AddStringToObject(o, "result", what);
+	cJSON_AddStringToObject(o, "result",
+				outcome->code == 0		     ? outcome->done
+				: outcome->code == CKPT_EXIT_UNKNOWN ? "unknown"
+								     : "refused");
+	if (outcome->code != 0)
+		cJSON_AddStringToObject(o, "detail", outcome->why.text);
+	else
+		cJSON_AddNullToObject(o, "detail");
 	cJSON_AddItemToArray(array, o);
 }
 
-static int open_state(const char *dir, int *ret_dirfd, struct ckpt_error *err)
+/* A verdict other than corrupt moves nothing, and leaves no trace in the directory. */
+static int refuse_verdict(const char *path, const struct ckpt_report *report,
+			  struct outcome *outcome)
 {
-	*ret_dirfd = ckpt_dir_open(AT_FDCWD, dir, err);
-	return *ret_dirfd < 0 ? *ret_dirfd : ckpt_state_make(*ret_dirfd, err);
+	char words[768];
+
+	ckpt_fail(&outcome->why, 0,
+		  "%s stays where it is: it is %s; only what is proved corrupt is moved",
+		  CKPT_QUOTE(path), ckpt_report_words(words, sizeof(words), report));
+	return refuse(outcome,
+		      report->verdict.status == CKPT_UNREADABLE ? CKPT_EXIT_UNKNOWN : CKPT_EXIT_NO);
 }
 
-static int quarantine_one(const struct moving *m, const char *path, cJSON *array)
+static int quarantine_one(const char *path, struct outcome *outcome)
 {
 	_cleanup_catalog_ struct ckpt_catalog cat = { 0 };
 	_cleanup_close_ int dirfd = -1, statefd = -1;
-	struct ckpt_error err = { 0 };
+	const struct ckpt_report *report;
 	struct ckpt_set *set = NULL;
 	struct ckpt_ctx ctx = { 0 };
-	int r = ckpt_cli_find(&ctx, &cat, path, &set);
+	int r = ckpt_cli_find(&ctx, &cat, path, &set, &outcome->why);
 
+	outcome->done = "in quarantine";
 	if (r != 0)
-		return r;
-	ckpt_set_verify(&ctx, set, CKPT_LEVEL_FULL);
-	statefd = open_state(set->dir, &dirfd, &err);
+		return refuse(outcome, r);
+	ckpt_cli_progress(&ctx);
+	report = ckpt_set_verify(&ctx, set, CKPT_LEVEL_FULL);
+	ckpt_cli_progress_end(&ctx);
+	if (report->verdict.status != CKPT_CORRUPT)
+		return refuse_verdict(path, report, outcome);
+	dirfd = ckpt_dir_open(AT_FDCWD, set->dir, &outcome->why);
+	statefd = dirfd < 0 ? dirfd : ckpt_state_make(dirfd, &outcome->why);
 	if (statefd < 0)
-		return ckpt_cli_fail(CKPT_EXIT_UNKNOWN, "%s: %s", path, err.text);
-	r = ckpt_quarantine(&ctx, dirfd, statefd, set, &err);
-	if (r != 0)
-		return ckpt_cli_fail(r < 0 ? CKPT_EXIT_UNKNOWN : CKPT_EXIT_NO, "%s: %s", path,
-				     err.text);
-	tell(m, array, path, "in quarantine");
-	return 0;
+		return refuse(outcome, CKPT_EXIT_UNKNOWN);
+	r = ckpt_quarantine(&ctx, dirfd, statefd, set, &outcome->why);
+	return refuse(outcome, r < 0 ? CKPT_EXIT_UNKNOWN : r ? CKPT_EXIT_NO : 0);
 }
 
-static int release_one(const struct moving *m, const char *path, cJSON *array)
+static int release_one(const char *path, struct outcome *outcome)
 {
 	_cleanup_close_ int dirfd = -1, statefd = -1;
-	struct ckpt_error err = { 0 };
 	struct ckpt_ctx ctx = { 0 };
 	char dir[CKPT_PATH_MAX];
 	const char *name;
 	char *slash;
 	int r;
 
-	if (!ckpt_cli_absolute(path, dir) || !(slash = strrchr(dir, '/')) || !slash[1])
-		return ckpt_cli_fail(CKPT_EXIT_USAGE, "%s: not a checkpoint's path", path);
+	outcome->done = "released";
+	if (!ckpt_cli_absolute(path, dir) || !(slash = strrchr(dir, '/')) || !slash[1]) {
+		ckpt_fail(&outcome->why, 0, "%s: not a checkpoint's path", CKPT_QUOTE(path));
+		return refuse(outcome, CKPT_EXIT_USAGE);
+	}
 	name = slash + 1;
 	*slash = '\0';
-	statefd = open_state(dir[0] ? dir : "/", &dirfd, &err);
-	if (statefd < 0)
-		return ckpt_cli_fail(CKPT_EXIT_UNKNOWN, "%s: %s", path, err.text);
-	r = ckpt_release(&ctx, dirfd, statefd, name, &err);
-	if (r == CKPT_QUARANTINE_NOTHING)
-		return ckpt_cli_fail(CKPT_EXIT_NO, "%s: nothing of that name is in quarantine",
-				     path);
-	if (r != 0)
-		return ckpt_cli_fail(r == -EEXIST ? CKPT_EXIT_NO : CKPT_EXIT_UNKNOWN, "%s: %s",
-				     path, err.text);
-	tell(m, array, path, "released");
-	return 0;
+	dirfd = ckpt_dir_open(AT_FDCWD, dir[0] ? dir : "/", &outcome->why);
+	statefd = dirfd < 0 ? dirfd : ckpt_state_open(dirfd, &outcome->why);
+	r = statefd < 0 ? statefd : ckpt_release(&ctx, dirfd, statefd, name, &outcome->why);
+	if (r == CKPT_QUARANTINE_NOTHING || statefd == -ENOENT) {
+		ckpt_fail(&outcome->why, 0, "%s: nothing of that name is in quarantine",
+			  CKPT_QUOTE(path));
+		return refuse(outcome, CKPT_EXIT_NO);
+	}
+	return refuse(outcome, r == -EEXIST ? CKPT_EXIT_NO : r < 0 ? CKPT_EXIT_UNKNOWN : 0);
 }
 
 static int each(const struct argp *argp, int argc, char **argv,
-		int (*one)(const struct moving *m, const char *path, cJSON *array))
+		int (*one)(const char *path, struct outcome *outcome))
 {
 	struct moving m = { 0 };
 	cJSON *array;
@@ -148,12 +183,14 @@ static int each(const struct argp *argp, int argc, char **argv,
 		return CKPT_EXIT_USAGE;
 	array = cJSON_CreateArray();
 	for (int i = 0; i < m.n_paths; i++) {
-		int r = one(&m, m.paths[i], array);
+		struct outcome outcome = { 0 };
+		int r = one(m.paths[i], &outcome);
 
+		tell(&m, array, m.paths[i], &outcome);
 		code = r > code ? r : code;
 	}
 	if (m.json)
-		ckpt_cli_print_json(array);
+		ckpt_cli_print_answers(array);
 	else
 		cJSON_Delete(array);
 	return code;

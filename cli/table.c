@@ -11,7 +11,7 @@
 
 #include "cli/common.h"
 
-#define CELL 512
+#define CELL 512 /* a number, a size, a label: names are not copied */
 
 static int find_column(const struct ckpt_table *table, const char *name, size_t len)
 {
@@ -22,26 +22,34 @@ static int find_column(const struct ckpt_table *table, const char *name, size_t 
 	return -1;
 }
 
+static int choose_column(struct ckpt_table *table, const char *name, size_t len)
+{
+	int column = find_column(table, name, len);
+	char word[64];
+
+	if (column < 0 || table->n_shown == CKPT_TABLE_COLUMNS) {
+		snprintf(word, sizeof(word), "%.*s", (int)len, name);
+		return ckpt_cli_fail(CKPT_EXIT_USAGE, "there is no column %s; --help lists them",
+				     CKPT_QUOTE(word));
+	}
+	table->shown[table->n_shown++] = column;
+	return 0;
+}
+
 static int choose_columns(struct ckpt_table *table)
 {
 	const char *p = table->style.columns;
+	int r = 0;
 
 	for (int i = 0; !p && table->columns[i].name; i++)
 		table->shown[table->n_shown++] = i;
-	while (p && *p) {
+	while (p && r == 0) {
 		size_t len = strcspn(p, ",");
-		int column = find_column(table, p, len);
 
-		if (column < 0 || table->n_shown == 32)
-			return ckpt_cli_fail(CKPT_EXIT_USAGE,
-					     "there is no column '%.*s'; --help "
-					     "lists them",
-					     (int)len, p);
-		table->shown[table->n_shown++] = column;
-		p += len;
-		p += *p == ',';
+		r = choose_column(table, p, len);
+		p = p[len] ? p + len + 1 : NULL;
 	}
-	return 0;
+	return r;
 }
 
 int ckpt_table_begin(struct ckpt_table *table)
@@ -54,12 +62,6 @@ int ckpt_table_begin(struct ckpt_table *table)
 	if (!table->scols)
 		return -ENOMEM;
 	scols_table_enable_noheadings(table->scols, table->style.no_header);
-	scols_table_enable_raw(table->scols, false);
-	if (table->style.parsable) {
-		scols_table_enable_maxout(table->scols, false);
-		scols_table_set_column_separator(table->scols, "|");
-		scols_table_enable_minout(table->scols, true);
-	}
 	if (ckpt_cli_colors(stdout))
 		scols_table_enable_colors(table->scols, true);
 	for (int i = 0; i < table->n_shown; i++) {
@@ -91,6 +93,19 @@ int ckpt_table_add(struct ckpt_table *table, const void *row)
 	return 0;
 }
 
+/* A cell for programs: what would end the cell or the line, as \xNN. */
+static void print_cell(const char *text)
+{
+	for (const char *p = text; *p; p++) {
+		unsigned char c = (unsigned char)*p;
+
+		if (c < 0x20 || c == 0x7f || c == '|' || c == '\\')
+			printf("\\x%02x", c);
+		else
+			putchar(c);
+	}
+}
+
 /* libsmartcols pads cells to a width; programs want none. */
 static void print_parsable(struct ckpt_table *table)
 {
@@ -102,20 +117,26 @@ static void print_parsable(struct ckpt_table *table)
 	if (!table->style.no_header)
 		putchar('\n');
 	while (iter && scols_table_next_line(table->scols, iter, &line) == 0) {
-		for (int i = 0; i < table->n_shown; i++)
-			printf("%s%s", i ? "|" : "",
-			       scols_cell_get_data(scols_line_get_cell(line, (size_t)i)));
+		for (int i = 0; i < table->n_shown; i++) {
+			if (i > 0)
+				putchar('|');
+			print_cell(scols_cell_get_data(scols_line_get_cell(line, (size_t)i)));
+		}
 		putchar('\n');
 	}
 	scols_free_iter(iter);
 }
 
-void ckpt_table_end(struct ckpt_table *table)
+void ckpt_table_print(struct ckpt_table *table)
 {
 	if (table->style.parsable)
 		print_parsable(table);
 	else
 		scols_print_table(table->scols);
+}
+
+void ckpt_table_done(struct ckpt_table *table)
+{
 	scols_unref_table(table->scols);
 	table->scols = NULL;
 }

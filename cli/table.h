@@ -8,6 +8,8 @@
 #include <libsmartcols/libsmartcols.h>
 #include <stdbool.h>
 
+#define CKPT_TABLE_COLUMNS 32 /* of one table, repeated ones included */
+
 /* One column a table can have. */
 struct ckpt_column {
 	const char *name;
@@ -30,7 +32,7 @@ struct ckpt_table {
 	ckpt_cell_fn *cell;
 	struct ckpt_table_style style;
 	struct libscols_table *scols; /* made by ckpt_table_begin */
-	int shown[32], n_shown;
+	int shown[CKPT_TABLE_COLUMNS], n_shown;
 };
 
 /* Reads style.columns and makes the table. 0; 2 when a column is unknown (said on stderr); or
@@ -40,7 +42,10 @@ int ckpt_table_begin(struct ckpt_table *table);
 /* Adds a line for @row. 0 or -ENOMEM. */
 int ckpt_table_add(struct ckpt_table *table, const void *row);
 
-/* Prints and frees it. */
-void ckpt_table_end(struct ckpt_table *table);
+/* Prints it. */
+void ckpt_table_print(struct ckpt_table *table);
+
+/* Frees what ckpt_table_begin() made, as far as it came. */
+void ckpt_table_done(struct ckpt_table *table);
 
 #endif

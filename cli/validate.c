@@ -58,16 +58,21 @@ static const struct argp argp = { options,
 				  NULL,
 				  NULL };
 
-static cJSON *missing_json(const char *path, int code)
+/* The verdict on a path that leads to nothing, or not to be followed. */
+static cJSON *unfound_json(const char *path, int code, const struct ckpt_error *err)
 {
-	cJSON *o = cJSON_CreateObject();
+	struct ckpt_report report = { 0 };
+	struct ckpt_problem *problem = &report.verdict.problem;
 
-	cJSON_AddStringToObject(o, "path", path);
-	cJSON_AddStringToObject(
-		o, "verdict",
-		ckpt_status_name(code == CKPT_EXIT_NO ? CKPT_MISSING : CKPT_UNREADABLE));
-	cJSON_AddNullToObject(o, "evidence");
-	return o;
+	report.verdict.status = code == CKPT_EXIT_NO ? CKPT_MISSING : CKPT_UNREADABLE;
+	if (code != CKPT_EXIT_NO) {
+		problem->code = CKPT_PROBLEM_IO;
+		problem->offset = CKPT_NO_OFFSET;
+		snprintf(problem->file, sizeof(problem->file), "%s", path);
+		snprintf(problem->detail, sizeof(problem->detail), "%.*s",
+			 (int)sizeof(problem->detail) - 1, err->text);
+	}
+	return ckpt_path_json(path, &report);
 }
 
 static int validate_one(const struct validate *v, struct ckpt_ctx *ctx, const char *path,
@@ -76,18 +81,19 @@ static int validate_one(const struct validate *v, struct ckpt_ctx *ctx, const ch
 	_cleanup_catalog_ struct ckpt_catalog cat = { 0 };
 	const struct ckpt_report *report;
 	struct ckpt_set *set = NULL;
-	char words[512];
-	int r = ckpt_cli_find(ctx, &cat, path, &set);
+	struct ckpt_error err;
+	char words[768];
+	int r = ckpt_cli_find(ctx, &cat, path, &set, &err);
 
 	if (r != 0) {
-		*ret = missing_json(path, r);
-		return r;
+		*ret = unfound_json(path, r, &err);
+		return v->quiet ? r : ckpt_cli_fail(r, "%s", err.text);
 	}
 	report = ckpt_set_verify(ctx, set, v->level);
 	ckpt_cli_progress_end(ctx);
 	*ret = ckpt_set_json(set);
 	if (!v->json && !v->quiet)
-		printf("%s: %s\n", path, ckpt_report_words(words, sizeof(words), report));
+		ckpt_cli_say("%s: %s", path, ckpt_report_words(words, sizeof(words), report));
 	return ckpt_cli_exit(report->verdict.status);
 }
 
@@ -115,9 +121,7 @@ int ckpt_cmd_validate(int argc, char **argv)
 	}
 	if (!v.json)
 		cJSON_Delete(array);
-	else if (v.n_paths == 1)
-		ckpt_cli_print_json(cJSON_DetachItemFromArray(array, 0)), cJSON_Delete(array);
-	else
-		ckpt_cli_print_json(array);
+	else if (!ckpt_cli_print_answers(array))
+		return ckpt_cli_fail(CKPT_EXIT_UNKNOWN, "out of memory");
 	return code;
 }

@@ -4,6 +4,7 @@
  * run directory), or of the one that would be made now.
  */
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "cli/common.h"
 #include "core/base/json.h"
 #include "core/record/state.h"
+#include "core/resolve/expand.h"
 
 struct why {
 	struct ckpt_cli_request cli; /* first: the child's input */
@@ -50,7 +52,9 @@ static const struct argp argp = { options,
 				  "[DECISION.json]",
 				  "Tells how a decision comes about: every checkpoint looked at, "
 				  "and what was found. Without a "
-				  "file, that of a decision made now.",
+				  "file, that of a decision made now.\v"
+				  "Exit: 0 there is a checkpoint to start from, or the recorded "
+				  "decision was read; 1 there is none; 3 could not find out.",
 				  children,
 				  NULL,
 				  NULL };
@@ -69,43 +73,73 @@ static void print_trail(const cJSON *decision)
 	int64_t unseen = 0;
 	const cJSON *e;
 
-	printf("%s\n", text_of(decision, "line"));
+	ckpt_cli_say("%s", text_of(decision, "line"));
 	cJSON_ArrayForEach (e, trail) {
 		const cJSON *set = cJSON_GetObjectItemCaseSensitive(e, "checkpoint");
 		const char *path = text_of(set, "path"), *slash = strrchr(path, '/');
 
-		printf("  %-13s %-28s %s\n", text_of(e, "fate"), slash ? slash + 1 : path,
-		       text_of(e, "why"));
+		ckpt_cli_say("  %-13s %-28s %s", text_of(e, "fate"), slash ? slash + 1 : path,
+			     text_of(e, "why"));
 	}
 	cJSON_ArrayForEach (e, cJSON_GetObjectItemCaseSensitive(decision, "skipped"))
-		printf("  %-13s %-28s %s\n", "skipped", text_of(e, "name"), text_of(e, "why"));
+		ckpt_cli_say("  %-13s %-28s %s", "skipped", text_of(e, "name"), text_of(e, "why"));
 	if (ckpt_json_int(decision, "not_looked_at", &unseen) && unseen > 0)
-		printf("  %-13s %lld more\n", "not-looked-at", (long long)unseen);
+		ckpt_cli_say("  %-13s %lld more", "not-looked-at", (long long)unseen);
 	if (*text_of(decision, "warning"))
-		printf("  %-13s %s\n", "warning", text_of(decision, "warning"));
+		ckpt_cli_say("  %-13s %s", "warning", text_of(decision, "warning"));
 }
 
-/* Newest decision-*.json of @dir by mtime, as a path relative to the current directory. */
-static bool newest_decision(const char *dir, char *ret, size_t size)
+/* The newest decision-*.json seen so far, by mtime. */
+struct newest {
+	int64_t mtime_ns;
+	char path[2 * CKPT_PATH_MAX];
+	int error; /* a place that could not be looked into; 0 = none */
+};
+
+static void look_for_decision(const char *dir, struct newest *newest)
 {
-	char state[CKPT_PATH_MAX];
+	char state[CKPT_PATH_MAX + 16];
 	_cleanup_closedir_ DIR *d = NULL;
 	struct ckpt_identity id;
-	int64_t newest = INT64_MIN;
 	struct dirent *e;
 
-	if (snprintf(state, sizeof(state), "%s/" CKPT_STATE_DIR, dir) >= (int)sizeof(state))
-		return false;
+	snprintf(state, sizeof(state), "%s/" CKPT_STATE_DIR, dir);
 	d = opendir(state);
+	if (!d && errno != ENOENT)
+		newest->error = errno;
 	while (d && (e = readdir(d))) {
 		if (!ckpt_text_starts(e->d_name, "decision-", NULL) ||
 		    !ckpt_text_ends(e->d_name, ".json") ||
-		    ckpt_identity_at(dirfd(d), e->d_name, false, &id) < 0 || id.mtime_ns <= newest)
+		    ckpt_identity_at(dirfd(d), e->d_name, false, &id) < 0 ||
+		    id.mtime_ns <= newest->mtime_ns)
 			continue;
-		newest = id.mtime_ns;
-		snprintf(ret, size, "%s/%s", state, e->d_name);
+		newest->mtime_ns = id.mtime_ns;
+		snprintf(newest->path, sizeof(newest->path), "%s/%s", state, e->d_name);
 	}
-	return newest != INT64_MIN;
+}
+
+/* Where a run with this request keeps its last decision. 0, or an exit code with what is wrong
+ * printed. */
+static int last_decision(struct why *why, struct newest *newest)
+{
+	char dirs[CKPT_REQUEST_DIRS][CKPT_PATH_MAX];
+	const struct ckpt_request *req = &why->cli.req;
+	int n = 0;
+
+	newest->mtime_ns = INT64_MIN;
+	if (req->state[0])
+		look_for_decision(req->state, newest);
+	else if (ckpt_expand_dirs(req, dirs, &n, &why->cli.err) != 0)
+		return ckpt_cli_fail(CKPT_EXIT_USAGE, "%s", why->cli.err.text);
+	for (int i = 0; i < n; i++)
+		look_for_decision(dirs[i], newest);
+	if (newest->mtime_ns != INT64_MIN)
+		return 0;
+	if (newest->error)
+		return ckpt_cli_fail(CKPT_EXIT_UNKNOWN, "the recorded decisions: %s",
+				     strerror(newest->error));
+	return ckpt_cli_fail(CKPT_EXIT_NO, "no decision is recorded there; without --last "
+					   "`ckptctl why` tells what would be decided now");
 }
 
 static int why_recorded(struct why *why, const char *file)
@@ -117,7 +151,8 @@ static int why_recorded(struct why *why, const char *file)
 
 	if (r != 0)
 		return ckpt_cli_fail(r == -ENOENT ? CKPT_EXIT_NO : CKPT_EXIT_UNKNOWN, "%s: %s",
-				     file, err.text[0] ? err.text : strerror(r < 0 ? -r : EINVAL));
+				     CKPT_QUOTE(file),
+				     err.text[0] ? err.text : strerror(r < 0 ? -r : EINVAL));
 	if (why->cli.json)
 		ckpt_cli_print_json(ckpt_take_ptr(decision));
 	else
@@ -148,7 +183,8 @@ static int why_now(struct why *why)
 int ckpt_cmd_why(int argc, char **argv)
 {
 	static struct why why;
-	char file[2 * CKPT_PATH_MAX];
+	struct newest newest = { 0 };
+	int r;
 
 	ckpt_cli_request_init(&why.cli);
 	if (argp_parse(&argp, argc, argv, 0, NULL, &why) != 0 || !ckpt_cli_request_ready(&why.cli))
@@ -157,10 +193,6 @@ int ckpt_cmd_why(int argc, char **argv)
 		return why_recorded(&why, why.file);
 	if (!why.last)
 		return why_now(&why);
-	if (!newest_decision(why.cli.req.dirs[0] ? why.cli.req.dirs : "checkpoints", file,
-			     sizeof(file)))
-		return ckpt_cli_fail(CKPT_EXIT_NO,
-				     "no decision is recorded there; without --last `ckptctl "
-				     "why` tells what would be decided now");
-	return why_recorded(&why, file);
+	r = last_decision(&why, &newest);
+	return r != 0 ? r : why_recorded(&why, newest.path);
 }

@@ -42,31 +42,33 @@ static void add_problem(cJSON *o, const struct ckpt_problem *problem)
 	add_text(p, "detail", problem->detail);
 }
 
+/* What a check adds; without one the keys are there and null. */
 static void add_report(cJSON *o, const struct ckpt_report *report)
 {
-	const struct ckpt_verdict *v = &report->verdict;
+	static const struct ckpt_verdict none;
+	const struct ckpt_verdict *v = report ? &report->verdict : &none;
 	cJSON *keys = cJSON_AddArrayToObject(o, "keys");
 
-	for (int i = 0; i < report->n_keys; i++)
+	for (int i = 0; report && i < report->n_keys; i++)
 		cJSON_AddItemToArray(keys, cJSON_CreateString(report->keys[i]));
-	add_number(o, "size_bytes", true, (double)v->size_bytes);
-	add_number(o, "bytes_read", true, (double)v->bytes_read);
-	add_number(o, "seconds", true, v->seconds);
+	add_number(o, "size_bytes", report && v->status != CKPT_MISSING, (double)v->size_bytes);
+	add_number(o, "bytes_read", report, (double)v->bytes_read);
+	add_number(o, "seconds", report, v->seconds);
 	add_problem(o, &v->problem);
 	add_text(o, "note", v->note);
-	add_text(o, "framework", report->framework);
+	add_text(o, "framework", report ? report->framework : NULL);
 }
 
-cJSON *ckpt_set_json(const struct ckpt_set *set)
+static cJSON *verdict_json(const char *path, const struct ckpt_set *set,
+			   const struct ckpt_report *report)
 {
-	const struct ckpt_report *report = set->report;
-	struct ckpt_position p = ckpt_order_position(set);
+	struct ckpt_position p = { 0 };
 	cJSON *o = cJSON_CreateObject();
-	char path[CKPT_PATH_MAX + 256];
 
 	if (!o)
 		return NULL;
-	snprintf(path, sizeof(path), "%s/%s", set->dir, set->name);
+	if (set)
+		p = ckpt_order_position(set);
 	add_text(o, "path", path);
 	add_text(o, "verdict", report ? ckpt_status_name(report->verdict.status) : NULL);
 	add_text(o, "evidence",
@@ -74,16 +76,28 @@ cJSON *ckpt_set_json(const struct ckpt_set *set)
 			 ? ckpt_evidence_name(report->verdict.evidence)
 			 : NULL);
 	add_text(o, "format", report && report->format ? report->format->name : NULL);
-	add_text(o, "layout", set->layout);
-	add_text(o, "role", ckpt_role_name(set->role));
+	add_text(o, "layout", set ? set->layout : NULL);
+	add_text(o, "role", set ? ckpt_role_name(set->role) : NULL);
 	add_text(o, "contents", report ? ckpt_contents_name(report->contents) : NULL);
 	add_number(o, "epoch", p.has_epoch, p.epoch);
 	add_number(o, "step", p.has_step, (double)p.step);
 	add_number(o, "loss", p.has_loss, p.loss);
 	add_text(o, "epoch_meaning", p.has_epoch ? ckpt_meaning_name(p.meaning) : NULL);
-	if (report)
-		add_report(o, report);
+	add_report(o, report);
 	return o;
+}
+
+cJSON *ckpt_set_json(const struct ckpt_set *set)
+{
+	char path[CKPT_PATH_MAX + 256];
+
+	snprintf(path, sizeof(path), "%s/%s", set->dir, set->name);
+	return verdict_json(path, set, set->report);
+}
+
+cJSON *ckpt_path_json(const char *path, const struct ckpt_report *report)
+{
+	return verdict_json(path, NULL, report);
 }
 
 static void add_trail(cJSON *o, const struct ckpt_resolution *resolution)

@@ -79,6 +79,9 @@ cJSON *ckpt_resolution_json(const struct ckpt_resolution *resolution);
 /* A set with its report (if verified) as the contract's JSON of a verdict. NULL = no memory. */
 cJSON *ckpt_set_json(const struct ckpt_set *set);
 
+/* The same of a path that is no set: missing, or it could not be looked at. NULL = no memory. */
+cJSON *ckpt_path_json(const char *path, const struct ckpt_report *report);
+
 /* Frees what @resolution owns. */
 void ckpt_resolution_done(struct ckpt_resolution *resolution);
 #define _cleanup_resolution_ _cleanup_(ckpt_resolution_done)

@@ -119,8 +119,18 @@ static int scan_one(struct resolving *r, const char *dir, int index,
 {
 	int e = ckpt_catalog_scan(r->ctx, &r->res->catalog, dir, index, options, r->err);
 
-	if (e == -ENOENT || e == 0 || e == -ENOMEM)
-		return e == -ENOENT ? 0 : e;
+	if (e == -ENOENT && !ckpt_run_state_dangles(dir))
+		return 0;
+	if (e == 0 || e == -ENOMEM)
+		return e;
+	if (e == -ENOENT) {
+		ckpt_decide_refused(
+			r->res, CKPT_REFUSE_UNKNOWN,
+			"the run directory %s leads through a link to what is not there: is its "
+			"file system mounted? Nothing was started. Requeue the job when it is back",
+			CKPT_QUOTE(dir));
+		return DONE;
+	}
 	ckpt_decide_refused(
 		r->res, CKPT_REFUSE_UNKNOWN,
 		"the run directory %s cannot be read (%s); a fresh start would risk its "

@@ -141,7 +141,7 @@ void ckpt_run_state_load(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 		ret->live_job = 0;
 }
 
-/* stat of @path or of its nearest existing ancestor. */
+/* stat of @path or of its nearest existing ancestor; -ENXIO where that is a dangling link. */
 static int stat_ancestor(const char *path, struct stat *st)
 {
 	char buf[CKPT_PATH_MAX];
@@ -155,11 +155,20 @@ static int stat_ancestor(const char *path, struct stat *st)
 			return 0;
 		if (errno != ENOENT && errno != ENOTDIR)
 			return -errno;
+		if (lstat(buf, st) == 0) /* a link into what is not there now */
+			return -ENXIO;
 		slash = strrchr(buf, '/');
 		if (!slash)
 			return -ENOENT;
 		slash[slash == buf ? 1 : 0] = '\0';
 	}
+}
+
+bool ckpt_run_state_dangles(const char *path)
+{
+	struct stat st;
+
+	return stat_ancestor(path, &st) == -ENXIO;
 }
 
 bool ckpt_run_state_never_began(const struct ckpt_roots *roots, const char *work_dir)

@@ -39,6 +39,10 @@ struct ckpt_run_state {
 void ckpt_run_state_load(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 			 const struct ckpt_roots *roots, struct ckpt_run_state *ret);
 
+/* True if @path, or an ancestor of it, is a link that leads nowhere: to what is not mounted now, as
+ * far as anybody can tell. */
+bool ckpt_run_state_dangles(const char *path);
+
 /*
  * Law 6's one exception, for an attempt after the first without mark, ledger and candidate: true if
  * the nearest existing ancestor of every directory of @roots lies on @work_dir's file system or on

@@ -411,11 +411,13 @@ wait_state()
 # wait_done JOB [SECONDS]: until the job has ended for good.
 wait_done() { wait_state "$1" 'COMPLETED FAILED CANCELLED TIMEOUT NODE_FAIL PREEMPTED' "${2:-60}"; }
 
-# A requeued job waits for cred_expire (6 s here); tests need not, a demo of the real thing does.
+# A requeued job waits for cred_expire (6 s here); tests need not, a demo of the real thing does. Below
+# two seconds slurmd may take the new credential for the revoked one, and run no prolog.
 job_hurry()
 {
-	[[ ${CLUSTER_HURRY:-1} != 1 || $(job_field "$1" Reason) != BeginTime ]] ||
-		scontrol update "JobId=$1" StartTime=now 2>/dev/null || true
+	[[ ${CLUSTER_HURRY:-1} == 1 && $(job_field "$1" Reason) == BeginTime ]] || return 0
+	(($(date +%s) - $(date -d "$(job_field "$1" SubmitTime)" +%s) >= 2)) || return 0
+	scontrol update "JobId=$1" StartTime=now 2>/dev/null || true
 }
 
 job_on_attempt()
@@ -428,7 +430,7 @@ job_on_attempt()
 # wait_attempt JOB N [SECONDS]: until the job runs, or has run, for the (N + 1)th time.
 wait_attempt()
 {
-	cluster_until "${3:-40}" job_on_attempt "$1" "$2" 'RUNNING COMPLETING COMPLETED FAILED' && return 0
+	cluster_until "${3:-40}" job_on_attempt "$1" "$2" 'RUNNING COMPLETED FAILED' && return 0
 	echo "job $1 is $(job_field "$1" JobState) on attempt $(job_field "$1" Restarts)," \
 		"wanted: running on attempt $2" >&2
 	return 1

@@ -14,6 +14,7 @@ fake_agent()
 	#!/bin/bash
 	mode=\$(cat $CLUSTER_DIR/agent-mode)
 	real="$CLUSTER_DIR/lib/ckpt-agent"
+	echo "\$mode \$*" >>$CLUSTER_DIR/agent-calls
 	case "\$mode:\$*" in
 	slow-step:*--no-exec*) exit 1 ;;
 	slow-step:*) sleep 4; exec "\$real" "\$@" ;;
@@ -33,6 +34,8 @@ fake_agent()
 	SCRIPT
 	install -m 755 "$TEST_TMP/agent" "$CLUSTER_DIR/lib/fake-agent"
 	agent_is good
+	: >"$CLUSTER_DIR/agent-calls"
+	chmod 666 "$CLUSTER_DIR/agent-calls"
 	sed -i "s|^Agent=.*|Agent=$CLUSTER_DIR/lib/fake-agent|" "$CLUSTER_DIR/etc/ckpt-resume.conf"
 	echo "PrologBudget=2" >>"$CLUSTER_DIR/etc/ckpt-resume.conf"
 	echo "EpilogBudget=2" >>"$CLUSTER_DIR/etc/ckpt-resume.conf"
@@ -45,7 +48,8 @@ survives()
 {
 	local began
 	train_dir "agent_$1"
-	job=$(train 1 --ckpt-resume)
+	# The prolog decides only where the directory is named.
+	job=$(train 1 --ckpt-resume --ckpt-dir=checkpoints)
 	waits_at 0 "$job"
 	agent_is "$1"
 	began=$SECONDS
@@ -54,6 +58,9 @@ survives()
 	# Two budgets of 2 s, a second over each, a second or two of Slurm's own.
 	((SECONDS - began <= 12)) || fail "took $((SECONDS - began)) s"
 	expect 1 RESUME_MODE=resume "RESUME_PATH=$RUN/ckpt-1.pt"
+	for op in record resolve; do
+		file_has "$CLUSTER_DIR/agent-calls" "$1 $op --no-exec"
+	done
 	ends_well "$job"
 	nodes_idle
 	agent_is good
@@ -165,7 +172,7 @@ live_hostile__mount_gone()
 	mkdir -p "$CLUSTER_DIR/mnt"
 	mount -t tmpfs -o size=16m none "$CLUSTER_DIR/mnt"
 	chown "$CLUSTER_USER": "$CLUSTER_DIR/mnt"
-	trap 'umount -l "$DIR"; umount -l "$CLUSTER_DIR/mnt" 2>/dev/null' EXIT
+	trap 'umount -l "$DIR" "$CLUSTER_DIR/mnt" 2>/dev/null || true' EXIT
 	job=$(train 1 --ckpt-resume "--ckpt-dir=$run")
 	waits_at 0 "$job"
 	[[ -e $run/.ckpt-resume/run.json ]] || fail "attempt 0 left no mark"

@@ -53,7 +53,8 @@ static void handle(int sig, void (*handler)(int))
 	sigaction(sig, &action, NULL);
 }
 
-/* SIGCHLD and SIGTERM arrive only inside ppoll(), whose mask is *@ret_open. */
+/* SIGCHLD and SIGTERM arrive only inside ppoll(), whose mask is *@ret_open; SIGALRM at any time,
+ * whatever the caller had blocked. */
 static void take_signals(sigset_t *ret_open)
 {
 	sigset_t block;
@@ -65,7 +66,7 @@ static void take_signals(sigset_t *ret_open)
 	sigemptyset(&block);
 	sigaddset(&block, SIGCHLD);
 	sigaddset(&block, SIGTERM);
-	sigprocmask(SIG_BLOCK, &block, NULL);
+	sigprocmask(SIG_SETMASK, &block, NULL);
 	sigemptyset(ret_open);
 }
 
@@ -210,20 +211,22 @@ void ckpt_supervise(ckpt_supervise_fn *work, void *arg)
 {
 	struct ckpt_supervise_clock *clock = mmap(NULL, sizeof(*clock), PROT_READ | PROT_WRITE,
 						  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int64_t begin_ns = ckpt_frame_now_ns();
 	pid_t parent = getpid(), pid;
 	sigset_t open_mask;
 	int pair[2];
 
-	hold_stdio();
 	take_signals(&open_mask);
+	arm_backstop(begin_ns + CKPT_SUPERVISE_FIRST_MS * MS_NS); /* any line may block */
+	hold_stdio();
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (clock == MAP_FAILED ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
 		ckpt_log(LOG_ERR, "cannot start a worker: %s", strerror(errno));
 		return;
 	}
-	clock->begin_ns = ckpt_frame_now_ns();
-	atomic_store(&clock->deadline_ns, clock->begin_ns + CKPT_SUPERVISE_FIRST_MS * MS_NS);
+	clock->begin_ns = begin_ns;
+	atomic_store(&clock->deadline_ns, begin_ns + CKPT_SUPERVISE_FIRST_MS * MS_NS);
 	pid = fork();
 	if (pid == 0) {
 		close(pair[0]);

@@ -28,6 +28,28 @@ no_output_wanted()
 	equal "$?" 0 "exit code with a closed pipe"
 }
 
+# unread NAME=VALUE...: a hook whose lines nobody takes, as those of a dead syslog, ends all the same.
+unread()
+{
+	timeout -s KILL 6 env --block-signal=ALRM -i "${env[@]}" "$@" "$HOOK_BIN" prolog 2>&9 ||
+		fail "ended with $?"
+}
+
+output_is_never_read()
+{
+	local -a env
+	local try
+	mapfile -t env < <(hook_env)
+	hook_site crasher PrologBudget=1
+	mkfifo "$TEST_TMP/full"
+	exec 9<>"$TEST_TMP/full"
+	dd if=/dev/zero of="$TEST_TMP/full" oflag=nonblock bs=4k 2>/dev/null || true
+	unread
+	for try in {1..4}; do # the line comes before the supervisor has looked once, or after
+		unread SLURM_JOB_UID=0 TRY="$try"
+	done
+}
+
 # slurmd waits for the end of the hook's output too: nobody else may hold it.
 output_ends_with_the_hook()
 {
@@ -157,7 +179,7 @@ for kind in stopped flooder dripper hanger crasher late-crasher forker patricide
 	run_case_as "prolog_keeps_its_budget_$kind" budget_kept "$kind" prolog
 	run_case_as "epilog_keeps_its_budget_$kind" budget_kept "$kind" epilog
 done
-for name in no_output_wanted output_ends_with_the_hook worker_crashes worker_is_killed told_to_end \
+for name in no_output_wanted output_is_never_read output_ends_with_the_hook worker_crashes worker_is_killed told_to_end \
 	worker_is_stopped agents_die_with_a_killed_hook many_at_once; do
 	run_case "$name"
 done

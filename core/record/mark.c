@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -272,47 +273,45 @@ int ckpt_mark_add(struct ckpt_mark *mark, const char *name, const struct ckpt_id
 	return 0;
 }
 
-static int by_name(const void *a, const void *b)
+#define COMPARE(a, b) (((a) > (b)) - ((a) < (b)))
+
+/* Identities alone: a file that was renamed is the same file. */
+static int compare_identity(const struct ckpt_foreign *x, const struct ckpt_foreign *y)
 {
-	return strcmp(((const struct ckpt_foreign *)a)->name,
-		      ((const struct ckpt_foreign *)b)->name);
+	int c = COMPARE(x->ino, y->ino);
+
+	if (!c)
+		c = COMPARE(x->size, y->size);
+	return c ? c : COMPARE(x->mtime_ns, y->mtime_ns);
+}
+
+static int by_identity(const void *a, const void *b)
+{
+	const struct ckpt_foreign *x = a, *y = b;
+	int c = compare_identity(x, y);
+
+	return c ? c : strcmp(x->name, y->name);
 }
 
 void ckpt_mark_sort(struct ckpt_mark *mark)
 {
 	if (mark->n_foreign)
-		qsort(mark->foreign, mark->n_foreign, sizeof(*mark->foreign), by_name);
+		qsort(mark->foreign, mark->n_foreign, sizeof(*mark->foreign), by_identity);
 }
 
-/* Index of the first candidate whose name is not before @name. */
-static size_t first_named(const struct ckpt_mark *mark, const char *name)
+static int compare_found(const void *key, const void *element)
 {
-	size_t low = 0, high = mark->n_foreign;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (strcmp(mark->foreign[middle].name, name) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return compare_identity(key, element);
 }
 
-bool ckpt_mark_is_foreign(const struct ckpt_mark *mark, const char *name,
-			  const struct ckpt_identity *id)
+bool ckpt_mark_is_foreign(const struct ckpt_mark *mark, const struct ckpt_identity *id)
 {
-	/* several run folders may hold the same name */
-	for (size_t i = first_named(mark, name); i < mark->n_foreign; i++) {
-		const struct ckpt_foreign *f = &mark->foreign[i];
+	const struct ckpt_foreign key = { .ino = id->ino,
+					  .size = id->size,
+					  .mtime_ns = id->mtime_ns };
 
-		if (strcmp(f->name, name) != 0)
-			return false;
-		if (f->ino == id->ino && f->size == id->size && f->mtime_ns == id->mtime_ns)
-			return true;
-	}
-	return false;
+	return mark->n_foreign &&
+	       bsearch(&key, mark->foreign, mark->n_foreign, sizeof(*mark->foreign), compare_found);
 }
 
 void ckpt_mark_done(struct ckpt_mark *mark)

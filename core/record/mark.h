@@ -31,7 +31,7 @@ struct ckpt_mark {
 	char base_step[24]; /* its position; empty where unknown */
 	char base_epoch[24];
 	char base_mode[16];	      /* mode of attempt 0's decision */
-	struct ckpt_foreign *foreign; /* sorted by name */
+	struct ckpt_foreign *foreign; /* sorted by identity */
 	size_t n_foreign;
 };
 
@@ -53,13 +53,15 @@ int ckpt_mark_store(int statefd, const struct ckpt_mark *mark, struct ckpt_error
  * ckpt_mark_sort). 0 or -ENOMEM. */
 int ckpt_mark_add(struct ckpt_mark *mark, const char *name, const struct ckpt_identity *id);
 
-/* Sorts the foreign candidates by name, as ckpt_mark_is_foreign() needs. */
+/* Sorts the foreign candidates by identity, as ckpt_mark_is_foreign() needs. */
 void ckpt_mark_sort(struct ckpt_mark *mark);
 
-/* True if @name was there before the run began with the same inode, size and mtime (ctime changes
- * by rename). */
-bool ckpt_mark_is_foreign(const struct ckpt_mark *mark, const char *name,
-			  const struct ckpt_identity *id);
+/*
+ * True if a candidate with the same inode, size and mtime was there before the run began (ctime
+ * changes by rename). Its name does not count: programs keep what was there under another one
+ * (`_prev`, `.bak`), and a renamed file is no work of this run.
+ */
+bool ckpt_mark_is_foreign(const struct ckpt_mark *mark, const struct ckpt_identity *id);
 
 /* Notes @name at @position as the checkpoint that attempt 0 resumed from. */
 void ckpt_mark_set_base(struct ckpt_mark *mark, const char *name,

@@ -52,8 +52,7 @@ static int rule_foreign(const struct ckpt_selection *s, const struct ckpt_set *s
 	int order = 0;
 
 	if (!state || !state->have_mark || !state->ours || s->req->attempt == 0 ||
-	    strcmp(set->name, state->mark.base) == 0 ||
-	    !ckpt_mark_is_foreign(&state->mark, set->name, &set->report->identity))
+	    !ckpt_mark_is_foreign(&state->mark, &set->report->identity))
 		return 0;
 	ckpt_position_words(here, sizeof(here), &position);
 	if (!state->mark.base[0]) {

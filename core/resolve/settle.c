@@ -60,6 +60,16 @@ static int open_state(const struct settling *s, const char *root, struct ckpt_er
 	return make ? ckpt_state_make(dirfd, err) : ckpt_state_open(dirfd, err);
 }
 
+/* Whether @id is the file that this attempt starts from, by whatever name. */
+static bool is_base(const struct ckpt_resolution *res, const struct ckpt_identity *id)
+{
+	const struct ckpt_identity *base = res->chosen ? &res->chosen->report->identity : NULL;
+
+	return base && base->ino == id->ino && base->size == id->size &&
+	       base->mtime_ns == id->mtime_ns;
+}
+
+/* What is there and is not where this run begins. */
 static int note_foreign(const struct settling *s, struct ckpt_mark *mark)
 {
 	const struct ckpt_catalog *cat = &s->res->catalog;
@@ -67,7 +77,7 @@ static int note_foreign(const struct settling *s, struct ckpt_mark *mark)
 	for (size_t i = 0; i < cat->n_sets; i++) {
 		struct ckpt_identity id;
 
-		if (ckpt_set_identity(&cat->sets[i], &id) == 0 &&
+		if (ckpt_set_identity(&cat->sets[i], &id) == 0 && !is_base(s->res, &id) &&
 		    ckpt_mark_add(mark, cat->sets[i].name, &id) < 0)
 			return -ENOMEM;
 	}

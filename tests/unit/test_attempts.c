@@ -57,11 +57,63 @@ static void test_attempts__dangling_state_is_no_fresh_start(void **state)
 	free(req);
 }
 
+/* A program keeps what was there under another name: it stays another line of work. */
+static void test_attempts__a_renamed_foreign_one_stays_foreign(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_decision d;
+
+	attempt_put(dir, "model_last.pt", 9, 900);
+	attempt_put(dir, "ckpt-1.pt", 1, 100);
+	attempt_make(dir, 0, "step:100", &d);
+	assert_string_equal(d.tag, "ckpt-1.pt");
+	assert_int_equal(renameat(dir->fd, "model_last.pt", dir->fd, "model_last.pt.bak"), 0);
+	attempt_put(dir, "model_last.pt", 2, 200);
+	attempt_make(dir, 1, "step:100", &d);
+	assert_string_equal(d.tag, "model_last.pt");
+}
+
+/* The run began at one last.ckpt of two: the other folder's is not it. */
+static void test_attempts__the_base_is_a_file_and_not_a_name(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_decision d;
+	char pin[128];
+
+	attempt_put(dir, "run_a/last.ckpt", 1, 100);
+	attempt_put(dir, "run_b/last.ckpt", 9, 900);
+	snprintf(pin, sizeof(pin), "%s/run_a/last.ckpt", dir->path);
+	attempt_make(dir, 0, pin, &d);
+	attempt_make(dir, 1, pin, &d);
+	assert_string_equal(d.path, pin);
+}
+
+/* A base without any position cannot be compared, and is ours all the same, by each of its names.
+ */
+static void test_attempts__a_base_without_position_is_ours(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_decision d;
+
+	attempt_put(dir, "model_last.pt", -1, -1);
+	attempt_put(dir, "model_best.pt", 9, 900);
+	assert_int_equal(linkat(dir->fd, "model_last.pt", dir->fd, "final.pt", 0), 0);
+	attempt_make(dir, 0, "name:model_last.pt", &d);
+	attempt_make(dir, 1, "auto", &d);
+	assert_string_equal(d.tag, "final.pt");
+	assert_int_equal(unlinkat(dir->fd, "final.pt", 0), 0);
+	attempt_make(dir, 2, "auto", &d);
+	assert_string_equal(d.tag, "model_last.pt");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		scratch_test(test_attempts__dangling_run_directory_is_no_fresh_start),
 		scratch_test(test_attempts__dangling_state_is_no_fresh_start),
+		scratch_test(test_attempts__a_renamed_foreign_one_stays_foreign),
+		scratch_test(test_attempts__the_base_is_a_file_and_not_a_name),
+		scratch_test(test_attempts__a_base_without_position_is_ours),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/format/accelerate.h"
+#include "core/format/dcp.h"
 #include "core/format/hf_trainer.h"
 #include "core/format/opaque.h"
 #include "core/format/safetensors.h"
@@ -27,6 +28,7 @@ const struct ckpt_format *const ckpt_formats[] = {
 	&ckpt_format_safetensors,
 	&ckpt_format_safetensors_index,
 	&ckpt_format_tf_bundle,
+	&ckpt_format_dcp,
 	&ckpt_format_accelerate,
 	&ckpt_format_hf_trainer,
 	&ckpt_format_opaque,
@@ -261,6 +263,14 @@ int ckpt_check_run(struct ckpt_check *check, enum ckpt_level level)
 	return ckpt_check_as(check, row, level);
 }
 
+int ckpt_check_blame(struct ckpt_check *check, const char *file, int status)
+{
+	struct ckpt_problem *problem = &check->report->verdict.problem;
+
+	set_text(problem->file, sizeof(problem->file), file);
+	return status;
+}
+
 /* Adds what was found out about the member @own to the set's report. */
 static int fold(struct ckpt_check *check, const struct ckpt_report *own, int r)
 {
@@ -325,4 +335,59 @@ int ckpt_check_member(struct ckpt_check *check, const char *name, enum ckpt_leve
 	if (ret)
 		*ret = own;
 	return fold(check, &own, r);
+}
+
+/* A part's own name and offsets become those of the file that it lies in. */
+static void place_problem(struct ckpt_problem *problem, const struct ckpt_slice *slice)
+{
+	if (problem->code == CKPT_PROBLEM_NONE)
+		return;
+	if (problem->offset == CKPT_NO_OFFSET)
+		problem->offset = slice->off;
+	else if (__builtin_add_overflow(problem->offset, slice->off, &problem->offset))
+		problem->offset = CKPT_NO_OFFSET;
+}
+
+int ckpt_check_slice(struct ckpt_check *check, const struct ckpt_slice *slice,
+		     enum ckpt_level level, struct ckpt_report *ret)
+{
+	_cleanup_file_ struct ckpt_file view = CKPT_FILE_INIT;
+	struct ckpt_report own = { 0 };
+	struct ckpt_check sub = { .ctx = check->ctx,
+				  .kind = CKPT_KIND_FILE,
+				  .dirfd = check->dirfd,
+				  .name = slice->file->name,
+				  .report = &own,
+				  .err = check->err };
+	int r = ckpt_file_view(slice->file, slice->off, slice->len, &view, check->err);
+
+	sub.file = &view;
+	if (r == CKPT_FILE_SHORT) {
+		sub.file = NULL;
+		r = ckpt_check_reject(&sub, CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED, CKPT_NO_OFFSET,
+				      NULL, "it ends before this part does");
+	} else if (r == 0) {
+		r = ckpt_check_file(&sub, level);
+	}
+	place_problem(&own.verdict.problem, slice);
+	if (ret)
+		*ret = own;
+	return fold(check, &own, r);
+}
+
+int ckpt_check_folder(struct ckpt_check *check, const char *name, enum ckpt_level level,
+		      bool *ret_known)
+{
+	_cleanup_close_ int fd = ckpt_dir_open(check->dirfd, name, NULL);
+	struct ckpt_report own = { 0 };
+	struct ckpt_check sub = { .ctx = check->ctx,
+				  .kind = CKPT_KIND_DIRECTORY,
+				  .dirfd = fd,
+				  .name = name,
+				  .report = &own,
+				  .err = check->err };
+	const struct ckpt_format *row = fd >= 0 ? ckpt_format_find(&sub) : NULL;
+
+	*ret_known = row;
+	return row ? fold(check, &own, ckpt_check_as(&sub, row, level)) : 0;
 }

@@ -95,6 +95,9 @@ void ckpt_check_cap(struct ckpt_check *check, enum ckpt_evidence most, const cha
 int ckpt_check_read(struct ckpt_check *check, uint64_t off, void *buf, size_t len,
 		    const char *what);
 
+/* Says that @file (an entry of the set) is at fault in the rejection just made; returns @status. */
+int ckpt_check_blame(struct ckpt_check *check, const char *file, int status);
+
 /* Fills the head of a CKPT_KIND_FILE check from its open file. 0 or an errno. */
 int ckpt_check_probe(struct ckpt_check *check);
 
@@ -123,5 +126,23 @@ int ckpt_check_file(struct ckpt_check *check, enum ckpt_level level);
  */
 int ckpt_check_member(struct ckpt_check *check, const char *name, enum ckpt_level level,
 		      enum ckpt_problem_code missing, struct ckpt_report *ret);
+
+/*
+ * Like ckpt_check_member() for the bytes [@off, @off + @len) of the open member @file: they are
+ * judged as a file of their own. Offsets in the problem are those of @file.
+ */
+struct ckpt_slice {
+	const struct ckpt_file *file;
+	uint64_t off, len;
+};
+int ckpt_check_slice(struct ckpt_check *check, const struct ckpt_slice *slice,
+		     enum ckpt_level level, struct ckpt_report *ret);
+
+/*
+ * Like ckpt_check_member() for the directory @name in check->dirfd, by the first row that knows it.
+ * *@ret_known is false, and nothing else is done, where none does or it is no directory.
+ */
+int ckpt_check_folder(struct ckpt_check *check, const char *name, enum ckpt_level level,
+		      bool *ret_known);
 
 #endif

@@ -91,13 +91,14 @@ struct ckpt_pickle_value ckpt_pickle_value_of(const struct ckpt_pickle_scan *s,
 		[CKPT_TAG_INT] = CKPT_PICKLE_INT,	 [CKPT_TAG_FLOAT] = CKPT_PICKLE_FLOAT,
 		[CKPT_TAG_TEXT] = CKPT_PICKLE_TEXT,	 [CKPT_TAG_WORD] = CKPT_PICKLE_TEXT,
 		[CKPT_TAG_DIGITS] = CKPT_PICKLE_TEXT,	 [CKPT_TAG_TENSOR] = CKPT_PICKLE_TENSOR,
-		[CKPT_TAG_STORAGE] = CKPT_PICKLE_OPAQUE,
+		[CKPT_TAG_STORAGE] = CKPT_PICKLE_OPAQUE, [CKPT_TAG_INTERNED] = CKPT_PICKLE_INTERNED,
 	};
 	struct ckpt_pickle_value v = { .kind = kinds[slot->tag] };
 
 	if (slot->tag == CKPT_TAG_FLOAT)
 		v.f = slot->f;
-	else if (slot->tag == CKPT_TAG_INT || slot->tag == CKPT_TAG_BOOL)
+	else if (slot->tag == CKPT_TAG_INT || slot->tag == CKPT_TAG_BOOL ||
+		 slot->tag == CKPT_TAG_INTERNED)
 		v.i = slot->i;
 	else if (slot->tag == CKPT_TAG_TEXT && slot->value)
 		memcpy(v.text, s->texts[slot - s->stack], sizeof(v.text));

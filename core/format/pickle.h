@@ -29,11 +29,12 @@ enum ckpt_pickle_kind {
 	CKPT_PICKLE_FLOAT,
 	CKPT_PICKLE_TEXT,
 	CKPT_PICKLE_TENSOR,
+	CKPT_PICKLE_INTERNED, /* a string that the sink's intern() took */
 };
 
 struct ckpt_pickle_value {
 	enum ckpt_pickle_kind kind;
-	int64_t i;     /* BOOL, INT */
+	int64_t i;     /* BOOL, INT; INTERNED: the id */
 	double f;      /* FLOAT */
 	char text[64]; /* TEXT: cut; empty if it was not kept */
 };
@@ -59,6 +60,14 @@ struct ckpt_pickle_sink {
 	/* A storage, as often as it is mentioned. */
 	bool (*storage)(void *arg, const struct ckpt_pickle_storage *storage);
 	void *arg;
+	/*
+	 * A string of up to 255 bytes that follows words[@word] on the stack, at any depth. If this
+	 * returns true, the string is *@ret_id from then on, also where the pickle refers back to
+	 * it; else it is read as any other. Does not end the scan.
+	 */
+	bool (*intern)(void *arg, size_t word, const char *text, uint32_t *ret_id);
+	/* A pair of any dict, however deep, whose key is words[@word]. */
+	bool (*nested)(void *arg, size_t word, const struct ckpt_pickle_value *value);
 };
 
 struct ckpt_pickle_summary {

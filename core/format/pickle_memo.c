@@ -20,14 +20,14 @@ static size_t find(const struct ckpt_pickle_memo *memo, uint64_t index)
 static bool interesting(const struct ckpt_pickle_slot *slot)
 {
 	return slot->tag == CKPT_TAG_WORD || slot->tag == CKPT_TAG_DIGITS ||
-	       (slot->tag == CKPT_TAG_GLOBAL && slot->word != 0);
+	       slot->tag == CKPT_TAG_INTERNED || (slot->tag == CKPT_TAG_GLOBAL && slot->word != 0);
 }
 
 void ckpt_pickle_memo_put(struct ckpt_pickle_memo *memo, uint64_t index,
 			  struct ckpt_pickle_slot slot)
 {
 	size_t i = find(memo, index);
-	bool digits = slot.tag == CKPT_TAG_DIGITS;
+	bool digits = slot.tag == CKPT_TAG_DIGITS || slot.tag == CKPT_TAG_INTERNED;
 
 	if (!interesting(&slot))
 		slot.tag = CKPT_TAG_UNSEEN;

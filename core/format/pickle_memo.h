@@ -24,7 +24,8 @@ enum ckpt_pickle_tag {
 	CKPT_TAG_LIST,
 	CKPT_TAG_OBJECT,
 	CKPT_TAG_TENSOR,
-	CKPT_TAG_STORAGE, /* the tuple that names a storage */
+	CKPT_TAG_STORAGE,  /* the tuple that names a storage */
+	CKPT_TAG_INTERNED, /* value: the caller's id of a string */
 };
 
 /* One place of the stack. */
@@ -38,7 +39,8 @@ struct ckpt_pickle_slot {
 };
 
 #define CKPT_MEMO_SLOTS 16384 /* 0.4 MB */
-#define CKPT_MEMO_DIGITS 8192 /* storage keys kept: a model of 2,700 parameters with Adam */
+#define CKPT_MEMO_DIGITS                                                                           \
+	8192 /* storage keys and interned strings kept: a model of 2,700 parameters with Adam */
 #define CKPT_MEMO_OTHERS 2048 /* words and classes kept: each is memoised once a pickle */
 
 struct ckpt_pickle_memo {

@@ -62,10 +62,31 @@ static bool keep_text(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *
 	return true;
 }
 
+static bool is_caller_word(const struct ckpt_pickle_slot *slot)
+{
+	return slot->tag == CKPT_TAG_WORD && slot->word >= CKPT_WORD_CALLER;
+}
+
+/* Offers a string that follows a word of the caller's to it. Whether it took it. */
+static bool intern(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a, uint32_t *ret_id)
+{
+	const struct ckpt_pickle_slot *key;
+
+	if (!s->sink->intern || a->cut || above_mark(s) == 0)
+		return false;
+	key = &s->stack[s->n - 1];
+	return is_caller_word(key) &&
+	       s->sink->intern(s->sink->arg, key->word - CKPT_WORD_CALLER, a->text, ret_id);
+}
+
 static int run_text(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 {
 	struct ckpt_pickle_slot slot = { .tag = CKPT_TAG_TEXT };
 	uint64_t value;
+	uint32_t id;
+
+	if (intern(s, a, &id))
+		return push(s, (struct ckpt_pickle_slot) { .tag = CKPT_TAG_INTERNED, .value = id });
 
 	slot.word = ckpt_pickle_word(s->sink, a);
 	if (slot.word) {
@@ -335,10 +356,24 @@ static void tell_pairs(struct ckpt_pickle_scan *s, size_t first)
 		s->sum.items++;
 		tell_name(s, i);
 		s->sum.tensors += value->tag == CKPT_TAG_TENSOR || value->tag == CKPT_TAG_UNSEEN;
-		if (key->tag != CKPT_TAG_WORD || key->word < CKPT_WORD_CALLER || !s->sink->item)
+		if (!is_caller_word(key) || !s->sink->item)
 			continue;
 		v = ckpt_pickle_value_of(s, value);
 		s->stop = s->stop || !s->sink->item(s->sink->arg, key->word - CKPT_WORD_CALLER, &v);
+	}
+}
+
+/* Pairs from slot @first on belong to a dict somewhere: tells those of interest to who asked. */
+static void tell_nested(struct ckpt_pickle_scan *s, size_t first)
+{
+	for (size_t i = first; s->sink->nested && i + 1 < s->n && !s->stop; i += 2) {
+		const struct ckpt_pickle_slot *key = &s->stack[i];
+		struct ckpt_pickle_value v;
+
+		if (!is_caller_word(key))
+			continue;
+		v = ckpt_pickle_value_of(s, &s->stack[i + 1]);
+		s->stop = !s->sink->nested(s->sink->arg, key->word - CKPT_WORD_CALLER, &v);
 	}
 }
 
@@ -349,6 +384,7 @@ static int run_setitem(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg 
 		return CKPT_PICKLE_BAD;
 	if (s->n == 3)
 		tell_pairs(s, 1);
+	tell_nested(s, s->n - 2);
 	s->n -= 2;
 	return 0;
 }
@@ -360,6 +396,7 @@ static int run_setitems(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg
 		return CKPT_PICKLE_BAD;
 	if (s->mark == 2)
 		tell_pairs(s, 2);
+	tell_nested(s, s->mark);
 	pop_mark(s);
 	return 0;
 }
@@ -394,6 +431,7 @@ static int run_dict(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 		return CKPT_PICKLE_BAD;
 	if (s->mark == 1)
 		tell_pairs(s, 1);
+	tell_nested(s, s->mark);
 	pop_mark(s);
 	return push_tag(s, CKPT_TAG_DICT);
 }

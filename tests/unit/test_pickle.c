@@ -67,6 +67,7 @@ static bool on_item(void *arg, size_t word, const struct ckpt_pickle_value *v)
 	case CKPT_PICKLE_TENSOR:
 		tell(arg, "%s=tensor ", words[word]);
 		break;
+	case CKPT_PICKLE_INTERNED:
 	case CKPT_PICKLE_OPAQUE:
 		tell(arg, "%s=opaque ", words[word]);
 		break;
@@ -84,11 +85,10 @@ static bool on_storage(void *arg, const struct ckpt_pickle_storage *s)
 	return true;
 }
 
-/* Scans @len bytes; *@ret_left is what the scan left behind the pickle. */
-static int scan(const void *data, size_t len, struct told *told, struct ckpt_pickle_summary *sum,
-		uint64_t *ret_left)
+/* Scans @len bytes for @sink; *@ret_left is what the scan left behind the pickle. */
+static int scan_by(const struct ckpt_pickle_sink *sink, const void *data, size_t len,
+		   struct ckpt_pickle_summary *sum, uint64_t *ret_left)
 {
-	const struct ckpt_pickle_sink sink = { words, 3, on_name, on_item, on_storage, told };
 	struct ckpt_ctx ctx = { 0 };
 	char name[] = "pickle";
 	struct ckpt_file file = { .name = name, .size = len, .ctx = &ctx };
@@ -100,10 +100,23 @@ static int scan(const void *data, size_t len, struct told *told, struct ckpt_pic
 	assert_int_equal(write(fd, data, len), (ssize_t)len);
 	file.fd = fd;
 	assert_int_equal(ckpt_stream_init(&in, &file, 0, len, NULL), 0);
-	r = ckpt_pickle_scan(&in, &sink, sum, NULL);
+	r = ckpt_pickle_scan(&in, sink, sum, NULL);
 	if (ret_left)
 		*ret_left = len - ckpt_stream_offset(&in);
 	return r;
+}
+
+static int scan(const void *data, size_t len, struct told *told, struct ckpt_pickle_summary *sum,
+		uint64_t *ret_left)
+{
+	const struct ckpt_pickle_sink sink = { .words = words,
+					       .n_words = 3,
+					       .name = on_name,
+					       .item = on_item,
+					       .storage = on_storage,
+					       .arg = told };
+
+	return scan_by(&sink, data, len, sum, ret_left);
 }
 
 #define P(s) s, sizeof(s) - 1
@@ -144,7 +157,9 @@ static void test_pickle__values(void **state)
 		  0 },
 		{ P("\x80\2}" KEY("\4", "step") "\x8a\1\xfes."), "step step=-2 ", 1, 0 },
 		{ P("\x80\2}" KEY("\4", "step") "\x8a\0s."), "step step=0 ", 1, 0 },
-		{ P("\x80\2}" KEY("\4", "step") "\x8a\x09" "123456789s."), "step step=opaque ", 1, 0 },
+		{ P("\x80\2}" KEY("\4", "step") "\x8a\x09"
+						"123456789s."),
+		  "step step=opaque ", 1, 0 },
 		{ P("\x80\2}" KEY("\4", "step") "G\x3f\xf8\0\0\0\0\0\0s."), "step step=1.5. ", 1,
 		  0 },
 		{ P("\x80\2}" KEY("\4", "step") "Ns."), "step step=None ", 1, 0 },
@@ -382,6 +397,59 @@ static void test_pickle__stops_where_told(void **state)
 	assert_string_equal(told.text, "a ");
 }
 
+static bool on_intern(void *arg, size_t word, const char *text, uint32_t *ret_id)
+{
+	tell(arg, "<%s %s> ", words[word], text);
+	*ret_id = 70 + (uint32_t)strlen(text);
+	return word == 2;
+}
+
+static bool on_nested(void *arg, size_t word, const struct ckpt_pickle_value *v)
+{
+	if (v->kind == CKPT_PICKLE_INTERNED)
+		tell(arg, "%s=#%lld ", words[word], (long long)v->i);
+	else
+		on_item(arg, word, v);
+	return v->kind != CKPT_PICKLE_NONE;
+}
+
+/* Dicts in dicts, and strings that the caller keeps: also where the memo brings them back. */
+static void test_pickle__nested(void **state)
+{
+	static const struct {
+		const char *data;
+		size_t len;
+		const char *told;
+		int result;
+	} rows[] = {
+		{ P("}U\1a}(U\4stepK\5us."), "step=5 ", 0 },
+		{ P("}U\1a}U\4stepK\5ss."), "step=5 ", 0 },
+		{ P("}U\1a(U\4stepK\5ds."), "step=5 ", 0 },
+		{ P("](}(U\7versionU\3abcu}(U\5epochU\1xue."),
+		  "<version abc> version=#73 <epoch x> epoch='' ", 0 },
+		{ P("](}(U\7versionq\0U\3abcq\1u}(h\0h\1ue."),
+		  "<version abc> version=#73 version=#73 ", 0 },
+		{ P("\x80\4](}(\x8c\7version\x94\x8c\3abc\x94u}(h\0h\1ue."),
+		  "<version abc> version=#73 version=#73 ", 0 },
+		{ P("](}(U\4stepNu}(U\4stepK\1ue."), "step=None ", CKPT_PICKLE_STOPPED },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct told told = { .text = "" };
+		const struct ckpt_pickle_sink sink = { .words = words,
+						       .n_words = 3,
+						       .intern = on_intern,
+						       .nested = on_nested,
+						       .arg = &told };
+		struct ckpt_pickle_summary sum;
+
+		assert_int_equal(scan_by(&sink, rows[i].data, rows[i].len, &sum, NULL),
+				 rows[i].result);
+		assert_string_equal(told.text, rows[i].told);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -394,6 +462,7 @@ int main(void)
 		cmocka_unit_test(test_pickle__limits),
 		cmocka_unit_test(test_pickle__long_text),
 		cmocka_unit_test(test_pickle__stops_where_told),
+		cmocka_unit_test(test_pickle__nested),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Any bytes as the .metadata of a distributed checkpoint: an item must lie in a file that is known
+ * and end where that file's items end, at most.
+ */
+#include "core/format/dcp_index.h"
+
+#include "tests/fuzz/harness.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	_cleanup_dcp_index_ struct ckpt_dcp_index index = { .fault = 0 };
+	struct ckpt_stream in = { 0 };
+	struct fuzz f;
+	int r;
+
+	fuzz_init(&f, data, size);
+	if (ckpt_stream_init(&in, &f.file, 0, size, &f.err))
+		abort();
+	r = ckpt_dcp_index_read(&index, &in, &f.err);
+	if ((r == CKPT_PICKLE_STOPPED) != (index.fault != 0) && r <= 0)
+		abort();
+	ckpt_dcp_index_sort(&index);
+	for (size_t i = 0; i < index.n_items; i++) {
+		const uint64_t *item = index.items + 3 * i;
+
+		if (item[0] >= index.n_files || !index.files[item[0]].used ||
+		    item[1] + item[2] > index.files[item[0]].end || item[1] > INT64_MAX)
+			abort();
+	}
+	ckpt_stream_done(&in);
+	fuzz_done(&f);
+	return 0;
+}

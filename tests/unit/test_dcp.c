@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Distributed checkpoints that PyTorch's own writer wrote, whole, damaged and mixed, and metadata
+ * that no writer would write.
+ */
+#include "core/format/dcp.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/support/real_dirs.h"
+
+static bool put(struct bench *bench)
+{
+	return real_dirs_put(bench, "make_dcp.py");
+}
+
+static void judge(struct bench *bench, const char *name, struct ckpt_report *ret)
+{
+	real_dirs_judge(bench, name, "dcp", ret);
+}
+
+static void test_dcp__whole(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t items;
+	} rows[] = { { "many", 5 }, { "step-100", 5 }, { "step-200", 10 } };
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+
+	(void)state;
+	if (!put(&bench))
+		skip();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		judge(&bench, rows[i].name, &report);
+		bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
+		assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_CHECKSUM);
+		assert_int_equal(report.tensors, rows[i].items);
+		bench_judge(&bench, rows[i].name, CKPT_KIND_DIRECTORY, CKPT_LEVEL_STRUCTURE,
+			    &report);
+		bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
+		assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_STRUCTURE);
+	}
+}
+
+static void test_dcp__size_counts_each_file_once(void **state)
+{
+	static const char *const files[] = { ".metadata", "__0_0.distcp", "__1_0.distcp" };
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+	uint64_t size = 0;
+
+	(void)state;
+	if (!put(&bench))
+		skip();
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		char path[64];
+		size_t len;
+
+		snprintf(path, sizeof(path), "step-200/%s", files[i]);
+		free(bench_read(&bench, path, &len));
+		size += len;
+	}
+	judge(&bench, "step-200", &report);
+	assert_int_equal(report.verdict.size_bytes, size);
+}
+
+static void test_dcp__damage(void **state)
+{
+	static const struct real_dirs_damage rows[] = {
+		{ "__1_0.distcp", REAL_DIRS_REMOVE, 0, CKPT_INCOMPLETE,
+		  CKPT_PROBLEM_SHARD_MISSING },
+		{ "__0_0.distcp", REAL_DIRS_CUT, 1, CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED },
+		{ "__1_0.distcp", REAL_DIRS_EMPTY, 0, CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED },
+		{ "__1_0.distcp", REAL_DIRS_GROW, 1, CKPT_INCOMPLETE, CKPT_PROBLEM_MIXED_SAVES },
+		{ "__1_0.distcp", REAL_DIRS_FLIP, 8000, CKPT_CORRUPT, CKPT_PROBLEM_CHECKSUM },
+		{ "__0_0.distcp", REAL_DIRS_FLIP, 20000, CKPT_CORRUPT, CKPT_PROBLEM_CHECKSUM },
+		{ ".metadata", REAL_DIRS_REMOVE, 0, CKPT_INCOMPLETE, CKPT_PROBLEM_SHARD_MISSING },
+		{ ".metadata", REAL_DIRS_EMPTY, 0, CKPT_INCOMPLETE, CKPT_PROBLEM_EMPTY },
+		{ ".metadata", REAL_DIRS_CUT, 1, CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED },
+		{ ".metadata", REAL_DIRS_CUT, 700, CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED },
+	};
+	_cleanup_bench_ struct bench bench;
+
+	(void)state;
+	if (!put(&bench))
+		skip();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		real_dirs_damage(&bench, "step-200", "dcp", &rows[i]);
+}
+
+/* A damaged page anywhere in a data file is found, zip headers included. */
+static void test_dcp__zeroed_pages(void **state)
+{
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+	size_t len;
+	unsigned char *data, *bad;
+
+	(void)state;
+	if (!put(&bench))
+		skip();
+	data = bench_read(&bench, "step-100/__0_0.distcp", &len);
+	bad = malloc(len);
+	assert_non_null(bad);
+	for (size_t at = 0; at + 512 < len; at += 512) {
+		memcpy(bad, data, len);
+		memset(bad + at, 0, 512);
+		bench_write(&bench, "step-100/__0_0.distcp", bad, len);
+		judge(&bench, "step-100", &report);
+		if (report.verdict.status == CKPT_VALID)
+			print_error("zeros at %zu are not seen\n", at);
+		assert_int_not_equal(report.verdict.status, CKPT_VALID);
+		assert_string_equal(report.verdict.problem.file, "__0_0.distcp");
+	}
+	bench_write(&bench, "step-100/__0_0.distcp", data, len);
+	judge(&bench, "step-100", &report);
+	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
+	free(data);
+	free(bad);
+}
+
+/* The job died while it overwrote an older save: old metadata, one new data file. */
+static void test_dcp__mixed_saves(void **state)
+{
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+
+	(void)state;
+	if (!put(&bench))
+		skip();
+	assert_true(bench_copy(&bench, "many/__0_0.distcp", "step-200/__1_0.distcp"));
+	judge(&bench, "step-200", &report);
+	assert_int_equal(report.verdict.status, CKPT_INCOMPLETE);
+	assert_string_equal(report.verdict.problem.file, "__1_0.distcp");
+}
+
+/* Of equal sizes only the times tell, which is a remark: copying a directory changes them too. */
+static void test_dcp__younger_data_are_remarked(void **state)
+{
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+	struct timespec later[2] = { { .tv_nsec = UTIME_NOW }, { .tv_nsec = UTIME_NOW } };
+
+	(void)state;
+	if (!put(&bench))
+		skip();
+	assert_int_equal(clock_gettime(CLOCK_REALTIME, &later[1]), 0);
+	later[1].tv_sec += 600;
+	assert_int_equal(utimensat(bench.fd, "step-200/__1_0.distcp", later, 0), 0);
+	judge(&bench, "step-200", &report);
+	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_MIXED_SAVES);
+}
+
+/* Killed between the removal of the old metadata and the rename of the new. */
+static void test_dcp__renamed_last(void **state)
+{
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+
+	(void)state;
+	if (!put(&bench))
+		skip();
+	assert_true(bench_copy(&bench, "step-100/.metadata", "step-100/.metadata.tmp"));
+	bench_remove(&bench, "step-100/.metadata");
+	judge(&bench, "step-100", &report);
+	bench_expect(&report, CKPT_INCOMPLETE, CKPT_PROBLEM_SHARD_MISSING);
+	assert_string_equal(report.verdict.problem.file, ".metadata");
+}
+
+/* Without collectives each rank leaves its own metadata. */
+static void test_dcp__metadata_of_each_rank(void **state)
+{
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+
+	(void)state;
+	if (!put(&bench))
+		skip();
+	assert_true(bench_copy(&bench, "step-100/.metadata", "ranks/__0.metadata"));
+	assert_true(bench_copy(&bench, "step-100/__0_0.distcp", "ranks/__0_0.distcp"));
+	judge(&bench, "ranks", &report);
+	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
+	assert_true(bench_copy(&bench, "step-100/.metadata", "ranks/__2.metadata"));
+	judge(&bench, "ranks", &report);
+	bench_expect(&report, CKPT_INCOMPLETE, CKPT_PROBLEM_SHARD_MISSING);
+	assert_string_equal(report.verdict.problem.file, "__1.metadata");
+}
+
+/* Lightning's directories are named .ckpt and need their meta.pt, which knows the position. */
+static void test_dcp__lightning(void **state)
+{
+	static const char script[] =
+		"import torch\n"
+		"torch.save({'epoch': 4, 'global_step': 500, 'pytorch-lightning_version': '2.1',\n"
+		"            'state_dict': {}, 'optimizer_states': []}, 'e.ckpt/meta.pt')\n";
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+
+	(void)state;
+	if (!put(&bench))
+		skip();
+	assert_true(bench_copy(&bench, "step-100/.metadata", "e.ckpt/.metadata"));
+	assert_true(bench_copy(&bench, "step-100/__0_0.distcp", "e.ckpt/__0_0.distcp"));
+	judge(&bench, "e.ckpt", &report);
+	bench_expect(&report, CKPT_INCOMPLETE, CKPT_PROBLEM_MEMBER_MISSING);
+	assert_string_equal(report.verdict.problem.file, "meta.pt");
+	assert_true(bench_python(&bench, script));
+	judge(&bench, "e.ckpt", &report);
+	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
+	assert_true(report.position.has_step && report.position.step == 500);
+	assert_true(report.position.has_epoch && report.position.epoch == 4);
+	assert_string_equal(report.framework, "PyTorch Lightning 2.1");
+}
+
+/* A record as a dataclass is pickled: protocol 4, path, offset, length. */
+#define RECORD(len, path, off, n)                                                                  \
+	"}(\x8c\x0drelative_path\x8c" len path "\x8c\x06offset" off "\x8c\x06length" n "u"
+
+static void test_dcp__hostile_metadata(void **state)
+{
+	static const struct {
+		const char *what, *bytes;
+		size_t len;
+		enum ckpt_status status;
+		enum ckpt_problem_code code;
+	} rows[] = {
+#define CASE(what, text, status, code) { what, "\x80\x04" text ".", sizeof(text) + 2, status, code }
+		CASE("fits", RECORD("\x01", "d", "K\x02", "K\x01"), CKPT_VALID, CKPT_PROBLEM_NONE),
+		CASE("too long", RECORD("\x01", "d", "K\x02", "K\x02"), CKPT_INCOMPLETE,
+		     CKPT_PROBLEM_TRUNCATED),
+		CASE("short", RECORD("\x01", "d", "K\x01", "K\x01"), CKPT_INCOMPLETE,
+		     CKPT_PROBLEM_MIXED_SAVES),
+		CASE("elsewhere", RECORD("\x05", "/e/fg", "K\x02", "K\x01"), CKPT_CORRUPT,
+		     CKPT_PROBLEM_HEADER),
+		CASE("above", RECORD("\x02", "..", "K\x02", "K\x01"), CKPT_CORRUPT,
+		     CKPT_PROBLEM_HEADER),
+		CASE("negative", RECORD("\x01", "d", "K\x02", "J\xff\xff\xff\xff"), CKPT_CORRUPT,
+		     CKPT_PROBLEM_HEADER),
+		CASE("overflow",
+		     RECORD("\x01", "d", "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f", "K\x01"),
+		     CKPT_CORRUPT, CKPT_PROBLEM_HEADER),
+		CASE("nothing in it", "}", CKPT_CORRUPT, CKPT_PROBLEM_HEADER),
+		CASE("no length",
+		     "}(\x8c\x0drelative_path\x8c\x01"
+		     "d\x8c\x06offsetK\x02u",
+		     CKPT_CORRUPT, CKPT_PROBLEM_HEADER),
+		CASE("a number for a path",
+		     "}(\x8c\x0drelative_pathK\x05\x8c\x06offsetK\x02\x8c\x06lengthK\x01u",
+		     CKPT_VALID, CKPT_PROBLEM_NONE),
+		CASE("no pickle", "\xff", CKPT_CORRUPT, CKPT_PROBLEM_HEADER),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		_cleanup_bench_ struct bench bench;
+		struct ckpt_report report;
+
+		bench_init(&bench);
+		bench_text(&bench, "x/d", "abc");
+		bench_write(&bench, "x/.metadata", rows[i].bytes, rows[i].len);
+		bench_judge(&bench, "x", CKPT_KIND_DIRECTORY, CKPT_LEVEL_STRUCTURE, &report);
+		if (report.verdict.status != rows[i].status)
+			print_error("%s:\n", rows[i].what);
+		bench_expect(&report, rows[i].status, rows[i].code);
+	}
+}
+
+/* A torchtitan directory that a killed job left empty is unfinished, not unknown. */
+static void test_dcp__empty_step_directory(void **state)
+{
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+
+	(void)state;
+	bench_init(&bench);
+	assert_int_equal(mkdirat(bench.fd, "step-300", 0755), 0);
+	judge(&bench, "step-300", &report);
+	bench_expect(&report, CKPT_INCOMPLETE, CKPT_PROBLEM_SHARD_MISSING);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_dcp__whole),
+		cmocka_unit_test(test_dcp__size_counts_each_file_once),
+		cmocka_unit_test(test_dcp__damage),
+		cmocka_unit_test(test_dcp__zeroed_pages),
+		cmocka_unit_test(test_dcp__mixed_saves),
+		cmocka_unit_test(test_dcp__younger_data_are_remarked),
+		cmocka_unit_test(test_dcp__renamed_last),
+		cmocka_unit_test(test_dcp__metadata_of_each_rank),
+		cmocka_unit_test(test_dcp__lightning),
+		cmocka_unit_test(test_dcp__hostile_metadata),
+		cmocka_unit_test(test_dcp__empty_step_directory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

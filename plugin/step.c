@@ -106,6 +106,7 @@ void ckpt_step_begin(spank_t sp, int ac, char *argv[])
 	step.disabled = !ckpt_ask_site(&step.site, ac, argv);
 	if (step.disabled)
 		return;
+	spank_unsetenv(sp, "SLURM_RESTART_COUNT"); /* the user's; Slurm's own comes later */
 	map_report();
 	cluster = lookup(sp, "SLURM_CLUSTER_NAME");
 	if (!cluster || !ckpt_text_is_word(cluster) || !node ||
@@ -184,7 +185,7 @@ __attribute__((noreturn)) static void stop_task(const struct ckpt_ending *ending
 
 /*
  * The higher of Slurm's count in the task's environment and the spool's. An older spool is one
- * whose prolog did not run this time; a lower count one that the user's environment hides.
+ * whose prolog did not run this time; a lower count one that something after Slurm has changed.
  */
 static int64_t attempt_of(spank_t sp)
 {
@@ -210,12 +211,14 @@ static void fill_array(spank_t sp, struct ckpt_asking *asking)
 
 /*
  * Whether the spool's decision is for this attempt. The prolog cannot see arrays: whether their
- * tasks have run directories of their own is the agent's to check.
+ * tasks have run directories of their own is the agent's to check. A refusal is of root and holds
+ * for them too.
  */
 static bool spool_decides(const struct ckpt_asking *asking)
 {
 	return step.has_spool && step.spool.has_decision && step.spool.attempt == asking->attempt &&
-	       asking->array_task == CKPT_REQUEST_NO_TASK;
+	       (asking->array_task == CKPT_REQUEST_NO_TASK ||
+		strcmp(step.decision.mode, "refused") == 0);
 }
 
 /* One decision for this attempt: the prolog's, or one made now. */

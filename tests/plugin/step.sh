@@ -58,6 +58,16 @@ case_array_takes_no_spool()
 	has 'env CKPT_RESUME_MODE=fresh'
 }
 
+# MaxRestarts is root's word, and no matter of directories.
+case_array_takes_roots_refusal()
+{
+	agent 'answer mode=fresh line=f'
+	spool 5 mode=refused refusal=64 attempt=5 job_id=7 "line=MaxRestarts=4 reached"
+	ends 64 "$ASKED" array=70_3 late=SLURM_RESTART_COUNT=5
+	says 'MaxRestarts=4 reached'
+	runs 0
+}
+
 case_array()
 {
 	agent 'answer mode=fresh line=f'
@@ -73,6 +83,22 @@ case_attempt_from_slurm()
 	has 'env CKPT_ATTEMPT=3'
 	file_has "$TEST_TMP/agent.env" CKPT_REQUEST_ATTEMPT=3
 	grep -qx CKPT_REQUEST_REASON= "$TEST_TMP/agent.env" || fail "the agent is told a reason that the ledger should tell"
+}
+
+# A count of the user's own, or of a job around this one: Slurm sets the true one later, and none at first.
+case_attempt_is_not_the_users()
+{
+	agent 'answer "${resume[@]}"'
+	spool 0
+	batch "$ASKED" env=SLURM_RESTART_COUNT=77 status=256
+	has 'env CKPT_ATTEMPT=0'
+	has_not RESTART_COUNT
+	status_is '' 256
+	spool 2
+	batch "$ASKED" env=SLURM_RESTART_COUNT=77 late=SLURM_RESTART_COUNT=2 status=256
+	status_is 2 256
+	batch env=SLURM_RESTART_COUNT=77 # not ours: left alone
+	has 'env SLURM_RESTART_COUNT=77'
 }
 
 case_warning_line()

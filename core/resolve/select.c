@@ -29,7 +29,7 @@ struct pass {
 	size_t n_series;
 	struct ckpt_set **usable;
 	size_t n_usable;
-	bool last_resort;
+	bool last_resort, weights; /* what may be taken for want of better */
 };
 
 static void pass_done(struct pass *pass)
@@ -93,9 +93,21 @@ int ckpt_select_prove(struct ckpt_selection *s, struct ckpt_set *set)
 	return 0;
 }
 
-static bool in_auto(const struct ckpt_set *set, int run)
+/* Whether @run is a requested directory itself and no folder below one. */
+static bool is_requested(const struct ckpt_resolution *res, int run)
 {
-	return set->run == run && set->role != CKPT_ROLE_PRETRAINED;
+	for (int i = 0; run >= 0 && i < res->n_run_dirs; i++)
+		if (strcmp(res->catalog.runs[run].dir, res->run_dirs[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Requested directories are searched as one: the newest of them stands for all. */
+static bool in_auto(const struct ckpt_resolution *res, const struct ckpt_set *set, int run)
+{
+	if (set->role == CKPT_ROLE_PRETRAINED)
+		return false;
+	return set->run == run || (is_requested(res, run) && is_requested(res, set->run));
 }
 
 static bool same_series(const struct ckpt_set *a, const struct ckpt_set *b)
@@ -115,7 +127,7 @@ static int split_series(struct ckpt_selection *s, int run, struct pass *pass)
 	for (size_t i = 0; i < cat->n_sets; i++) {
 		struct ckpt_set *set = &cat->sets[i];
 
-		if (!in_auto(set, run))
+		if (!in_auto(s->res, set, run))
 			continue;
 		if (pass->n_series == 0 ||
 		    !same_series(pass->series[pass->n_series - 1].first, set))
@@ -204,38 +216,71 @@ static int look_until_usable(struct ckpt_selection *s, struct pass *pass)
 	return 0;
 }
 
-/* The best provable one of @run. 0 with *@ret, NONE, or an errno. */
-static int select_in_run(struct ckpt_selection *s, int run, bool last_resort, struct ckpt_set **ret)
+static bool is_weights(const struct ckpt_set *set)
 {
-	_cleanup_pass_ struct pass pass = { .last_resort = last_resort };
-	int r = split_series(s, run, &pass);
+	return set->report->contents == CKPT_CONTENTS_WEIGHTS;
+}
+
+/* The best provable one of @run. 0 with *@ret, NONE, or an errno. */
+static int select_in_run(struct ckpt_selection *s, int run, struct pass *pass,
+			 struct ckpt_set **ret)
+{
+	int r = split_series(s, run, pass);
 
 	while (r >= 0) {
-		r = look_until_usable(s, &pass);
-		if (r < 0 || pass.n_usable == 0)
+		r = look_until_usable(s, pass);
+		if (r < 0 || pass->n_usable == 0)
 			break;
-		if (ckpt_order_sort(pass.usable, pass.n_usable) < 0)
+		if (ckpt_order_sort(pass->usable, pass->n_usable) < 0)
 			return -ENOMEM;
-		r = ckpt_select_prove(s, pass.usable[0]);
+		if (!pass->weights && is_weights(pass->usable[0]))
+			break; /* weights come last: there is nothing else here */
+		r = ckpt_select_prove(s, pass->usable[0]);
 		if (r == 0)
-			*ret = pass.usable[0];
+			*ret = pass->usable[0];
 		if (r <= 0)
 			return r;
-		pass.n_usable--; /* rejected: another of its series may take its place */
-		memmove(pass.usable, pass.usable + 1, pass.n_usable * sizeof(*pass.usable));
+		pass->n_usable--; /* rejected: another of its series may take its place */
+		memmove(pass->usable, pass->usable + 1, pass->n_usable * sizeof(*pass->usable));
 	}
 	return r < 0 ? r : CKPT_SELECT_NONE;
 }
 
+/* Newest run first. @like: what may be taken. */
+static int select_in_runs(struct ckpt_selection *s, const struct pass *like, struct ckpt_set **ret)
+{
+	bool requested_done = false;
+
+	for (size_t run = 0; run < s->res->catalog.n_runs; run++) {
+		_cleanup_pass_ struct pass pass = *like;
+		bool requested = is_requested(s->res, (int)run);
+		int r;
+
+		if (requested && requested_done)
+			continue;
+		requested_done |= requested;
+		r = select_in_run(s, (int)run, &pass, ret);
+		if (r <= 0)
+			return r;
+	}
+	return CKPT_SELECT_NONE;
+}
+
 int ckpt_select_auto(struct ckpt_selection *s, struct ckpt_set **ret)
 {
-	for (int resort = 0; resort <= 1; resort++) {
-		for (size_t run = 0; run < s->res->catalog.n_runs; run++) {
-			int r = select_in_run(s, (int)run, resort, ret);
+	/* weights alone never come before a full one, of whatever run folder */
+	static const struct pass passes[] = {
+		{ .last_resort = false, .weights = false },
+		{ .last_resort = false, .weights = true },
+		{ .last_resort = true, .weights = false },
+		{ .last_resort = true, .weights = true },
+	};
 
-			if (r <= 0)
-				return r;
-		}
+	for (size_t i = 0; i < sizeof(passes) / sizeof(*passes); i++) {
+		int r = select_in_runs(s, &passes[i], ret);
+
+		if (r <= 0)
+			return r;
 	}
 	return s->unreadable ? CKPT_SELECT_UNKNOWN : CKPT_SELECT_NONE;
 }

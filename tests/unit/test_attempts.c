@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/resolve/settle.h"
@@ -106,6 +107,53 @@ static void test_attempts__a_base_without_position_is_ours(void **state)
 	assert_string_equal(d.tag, "model_last.pt");
 }
 
+/* The age of @name in @dir, in seconds before now. */
+static void aged(const struct scratch *dir, const char *name, long seconds)
+{
+	struct timespec times[2] = { { 0 } };
+
+	clock_gettime(CLOCK_REALTIME, &times[1]);
+	times[1].tv_sec -= seconds;
+	times[0] = times[1];
+	assert_int_equal(utimensat(dir->fd, name, times, 0), 0);
+}
+
+/* A folder of exports is the newest run folder, and holds nothing to go on from. */
+static void test_attempts__exported_weights_never_before_a_full_one(void **state)
+{
+	static const struct torch_synthetic weights = { .epoch = 2,
+							.step = 20,
+							.weights_only = true };
+	struct scratch *dir = *state;
+	struct ckpt_decision d;
+
+	attempt_put(dir, "ckpt-1.pt", 1, 10);
+	aged(dir, "ckpt-1.pt", 100);
+	assert_int_equal(mkdirat(dir->fd, "export", 0777), 0);
+	torch_synthetic_write(dir->fd, "export/ckpt-2.pt", &weights);
+	attempt_make(dir, 0, "auto", &d);
+	assert_string_equal(d.mode, "resume");
+	assert_string_equal(d.tag, "ckpt-1.pt");
+	assert_int_equal(unlinkat(dir->fd, "ckpt-1.pt", 0), 0);
+	attempt_make(dir, 0, "auto", &d);
+	assert_string_equal(d.mode, "finetune");
+}
+
+/* Run directories are searched as one: what was touched last in one is not ahead of the other. */
+static void test_attempts__run_directories_are_searched_as_one(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_decision d;
+	char dirs[160];
+
+	attempt_put(dir, "a/ckpt-5.pt", 5, 50);
+	attempt_put(dir, "b/ckpt-9.pt", 9, 90);
+	aged(dir, "b/ckpt-9.pt", 100);
+	snprintf(dirs, sizeof(dirs), "%s/a:%s/b", dir->path, dir->path);
+	attempt_in(dir, 0, dirs, &d);
+	assert_string_equal(d.tag, "ckpt-9.pt");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -114,6 +162,8 @@ int main(void)
 		scratch_test(test_attempts__a_renamed_foreign_one_stays_foreign),
 		scratch_test(test_attempts__the_base_is_a_file_and_not_a_name),
 		scratch_test(test_attempts__a_base_without_position_is_ours),
+		scratch_test(test_attempts__exported_weights_never_before_a_full_one),
+		scratch_test(test_attempts__run_directories_are_searched_as_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -125,14 +125,34 @@ static void test_resolve_json__a_set_not_looked_at(void **state)
 	attempt_put(*state, "ckpt-7.pt", 7, 70);
 	a = attempt_selection_new(*state, NULL);
 	o = ckpt_set_json(attempt_set(a, "ckpt-7.pt"));
-	expect_keys(o, "path verdict evidence format layout role contents epoch step loss "
-		       "epoch_meaning");
+	expect_keys(o, VERDICT);
 	expect_text(o, "verdict", NULL);
 	expect_text(o, "evidence", NULL);
 	expect_text(o, "format", NULL);
 	expect_text(o, "contents", NULL);
+	expect_text(o, "size_bytes", NULL);
+	expect_text(o, "seconds", NULL);
+	expect_text(o, "problem", NULL);
+	assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(o, "keys")), 0);
 	cJSON_Delete(o);
 	attempt_selection_free(a);
+}
+
+static void test_resolve_json__a_path_without_a_set(void **state)
+{
+	static struct ckpt_report report;
+	cJSON *o;
+
+	(void)state;
+	report.verdict.status = CKPT_MISSING;
+	o = ckpt_path_json("/run/gone.pt", &report);
+	expect_keys(o, VERDICT);
+	expect_text(o, "path", "/run/gone.pt");
+	expect_text(o, "verdict", "missing");
+	expect_text(o, "role", NULL);
+	expect_text(o, "layout", NULL);
+	expect_text(o, "size_bytes", NULL);
+	cJSON_Delete(o);
 }
 
 static void test_resolve_json__a_decision(void **state)
@@ -198,6 +218,7 @@ int main(void)
 		scratch_test(test_resolve_json__a_valid_set),
 		scratch_test(test_resolve_json__a_damaged_set),
 		scratch_test(test_resolve_json__a_set_not_looked_at),
+		cmocka_unit_test(test_resolve_json__a_path_without_a_set),
 		scratch_test(test_resolve_json__a_decision),
 		cmocka_unit_test(test_resolve_json__a_remark_has_no_checkpoint),
 	};

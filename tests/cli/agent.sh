@@ -1,0 +1,329 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# ckpt-agent by hand, as the hook and the plugin start it: usage, the frame on descriptor 3, requests
+# that it must refuse, confinement, death by a signal, the progress line.
+set -eu
+. "$(dirname "$0")/../lib/assert.sh"
+
+AGENT=$TEST_BUILD/ckpt-agent
+RUNS=$TEST_SRC/tests/data/make_runs.py
+PYTHON=/usr/bin/python3
+
+# agent OP [NAME=VALUE...] [-- OPTION]: runs it for job 7 in a clean environment; frame, words and exit code.
+agent()
+{
+	local op=$1 rc=0 variables=()
+	shift
+	while (($#)) && [[ $1 != -- ]]; do
+		variables+=("CKPT_REQUEST_$1")
+		shift
+	done
+	(($#)) && shift
+	env -i PATH=/usr/bin:/bin CKPT_REQUEST_JOB_ID=7 CKPT_REQUEST_CLUSTER=test \
+		CKPT_REQUEST_WORK_DIR="$TEST_TMP" CKPT_REQUEST_DIR="$TEST_TMP/run" \
+		CKPT_REQUEST_QUARANTINE=rename "${variables[@]}" \
+		"$AGENT" "$op" "$@" 3>"$TEST_TMP/frame" 2>"$TEST_TMP/words" || rc=$?
+	echo "$rc" >"$TEST_TMP/rc"
+}
+
+ended() { equal "$(cat "$TEST_TMP/rc")" "$1" "exit code ($(head -c 500 "$TEST_TMP/words"))"; }
+
+# decoded: checks the frame's magic and length and prints its payload.
+decoded()
+{
+	"$PYTHON" - "$TEST_TMP/frame" <<-'PY'
+	import struct, sys
+	data = open(sys.argv[1], "rb").read()
+	magic, length = struct.unpack("<4sI", data[:8])
+	assert magic == b"CKW1", magic
+	assert len(data) == 8 + length, (len(data), length)
+	sys.stdout.buffer.write(data[8:])
+	PY
+}
+
+says() { contains $'\n'"$(decoded)"$'\n' $'\n'"$1"$'\n'; }
+
+no_answer() { equal "$(stat -c %s "$TEST_TMP/frame")" 0 "bytes on descriptor 3"; }
+
+# A checkpoint of no known format, which the request's pattern names: needs no PyTorch.
+plain_run()
+{
+	mkdir -p "$TEST_TMP/run"
+	echo "state of a program" >"$TEST_TMP/run/state-5.dat"
+}
+
+agent__usage()
+{
+	local words
+	words=$("$AGENT" 2>&1) && fail "exit code 0 without arguments"
+	contains "$words" "usage: ckpt-agent"
+	exits 2 "$AGENT" 2>/dev/null
+	exits 2 "$AGENT" help 2>/dev/null
+	exits 2 "$AGENT" --no-exec 2>/dev/null
+	exits 2 "$AGENT" resolve --exec 2>/dev/null
+	exits 2 "$AGENT" resolve --no-exec more 2>/dev/null
+	exits 2 "$AGENT" --no-exec resolve 2>/dev/null
+}
+
+agent__answers_one_frame()
+{
+	plain_run
+	agent resolve GLOB='state-*.dat' ATTEMPT=0
+	ended 0
+	says "mode=resume"
+	says "path=$TEST_TMP/run/state-5.dat"
+	says "job_id=7"
+	[[ -f $TEST_TMP/run/.ckpt-resume/run.json ]] || fail "no mark"
+}
+
+agent__a_refusal_is_an_answer()
+{
+	agent resolve RESUME=step:5
+	ended 0
+	says "mode=refused"
+	says "refusal=65"
+	[[ ! -e $TEST_TMP/run ]] || fail "a refusal made the run directory"
+}
+
+agent__nowhere_to_answer()
+{
+	local rc=0
+	plain_run
+	env -i CKPT_REQUEST_WORK_DIR="$TEST_TMP" CKPT_REQUEST_DIR="$TEST_TMP/run" \
+		"$AGENT" resolve 3>&- 2>"$TEST_TMP/words" || rc=$?
+	equal "$rc" 1 "exit code"
+	file_has "$TEST_TMP/words" "cannot answer"
+}
+
+# refuses NAME=VALUE PART...: no answer, no mark, and words about it.
+refuses()
+{
+	local variable=$1
+	shift
+	agent resolve "$variable"
+	ended 1
+	no_answer
+	for part; do file_has "$TEST_TMP/words" "$part"; done
+	[[ ! -e $TEST_TMP/run/.ckpt-resume ]] || fail "$variable: something was written"
+}
+
+agent__bad_requests()
+{
+	plain_run
+	refuses RESUME=newest "newest"
+	refuses RESUME=step:x "step:x"
+	refuses RESUME=name:a/b "name:a/b"
+	refuses RESUME=$'auto\nx' "auto"
+	refuses DIR=a::b "empty directory"
+	refuses DIR=a:b:c:d:e:f:g:h:i "too many directories"
+	refuses DIR='run-%q' "%-letter"
+	refuses ENV=PATH PATH
+	refuses ENV=LD_PRELOAD LD_PRELOAD
+	refuses ENV='A B' "A B"
+	refuses VERIFY=maybe maybe
+	refuses METRIC=loss loss
+	refuses EPOCH=later later
+	refuses ALIGN=perhaps perhaps
+	refuses REPIN=2 2
+	refuses JOB_ID=-1 -1
+	refuses JOB_ID=4294967296 4294967296
+	refuses ATTEMPT=first first
+	refuses CLUSTER=a/b a/b
+	refuses WORK_DIR=relative relative
+	refuses ARRAY_TASK=-2 -2
+	refuses REASON='no word' "no word"
+	refuses BUDGET_MS=1.5 1.5
+	refuses MAX_BYTES=-1 -1
+	refuses IN_HOOK=2 2
+	refuses WORK_DIR="/$(printf 'x%.0s' {1..5000})" "work_dir"
+}
+
+# The real file system call by call: what the filter lets a taken-over agent do.
+agent__no_exec_confines()
+{
+	local status
+	plain_run
+	agent resolve GLOB='state-*.dat' -- --no-exec
+	ended 0
+	says "mode=resume"
+	command -v strace >/dev/null || skip_case "no strace here"
+	env -i CKPT_REQUEST_WORK_DIR="$TEST_TMP" CKPT_REQUEST_DIR="$TEST_TMP/run" \
+		strace -f -o "$TEST_TMP/trace" "$AGENT" resolve --no-exec 3>/dev/null 2>/dev/null ||
+		skip_case "strace may not trace here"
+	file_has "$TEST_TMP/trace" "SECCOMP_SET_MODE_FILTER"
+	status=$(grep -n SECCOMP_SET_MODE_FILTER "$TEST_TMP/trace" | tail -n 1)
+	contains "$status" "= 0"
+	# nothing of the user's was opened before
+	! head -n "${status%%:*}" "$TEST_TMP/trace" | grep -F "$TEST_TMP/run" ||
+		fail "a user's file was touched before the filter stood"
+	agent resolve GLOB='state-*.dat'
+	! env -i CKPT_REQUEST_WORK_DIR="$TEST_TMP" strace -f -o /dev/stdout "$AGENT" resolve \
+		3>/dev/null 2>/dev/null | grep -q SECCOMP_SET_MODE_FILTER || fail "confined without --no-exec"
+}
+
+# A large zip that takes a while to check: its content is read and summed.
+slow_run()
+{
+	mkdir -p "$TEST_TMP/run"
+	"$PYTHON" - "$TEST_TMP/run/ckpt-1.pt" "$1" <<-'PY'
+	import sys, zipfile, pickletools
+	with zipfile.ZipFile(sys.argv[1], "w", zipfile.ZIP_STORED) as z:
+	    n = int(sys.argv[2])
+	    storage = b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuJ"
+	    z.writestr("archive/data.pkl", b"\x80\x02}(X\x05\x00\x00\x00model" + storage + (n // 4).to_bytes(4, "little")
+	               + b"tQX\x09\x00\x00\x00optimizer}u.")
+	    z.writestr("archive/byteorder", "little")
+	    with z.open("archive/data/0", "w", force_zip64=True) as f:
+	        for _ in range(n >> 20):
+	            f.write(b"\x5a" * (1 << 20))
+	    z.writestr("archive/version", "3\n")
+	PY
+}
+
+# start_stopped [--no-exec] [NAME=VALUE]: the agent on the slow run, stopped by SIGSTOP when it is seen to
+# read the checkpoint.
+start_stopped()
+{
+	local n=0 options=()
+	[[ ${1:-} != --no-exec ]] || { options=("$1") && shift; }
+	env -i CKPT_REQUEST_WORK_DIR="$TEST_TMP" CKPT_REQUEST_DIR="$TEST_TMP/run" "$@" \
+		"$AGENT" resolve "${options[@]}" 3>"$TEST_TMP/frame" 2>"$TEST_TMP/words" &
+	AGENT_PID=$!
+	until ls -l "/proc/$AGENT_PID/fd" 2>/dev/null | grep -q ckpt-1.pt; do
+		n=$((n + 1))
+		[[ -d /proc/$AGENT_PID && $n -lt 2000 ]] || fail "it was never seen to read"
+	done
+	kill -STOP "$AGENT_PID"
+}
+
+agent__while_it_reads_it_is_confined()
+{
+	slow_run 268435456
+	start_stopped --no-exec
+	local confined
+	confined=$(awk '/^(Seccomp|NoNewPrivs):/ { printf "%s%s ", $1, $2 }' "/proc/$AGENT_PID/status")
+	kill -KILL "$AGENT_PID"
+	wait "$AGENT_PID" || true
+	equal "$confined" "NoNewPrivs:1 Seccomp:2 "
+	start_stopped
+	confined=$(awk '/^Seccomp:/ { print $2 }' "/proc/$AGENT_PID/status")
+	kill -KILL "$AGENT_PID"
+	wait "$AGENT_PID" || true
+	equal "$confined" 0 "Seccomp without --no-exec"
+}
+
+agent__killed_it_has_not_answered()
+{
+	local rc=0
+	slow_run 268435456
+	start_stopped
+	kill -TERM "$AGENT_PID"
+	kill -CONT "$AGENT_PID"
+	wait "$AGENT_PID" || rc=$?
+	equal "$rc" 143 "exit code"
+	no_answer
+	[[ ! -e $TEST_TMP/run/.ckpt-resume ]] || fail "it left something behind"
+}
+
+# model.fetch, in an empty run directory: the step runs it, a confined agent cannot.
+fetching_run()
+{
+	mkdir -p "$TEST_TMP/run"
+	printf '{"model": {"fetch": ["/bin/sh", "-c", "echo ran >%s/ran"]}}\n' "$TEST_TMP" \
+		>"$TEST_TMP/run/ckpt-config.json"
+}
+
+agent__fetch_runs_in_the_step()
+{
+	fetching_run
+	agent resolve
+	ended 0
+	says "mode=fresh"
+	equal "$(cat "$TEST_TMP/ran")" ran "what the fetch command left"
+}
+
+agent__fetch_is_refused_when_confined()
+{
+	fetching_run
+	agent resolve -- --no-exec
+	ended 0
+	says "mode=fresh"
+	contains "$(decoded)" "model.fetch: cannot run"
+	[[ ! -e $TEST_TMP/ran ]] || fail "the command ran"
+}
+
+agent__a_failing_fetch_is_said()
+{
+	mkdir -p "$TEST_TMP/run"
+	echo '{"model": {"fetch": ["/bin/sh", "-c", "exit 3"]}}' >"$TEST_TMP/run/ckpt-config.json"
+	agent resolve
+	ended 0
+	contains "$(decoded)" "ended with exit code 3"
+}
+
+agent__a_hook_hands_on_only_a_resume()
+{
+	mkdir -p "$TEST_TMP/run"
+	agent resolve IN_HOOK=1 -- --no-exec
+	ended 1
+	no_answer
+	file_has "$TEST_TMP/words" "left to the step"
+	[[ ! -e $TEST_TMP/run/.ckpt-resume ]] || fail "the hook wrote"
+	plain_run
+	agent resolve IN_HOOK=1 GLOB='state-*.dat' -- --no-exec
+	ended 0
+	says "mode=resume"
+	[[ ! -e $TEST_TMP/run/.ckpt-resume ]] || fail "the hook wrote"
+}
+
+agent__records_the_end()
+{
+	plain_run
+	agent record GLOB='state-*.dat' REASON=preempted IN_HOOK=1 -- --no-exec
+	ended 1
+	file_has "$TEST_TMP/words" "no mark of the run"
+	agent resolve GLOB='state-*.dat'
+	agent record GLOB='state-*.dat' REASON=preempted IN_HOOK=1 -- --no-exec
+	ended 0
+	file_has "$TEST_TMP/run/.ckpt-resume/ledger.jsonl" '"cause":"preempted"'
+	agent settle GLOB='state-*.dat' ATTEMPT=1
+	ended 0
+	says "reason=preempted"
+}
+
+# The line comes every ten seconds; they pass while the agent is stopped.
+agent__tells_progress()
+{
+	local rc=0
+	slow_run 268435456
+	start_stopped
+	sleep 10.2
+	kill -CONT "$AGENT_PID"
+	wait "$AGENT_PID" || rc=$?
+	equal "$rc" 0 "exit code"
+	says "mode=resume"
+	grep -Eq '^ckpt-resume: checking ckpt-1.pt: [0-9.]+ [KMG]?B of 268.[0-9] MB, 1[0-9]s$' "$TEST_TMP/words" ||
+		fail "no progress line: $(cat "$TEST_TMP/words")"
+	equal "$(grep -c checking "$TEST_TMP/words")" 1 "progress lines"
+}
+
+agent__in_a_hook_it_is_silent()
+{
+	slow_run 268435456
+	start_stopped --no-exec CKPT_REQUEST_IN_HOOK=1
+	sleep 10.2
+	kill -CONT "$AGENT_PID"
+	wait "$AGENT_PID"
+	says "mode=resume"
+	file_lacks "$TEST_TMP/words" checking
+}
+
+for case in usage answers_one_frame a_refusal_is_an_answer nowhere_to_answer bad_requests no_exec_confines \
+	while_it_reads_it_is_confined killed_it_has_not_answered fetch_runs_in_the_step \
+	fetch_is_refused_when_confined a_failing_fetch_is_said a_hook_hands_on_only_a_resume records_the_end \
+	tells_progress in_a_hook_it_is_silent; do
+	rm -rf "$TEST_TMP/run" "$TEST_TMP/ran"
+	run_case "agent__$case"
+done
+test_end

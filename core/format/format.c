@@ -12,6 +12,8 @@
 #include "core/format/accelerate.h"
 #include "core/format/dcp.h"
 #include "core/format/hf_trainer.h"
+#include "core/format/npy.h"
+#include "core/format/npz.h"
 #include "core/format/opaque.h"
 #include "core/format/safetensors.h"
 #include "core/format/safetensors_index.h"
@@ -25,6 +27,8 @@
 const struct ckpt_format *const ckpt_formats[] = {
 	&ckpt_format_torch_zip,
 	&ckpt_format_torch_legacy,
+	&ckpt_format_npz,
+	&ckpt_format_npy,
 	&ckpt_format_safetensors,
 	&ckpt_format_safetensors_index,
 	&ckpt_format_tf_bundle,

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Integers as they lie in files: any alignment, any width up to eight bytes, both orders.
+ */
+#ifndef CKPT_CORE_BASE_BYTES_H
+#define CKPT_CORE_BASE_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The little-endian unsigned integer of @n bytes (at most 8) at @p. */
+static inline uint64_t ckpt_bytes_le(const void *p, size_t n)
+{
+	const uint8_t *byte = p;
+	uint64_t v = 0;
+
+	while (n-- > 0)
+		v = v << 8 | byte[n];
+	return v;
+}
+
+/* The big-endian one. */
+static inline uint64_t ckpt_bytes_be(const void *p, size_t n)
+{
+	const uint8_t *byte = p;
+	uint64_t v = 0;
+
+	for (size_t i = 0; i < n; i++)
+		v = v << 8 | byte[i];
+	return v;
+}
+
+/* True if all of @n bytes at @p are zero. */
+static inline bool ckpt_bytes_zero(const void *p, size_t n)
+{
+	const uint8_t *byte = p;
+
+	for (size_t i = 0; i < n; i++)
+		if (byte[i])
+			return false;
+	return true;
+}
+
+#endif

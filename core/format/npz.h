@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What np.savez() and np.savez_compressed() write: a zip of .npy files. Chainer's snapshots and
+ * many JAX programs save so.
+ */
+#ifndef CKPT_CORE_FORMAT_NPZ_H
+#define CKPT_CORE_FORMAT_NPZ_H
+
+#include "core/format/format.h"
+
+extern const struct ckpt_format ckpt_format_npz;
+
+#endif

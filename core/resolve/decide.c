@@ -73,12 +73,16 @@ static const struct ckpt_set *newest_of_series(const struct ckpt_resolution *res
 static bool comes_before(const struct ckpt_set *other, const struct ckpt_set *chosen)
 {
 	struct ckpt_position a = ckpt_order_position(other), b = ckpt_order_position(chosen);
+	bool known;
 	int order;
 
-	if (ckpt_order_progress(&a, &b, &order) == 0)
+	known = ckpt_order_progress(&a, &b, &order) == 0;
+	if (known && order != 0)
 		return order > 0;
 	if (other->has_number && chosen->has_number && strcmp(other->series, chosen->series) == 0)
 		return other->number > chosen->number;
+	if (known)
+		return false;
 	return other->report->identity.mtime_ns > chosen->report->identity.mtime_ns;
 }
 
@@ -235,10 +239,9 @@ void ckpt_decide_chosen(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 	ckpt_trail_add(res, set, CKPT_FATE_CHOSEN, "%s", words);
 	if (mark_newer(res, set))
 		d->settle = 1;
-	if (resume) {
+	if (resume)
 		consult_epoch_info(ctx, req, res, set);
-		consult_pointer(ctx, res, set);
-	}
+	consult_pointer(ctx, res, set);
 	say_name_disagreement(res, set);
 	fill_numbers(res, set, resume);
 	trail_rest(res);

@@ -51,7 +51,8 @@ static void add_report(cJSON *o, const struct ckpt_report *report)
 
 	for (int i = 0; report && i < report->n_keys; i++)
 		cJSON_AddItemToArray(keys, cJSON_CreateString(report->keys[i]));
-	add_number(o, "size_bytes", report && v->status != CKPT_MISSING, (double)v->size_bytes);
+	add_number(o, "size_bytes", report && (v->size_bytes || v->status < CKPT_UNREADABLE),
+		   (double)v->size_bytes);
 	add_number(o, "bytes_read", report, (double)v->bytes_read);
 	add_number(o, "seconds", report, v->seconds);
 	add_problem(o, &v->problem);

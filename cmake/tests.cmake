@@ -32,3 +32,7 @@ add_executable(ckpt-fake-spank tests/plugin/fake_spank.c)
 target_link_libraries(ckpt-fake-spank PRIVATE ${CMAKE_DL_LIBS})
 set_target_properties(ckpt-fake-spank PROPERTIES ENABLE_EXPORTS ON C_VISIBILITY_PRESET default
 	RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+
+# A file system that takes requests and answers none.
+add_executable(ckpt-dead-fuse tests/hooks/dead_fuse.c)
+set_target_properties(ckpt-dead-fuse PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)

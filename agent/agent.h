@@ -8,8 +8,9 @@
 #include "core/resolve/resolve.h"
 
 /*
- * Gives up for good what a process that reads hostile files needs not: exec, ptrace, sockets,
- * mounts, keys (libseccomp; EPERM). 0, or an errno with @err: then the agent must not go on.
+ * Gives up for good what a process that reads hostile files needs not: exec, other processes,
+ * leaving its group or outliving its parent, ptrace, sockets, mounts, keys (libseccomp; EPERM).
+ * 0, or an errno with @err: then the agent must not go on.
  */
 int ckpt_confine(struct ckpt_error *err);
 

@@ -36,3 +36,8 @@ set_target_properties(ckpt-fake-spank PROPERTIES ENABLE_EXPORTS ON C_VISIBILITY_
 # A file system that takes requests and answers none.
 add_executable(ckpt-dead-fuse tests/hooks/dead_fuse.c)
 set_target_properties(ckpt-dead-fuse PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+
+# The agent's confinement, tried from inside.
+add_executable(ckpt-confined tests/hooks/confined.c agent/confine.c)
+target_link_libraries(ckpt-confined PRIVATE ckpt_resolve PkgConfig::SECCOMP)
+set_target_properties(ckpt-confined PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)

@@ -25,7 +25,7 @@ ckpt_layer(ckpt_base core/base ckpt_wire PkgConfig::CJSON PkgConfig::ISAL Thread
 ckpt_layer(ckpt_format core/format ckpt_base)
 ckpt_layer(ckpt_catalog core/catalog ckpt_format)
 ckpt_layer(ckpt_record core/record ckpt_format ckpt_base)
-ckpt_layer(ckpt_integrity core/integrity ckpt_catalog ckpt_record)
+ckpt_layer(ckpt_integrity core/integrity ckpt_catalog ckpt_record PkgConfig::CRYPTO)
 ckpt_layer(ckpt_config core/config ckpt_base)
 ckpt_layer(ckpt_resolve core/resolve ckpt_integrity ckpt_record ckpt_config)
 

@@ -6,18 +6,17 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 
 #include "core/base/crc.h"
+#include "core/base/workers.h"
 #include "wire/text.h"
 
 #define BUFFER ((size_t)256 * 1024) /* fits a core's L2 cache: larger ones are slower */
 #define PIECE ((uint64_t)4 * 1024 * 1024)
 #define PIECES_MAX 65536 /* of one range: larger ranges have larger pieces */
 #define BATCH_MAX 64
-#define STACK ((size_t)512 * 1024)
 
 /* A range in pieces. Freed when neither a batch nor the pool's cut refers to it. */
 struct cut {
@@ -54,7 +53,6 @@ struct pool {
 struct worker {
 	struct pool *pool;
 	void *buf;
-	pthread_t thread;
 };
 
 static void pool_reject(struct pool *pool, int result, const struct ckpt_crc_range *range)
@@ -287,37 +285,11 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
-/* Starts up to @n threads with all signals blocked; what could not be started the others do. */
-static int start_workers(struct worker *workers, int n)
-{
-	pthread_attr_t attr;
-	sigset_t all, before;
-	int started = 0;
-
-	if (n == 0 || pthread_attr_init(&attr) != 0)
-		return 0;
-	pthread_attr_setstacksize(&attr, STACK);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	while (started < n &&
-	       pthread_create(&workers[started].thread, &attr, worker_main, &workers[started]) == 0)
-		started++;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	return started;
-}
-
-/* One worker is the caller itself: with one thread, none is made. */
 static void run_workers(struct pool *pool, struct worker *workers, char *buffers, int n)
 {
-	int started;
-
 	for (int i = 0; i < n; i++)
 		workers[i] = (struct worker) { .pool = pool, .buf = buffers + (size_t)i * BUFFER };
-	started = start_workers(workers + 1, n - 1);
-	worker_main(&workers[0]);
-	for (int i = 1; i <= started; i++)
-		pthread_join(workers[i].thread, NULL);
+	ckpt_workers_run(worker_main, workers, sizeof(*workers), n);
 }
 
 static int worth_threads(const struct ckpt_file *file)

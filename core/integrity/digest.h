@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * SHA-256 of many files with all threads of the context, in constant memory. Two kinds: the plain
+ * digest of a whole file, as sha256sum prints it, which one thread has to compute from end to end;
+ * and that of leaves, which threads share inside one file: SHA-256 of each MiB, then SHA-256 of the
+ * leaves' digests of each chunk.
+ */
+#ifndef CKPT_CORE_INTEGRITY_DIGEST_H
+#define CKPT_CORE_INTEGRITY_DIGEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/file.h"
+
+#define CKPT_DIGEST_SIZE 32
+#define CKPT_DIGEST_HEX (2 * CKPT_DIGEST_SIZE + 1) /* with the NUL */
+#define CKPT_DIGEST_LEAF ((uint64_t)1024 * 1024)
+#define CKPT_DIGEST_CHUNK (64 * CKPT_DIGEST_LEAF)	 /* the smallest chunk */
+#define CKPT_DIGEST_CHUNK_MAX (65536 * CKPT_DIGEST_LEAF) /* 2 MiB of leaves' digests a thread */
+
+struct ckpt_digest {
+	uint8_t b[CKPT_DIGEST_SIZE];
+};
+
+/* Digest of @len bytes at @data. 0 or -ENOMEM. */
+int ckpt_digest_of(const void *data, size_t len, struct ckpt_digest *ret);
+
+/* Appends the 64 hex digits of @digest and a NUL to @buf of CKPT_DIGEST_HEX bytes. Returns @buf. */
+const char *ckpt_digest_text(char *buf, const struct ckpt_digest *digest);
+
+/* Reads 64 hex digits, of either case, from the beginning of @text. False if they are not there. */
+bool ckpt_digest_parse(const char *text, struct ckpt_digest *ret);
+
+/* Chunks of @chunk bytes that a file of @size bytes has. */
+uint64_t ckpt_digest_chunks(uint64_t size, uint64_t chunk);
+
+/* One file: its name relative to the job's directory, what it is now, and its digests: one for each
+ * chunk, or one where the job is for plain digests. */
+struct ckpt_digest_file {
+	const char *name;
+	struct ckpt_identity id;
+	struct ckpt_digest *digests;
+};
+
+struct ckpt_digest_job {
+	struct ckpt_ctx *ctx;
+	int dirfd;
+	const struct ckpt_digest_file *files;
+	size_t n;
+	uint64_t chunk; /* a multiple of the leaf up to CKPT_DIGEST_CHUNK_MAX; 0 = plain digests */
+	bool compare;	/* the digests are what is expected; else they are filled in */
+};
+
+/* Where a file is not what it should be. */
+struct ckpt_digest_bad {
+	size_t file;	   /* index */
+	uint64_t off, len; /* the chunk, or the whole file */
+};
+
+enum ckpt_digest_result {
+	CKPT_DIGEST_MISMATCH = 1, /* *ret_bad is the first of those found */
+	CKPT_DIGEST_CHANGED,	  /* a file is not, or no longer, what its identity says */
+};
+
+/*
+ * Computes or compares the digests of all files of @job. 0; ckpt_digest_result with *@ret_bad; or
+ * an errno (-ETIMEDOUT, -EDQUOT, -EIO ...).
+ */
+int ckpt_digest_run(const struct ckpt_digest_job *job, struct ckpt_digest_bad *ret_bad,
+		    struct ckpt_error *err);
+
+#endif

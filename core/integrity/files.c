@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See files.h.
+ */
+#include "core/integrity/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/catalog/pool.h"
+#include "wire/text.h"
+
+/* One listing under way. */
+struct listing {
+	int rootfd;
+	struct ckpt_files *files;
+	struct ckpt_error *err;
+};
+
+/* Names that belong to us or to the file system, not to the checkpoint. */
+static bool is_foreign(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+	       strcmp(name, ".ckpt-resume") == 0 || ckpt_text_starts(name, ".nfs", NULL);
+}
+
+static int cannot(const struct listing *l, int code, const char *what, const char *name)
+{
+	return ckpt_fail(l->err, -code, "cannot %s %s: %s", what, CKPT_QUOTE(name), strerror(code));
+}
+
+static int add_file(const struct listing *l, const char *name)
+{
+	struct ckpt_files *files = l->files;
+	struct ckpt_member *member;
+	int r;
+
+	if (files->n == CKPT_FILES_MAX)
+		return ckpt_fail(l->err, CKPT_FILES_UNBOUNDED, "it has more than %d files",
+				 CKPT_FILES_MAX);
+	if (ckpt_array_grow(&files->f, files->n, &files->cap, sizeof(*files->f)) < 0)
+		return cannot(l, ENOMEM, "list", name);
+	member = &files->f[files->n];
+	r = ckpt_identity_at(l->rootfd, name, true, &member->id);
+	if (r < 0)
+		return r == -ENOENT ? 0 : cannot(l, -r, "look up", name);
+	member->name = strdup(name);
+	if (!member->name)
+		return cannot(l, ENOMEM, "list", name);
+	files->n++;
+	return 0;
+}
+
+static int list_folder(const struct listing *l, const char *folder, int depth);
+
+static int list_entry(const struct listing *l, const char *name, int depth)
+{
+	struct stat st, target;
+
+	if (fstatat(l->rootfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : cannot(l, errno, "look up", name);
+	if (S_ISDIR(st.st_mode))
+		return list_folder(l, name, depth + 1);
+	if (S_ISREG(st.st_mode))
+		return add_file(l, name);
+	if (!S_ISLNK(st.st_mode) || fstatat(l->rootfd, name, &target, 0) < 0)
+		return 0;
+	if (S_ISDIR(target.st_mode))
+		return ckpt_fail(l->err, CKPT_FILES_UNBOUNDED, "%s in it is a link to a directory",
+				 CKPT_QUOTE(name));
+	return S_ISREG(target.st_mode) ? add_file(l, name) : 0;
+}
+
+/* Lists the entries of @folder ("" is the root). */
+static int list_folder(const struct listing *l, const char *folder, int depth)
+{
+	_cleanup_closedir_ DIR *d = NULL;
+	const struct dirent *e;
+	char name[PATH_MAX];
+	int fd, r;
+
+	if (depth > CKPT_FILES_DEPTH)
+		return ckpt_fail(l->err, CKPT_FILES_UNBOUNDED,
+				 "it has more than %d folders in folders", CKPT_FILES_DEPTH);
+	fd = openat(l->rootfd, *folder ? folder : ".",
+		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return cannot(l, errno, "open directory", folder);
+	d = fdopendir(fd);
+	if (!d) {
+		close(fd);
+		return cannot(l, ENOMEM, "read", folder);
+	}
+	while (errno = 0, (e = readdir(d))) {
+		if (is_foreign(e->d_name))
+			continue;
+		if (snprintf(name, sizeof(name), "%s%s%s", folder, *folder ? "/" : "", e->d_name) >=
+		    (int)sizeof(name))
+			return cannot(l, ENAMETOOLONG, "list", folder);
+		r = list_entry(l, name, depth);
+		if (r != 0)
+			return r;
+	}
+	return errno ? cannot(l, errno, "read directory", folder) : 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct ckpt_member *)a)->name, ((const struct ckpt_member *)b)->name);
+}
+
+int ckpt_files_root(int dirfd, const struct ckpt_set *set, struct ckpt_error *err)
+{
+	return ckpt_dir_open(dirfd, set->kind == CKPT_KIND_DIRECTORY ? set->name : ".", err);
+}
+
+int ckpt_files_list(int rootfd, const struct ckpt_set *set, struct ckpt_files *ret,
+		    struct ckpt_error *err)
+{
+	_cleanup_files_ struct ckpt_files files = { 0 };
+	struct listing l = { .rootfd = rootfd, .files = &files, .err = err };
+	int r = 0;
+
+	if (set->kind == CKPT_KIND_DIRECTORY)
+		r = list_folder(&l, "", 0);
+	for (int i = 0; set->kind != CKPT_KIND_DIRECTORY && r == 0 && set->members[i]; i++)
+		r = add_file(&l, set->members[i]);
+	if (r != 0)
+		return r;
+	if (files.n > 1)
+		qsort(files.f, files.n, sizeof(*files.f), by_name);
+	*ret = files;
+	files = (struct ckpt_files) { 0 };
+	return 0;
+}
+
+ssize_t ckpt_files_find(const struct ckpt_files *files, const char *name)
+{
+	const struct ckpt_member key = { .name = (char *)name };
+	const struct ckpt_member *found =
+		files->n ? bsearch(&key, files->f, files->n, sizeof(key), by_name) : NULL;
+
+	return found ? found - files->f : -1;
+}
+
+uint64_t ckpt_files_size(const struct ckpt_files *files)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < files->n; i++)
+		sum += files->f[i].id.size;
+	return sum;
+}
+
+bool ckpt_files_same(const struct ckpt_files *a, const struct ckpt_files *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (strcmp(a->f[i].name, b->f[i].name) != 0 ||
+		    !ckpt_identity_same(&a->f[i].id, &b->f[i].id))
+			return false;
+	return true;
+}
+
+void ckpt_files_done(struct ckpt_files *files)
+{
+	for (size_t i = 0; i < files->n; i++)
+		free(files->f[i].name);
+	free(files->f);
+	*files = (struct ckpt_files) { 0 };
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See metadata.h.
+ */
+#include "core/integrity/metadata.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/integrity/seal.h"
+#include "core/record/backup.h"
+#include "wire/text.h"
+
+#define CONFIG_MAX 65536 /* bytes of a configuration that is worth a copy */
+#define HASH_DIGITS 16
+
+/* One metadata file in the making. */
+struct making {
+	struct ckpt_ctx *ctx;
+	const struct ckpt_seat *seat;
+	const struct ckpt_set *set;
+	const struct ckpt_files *files;
+	cJSON *old; /* what is there; NULL = nothing */
+	cJSON *o;
+};
+
+/* Configurations that programs leave inside or beside a checkpoint, the best one first. */
+static const char *const config_names[] = { "ckpt-config.json", "config.json", "args.json",
+					    "training_args.json" };
+
+/* What a Trainer's state says that is short and of use. */
+static const char *const state_keys[] = { "global_step",      "epoch",
+					  "max_steps",	      "best_metric",
+					  "num_train_epochs", "best_model_checkpoint" };
+
+/* Takes member @key of the old metadata over. False if it has none. */
+static bool keep(const struct making *m, const char *key)
+{
+	cJSON *item = m->old ? cJSON_DetachItemFromObjectCaseSensitive(m->old, key) : NULL;
+
+	if (item && !cJSON_IsNull(item))
+		return cJSON_AddItemToObject(m->o, key, item);
+	cJSON_Delete(item);
+	return false;
+}
+
+static void add_time(const struct making *m)
+{
+	int64_t newest = 0;
+	char at[32] = "";
+	struct tm tm;
+	time_t seconds;
+
+	if (keep(m, "created_at"))
+		return;
+	for (size_t i = 0; i < m->files->n; i++)
+		if (m->files->f[i].id.mtime_ns > newest)
+			newest = m->files->f[i].id.mtime_ns;
+	seconds = (time_t)(newest / 1000000000);
+	if (gmtime_r(&seconds, &tm))
+		strftime(at, sizeof(at), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	cJSON_AddStringToObject(m->o, "created_at", at);
+}
+
+static void add_size(const struct making *m)
+{
+	uint64_t bytes = ckpt_files_size(m->files);
+
+	cJSON_AddNumberToObject(m->o, "size_bytes", (double)bytes);
+	cJSON_AddNumberToObject(m->o, "size_gb", round((double)bytes / 1e6) / 1e3);
+}
+
+/* Of the first MiB of the file itself; of a set, of its largest one. */
+static int add_hash(const struct making *m, struct ckpt_error *err)
+{
+	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
+	_cleanup_free_ char *head = NULL;
+	const struct ckpt_member *largest = &m->files->f[0];
+	char hex[CKPT_DIGEST_HEX];
+	struct ckpt_digest digest;
+	size_t len;
+	int r;
+
+	for (size_t i = 1; i < m->files->n; i++)
+		if (m->files->f[i].id.size > largest->id.size)
+			largest = &m->files->f[i];
+	r = ckpt_file_open(m->ctx, m->seat->rootfd, largest->name, &file, err);
+	if (r != 0)
+		return r < 0 ? r : -EAGAIN;
+	len = file.size < CKPT_DIGEST_LEAF ? (size_t)file.size : (size_t)CKPT_DIGEST_LEAF;
+	head = malloc(len + 1);
+	if (!head)
+		return ckpt_fail(err, -ENOMEM, "no memory to read %s", CKPT_QUOTE(largest->name));
+	r = ckpt_file_read(&file, 0, head, len, err);
+	if (r == 0)
+		r = ckpt_digest_of(head, len, &digest);
+	if (r != 0)
+		return r < 0 ? r : -EAGAIN;
+	ckpt_digest_text(hex, &digest);
+	hex[HASH_DIGITS] = '\0';
+	cJSON_AddStringToObject(m->o, "hash_partial", hex);
+	return 0;
+}
+
+/* The small JSON object @name in @dirfd, or NULL. */
+static cJSON *load_object(const struct making *m, int dirfd, const char *name, size_t max)
+{
+	_cleanup_free_ char *text = NULL;
+	cJSON *o = NULL;
+	size_t len;
+
+	if (ckpt_file_slurp(m->ctx, dirfd, name, max, &text, &len, NULL) != 0 ||
+	    ckpt_json_parse(text, len, &o, NULL) != 0 || cJSON_IsObject(o))
+		return o;
+	cJSON_Delete(o);
+	return NULL;
+}
+
+static void add_config(const struct making *m)
+{
+	cJSON *o = NULL;
+
+	if (keep(m, "config"))
+		return;
+	for (size_t i = 0; !o && i < sizeof(config_names) / sizeof(*config_names); i++) {
+		if (m->set->kind == CKPT_KIND_DIRECTORY)
+			o = load_object(m, m->seat->rootfd, config_names[i], CONFIG_MAX);
+		if (!o)
+			o = load_object(m, m->seat->dirfd, config_names[i], CONFIG_MAX);
+	}
+	cJSON_AddItemToObject(m->o, "config", o ? o : cJSON_CreateNull());
+}
+
+/* The position that was read, or what trainer_state.json says of it and more. */
+static void add_training(const struct making *m)
+{
+	const struct ckpt_position *p = &m->set->report->position;
+	_cleanup_json_ cJSON *state = NULL;
+	cJSON *o;
+
+	if (keep(m, "training"))
+		return;
+	o = cJSON_AddObjectToObject(m->o, "training");
+	if (m->set->kind == CKPT_KIND_DIRECTORY)
+		state = load_object(m, m->seat->rootfd, "trainer_state.json", CKPT_JSON_MAX);
+	for (size_t i = 0; state && i < sizeof(state_keys) / sizeof(*state_keys); i++) {
+		cJSON *item = cJSON_DetachItemFromObjectCaseSensitive(state, state_keys[i]);
+
+		if (item && !cJSON_IsObject(item) && !cJSON_IsArray(item))
+			cJSON_AddItemToObject(o, state_keys[i], item);
+		else
+			cJSON_Delete(item);
+	}
+	if (p->has_step)
+		cJSON_AddNumberToObject(o, "step", (double)p->step);
+	if (p->has_epoch && !cJSON_HasObjectItem(o, "epoch"))
+		cJSON_AddNumberToObject(o, "epoch", p->epoch);
+	if (p->has_loss && isfinite(p->loss))
+		cJSON_AddNumberToObject(o, p->loss_key[0] ? p->loss_key : "loss", p->loss);
+}
+
+/* Keys of others. */
+static void keep_rest(const struct making *m)
+{
+	for (cJSON *item = m->old ? m->old->child : NULL, *next; item; item = next) {
+		next = item->next;
+		if (item->string && !cJSON_GetObjectItemCaseSensitive(m->o, item->string) &&
+		    strcmp(item->string, "seal") != 0)
+			cJSON_AddItemToObject(m->o, item->string,
+					      cJSON_DetachItemViaPointer(m->old, item));
+	}
+}
+
+/* Reads what is there into m->old; sets aside what is no metadata. */
+static int load_old(struct making *m, struct ckpt_error *err)
+{
+	char name[NAME_MAX + 1];
+
+	if (!ckpt_seal_name(m->set->name, name))
+		return ckpt_fail(err, -ENAMETOOLONG, "the name %s is too long for a seal",
+				 CKPT_QUOTE(m->set->name));
+	if (!ckpt_dir_has(m->seat->dirfd, name))
+		return 0;
+	m->old = load_object(m, m->seat->dirfd, name, CKPT_SEAL_MAX);
+	return m->old ? 0 : ckpt_set_aside(m->seat->dirfd, name, ".torn", err);
+}
+
+static int fill(struct making *m, struct ckpt_error *err)
+{
+	int r = load_old(m, err);
+
+	if (r < 0)
+		return r;
+	m->o = cJSON_CreateObject();
+	cJSON_AddStringToObject(m->o, "checkpoint_name", m->set->name);
+	add_time(m);
+	add_size(m);
+	r = add_hash(m, err);
+	if (r < 0)
+		return r;
+	add_config(m);
+	add_training(m);
+	if (!cJSON_AddNumberToObject(m->o, "metadata_version", 1))
+		return ckpt_fail(err, -ENOMEM, "no memory for the metadata of %s",
+				 CKPT_QUOTE(m->set->name));
+	keep_rest(m);
+	return 0;
+}
+
+int ckpt_metadata_make(struct ckpt_ctx *ctx, const struct ckpt_seat *seat,
+		       const struct ckpt_set *set, const struct ckpt_files *files, cJSON **ret,
+		       struct ckpt_error *err)
+{
+	struct making m = { .ctx = ctx, .seat = seat, .set = set, .files = files };
+	int r = fill(&m, err);
+
+	cJSON_Delete(m.old);
+	if (r < 0)
+		cJSON_Delete(m.o);
+	else
+		*ret = m.o;
+	return r;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * NAME.metadata.json beside a checkpoint: what it is, and the seal: the digests of all its files,
+ * their identities, and the verdict that it was made on. A hash over the whole text tells a torn or
+ * edited one without any data being read. The checkpoint itself is never touched.
+ */
+#ifndef CKPT_CORE_INTEGRITY_SEAL_H
+#define CKPT_CORE_INTEGRITY_SEAL_H
+
+#include "core/base/json.h"
+#include "core/catalog/catalog.h"
+#include "core/integrity/digest.h"
+
+#define CKPT_SEAL_SUFFIX ".metadata.json"
+#define CKPT_SEAL_MAX (32 * 1024 * 1024) /* bytes: 130,000 chunks and 16,384 names have 15 MB */
+#define CKPT_SEAL_CHUNKS_MAX 131072	 /* larger checkpoints get larger chunks */
+
+struct ckpt_seal {
+	uint64_t chunk;
+	struct ckpt_digest_file *files; /* sorted by name; names and digests are owned */
+	size_t n;
+	struct ckpt_digest *digests; /* of all files, in their order */
+	char sealed_at[32];	     /* "2026-01-02T03:04:05Z" */
+	struct ckpt_report report;   /* it was made on: valid, with that evidence */
+};
+
+enum ckpt_seal_result {
+	CKPT_SEAL_NONE = 1, /* no seal there */
+	CKPT_SEAL_TORN,	    /* torn, edited, or not of a kind that is known: *err says which */
+	CKPT_SEAL_INVALID,  /* making: it did not verify, the set's report says why */
+	CKPT_SEAL_CHANGED,  /* making: a file changed underneath, or its writer may be alive */
+	CKPT_SEAL_REFUSED,  /* making: cannot be sealed as a whole: *err says why */
+};
+
+/*
+ * Verifies @set in full by its format, whatever an older seal says, and writes its seal, replacing
+ * one that is there and keeping what else the file holds. The set's report is that verdict
+ * afterwards. Data are made durable first; runs as the user. 0, INVALID, CHANGED, REFUSED, or an
+ * errno: nothing was written then.
+ */
+int ckpt_seal_make(struct ckpt_ctx *ctx, struct ckpt_set *set, struct ckpt_error *err);
+
+/*
+ * What the seal says about @set, which lies in @dirfd: fills @report, as ckpt_verify() would, and
+ * returns true; or false, when the format has to judge, with *@note (256 bytes) telling why a seal
+ * that is there is of no use, else empty.
+ */
+bool ckpt_seal_verify(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_set *set,
+		      enum ckpt_level level, struct ckpt_report *report, char *note);
+
+/* Reads the seal of the checkpoint @name in @dirfd. 0, NONE, TORN or an errno. */
+int ckpt_seal_load(struct ckpt_ctx *ctx, int dirfd, const char *name, struct ckpt_seal *ret,
+		   struct ckpt_error *err);
+
+/* Puts @seal into @metadata, where it replaces an older one, and writes it as the metadata of @name
+ * in @dirfd. 0, REFUSED (too large) or an errno. */
+int ckpt_seal_store(int dirfd, const char *name, const struct ckpt_seal *seal, cJSON *metadata,
+		    struct ckpt_error *err);
+
+/* Frees what @seal owns. */
+void ckpt_seal_done(struct ckpt_seal *seal);
+#define _cleanup_seal_ _cleanup_(ckpt_seal_done)
+
+/* Digest over a file's digests, for the whole of it. 0 or -ENOMEM. */
+int ckpt_seal_whole(const struct ckpt_seal *seal, size_t file, struct ckpt_digest *ret);
+
+/* Name of the metadata file of @name into @buf of NAME_MAX + 1 bytes. False if too long. */
+bool ckpt_seal_name(const char *name, char *buf);
+
+/* The report of a valid checkpoint as JSON, and back. NULL without memory; false if it is none. */
+cJSON *ckpt_seal_report_json(const struct ckpt_report *report);
+bool ckpt_seal_report_parse(const cJSON *o, struct ckpt_report *ret);
+
+#endif

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Verification against a seal. Whether a file still is the one that was sealed is asked of its
+ * identity. A rewritten one has a new time, and its seal no longer counts. One that has the size
+ * and, to the nanosecond, the time that was sealed, but another inode or change time, is a copy or
+ * was renamed: nothing is believed unread, but its bytes have to be those that were sealed.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/integrity/files.h"
+#include "core/integrity/seal.h"
+#include "wire/text.h"
+
+#define SECOND_NS 1000000000
+
+/* What a seal is worth for the files that are there. */
+enum relation {
+	SAME,  /* all identities are those that were sealed */
+	COPY,  /* same times and names; some are copies */
+	STALE, /* rewritten, or files were added */
+	LOST,  /* one of several is gone, the others are as they were sealed */
+	SIZE,  /* a copy with another size */
+};
+
+/* One comparison under way. */
+struct seal_check {
+	struct ckpt_ctx *ctx;
+	const struct ckpt_set *set;
+	int rootfd;
+	struct ckpt_seal seal;
+	struct ckpt_files files; /* as they are now */
+	size_t at; /* file of the seal, or of files where it was added, that decided */
+	struct ckpt_report *report;
+	char *note;
+};
+
+#define NOTE_SIZE 256
+
+static void note(struct seal_check *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void note(struct seal_check *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(c->note, NOTE_SIZE, fmt, ap);
+	va_end(ap);
+	ckpt_text_clean(c->note);
+}
+
+/* Whether the time is so fine that nobody but a copying tool can have set it. */
+static bool is_copy(const struct ckpt_identity *sealed, const struct ckpt_identity *now)
+{
+	return sealed->mtime_ns == now->mtime_ns && sealed->mtime_ns % SECOND_NS != 0;
+}
+
+static enum relation relate_file(const struct ckpt_identity *sealed,
+				 const struct ckpt_identity *now)
+{
+	if (ckpt_identity_same(sealed, now))
+		return SAME;
+	if (!is_copy(sealed, now))
+		return STALE;
+	return sealed->size == now->size ? COPY : SIZE;
+}
+
+/* How much a file's relation says over the whole set. */
+static int weight(enum relation relation)
+{
+	static const int of[] = { [SAME] = 0, [COPY] = 1, [SIZE] = 2, [LOST] = 3, [STALE] = 4 };
+
+	return of[relation];
+}
+
+/* A file that the seal does not know. */
+static bool has_added(struct seal_check *c, size_t present)
+{
+	if (present == c->files.n)
+		return false;
+	for (size_t i = 0, s = 0; i < c->files.n; i++) {
+		while (s < c->seal.n && strcmp(c->seal.files[s].name, c->files.f[i].name) < 0)
+			s++;
+		if (s == c->seal.n || strcmp(c->seal.files[s].name, c->files.f[i].name) != 0) {
+			note(c, "seal ignored: %.120s was added after it was made",
+			     c->files.f[i].name);
+			return true;
+		}
+	}
+	return false;
+}
+
+static enum relation relate(struct seal_check *c)
+{
+	enum relation worst = SAME;
+	size_t present = 0;
+
+	for (size_t i = 0; i < c->seal.n; i++) {
+		const struct ckpt_digest_file *f = &c->seal.files[i];
+		ssize_t at = ckpt_files_find(&c->files, f->name);
+		enum relation one = at < 0 ? LOST : relate_file(&f->id, &c->files.f[at].id);
+
+		present += at >= 0;
+		if (weight(one) <= weight(worst))
+			continue;
+		worst = one;
+		c->at = i;
+	}
+	if (worst == STALE)
+		note(c, "seal ignored: %.120s was rewritten after it was made",
+		     c->seal.files[c->at].name);
+	else if (has_added(c, present))
+		return STALE;
+	return worst == LOST && present == 0 ? STALE : worst;
+}
+
+/* The report says what was found of file number @file. */
+static void reject(struct seal_check *c, enum ckpt_status status, enum ckpt_problem_code code,
+		   size_t file)
+{
+	struct ckpt_verdict *v = &c->report->verdict;
+
+	v->status = status;
+	v->evidence = CKPT_EVIDENCE_NONE;
+	v->note[0] = '\0';
+	v->problem = (struct ckpt_problem) { .code = code, .offset = CKPT_NO_OFFSET };
+	snprintf(v->problem.file, sizeof(v->problem.file), "%s", c->seal.files[file].name);
+	ckpt_text_clean(v->problem.file);
+}
+
+#define DETAIL(c, ...)                                                                             \
+	snprintf((c)->report->verdict.problem.detail, sizeof((c)->report->verdict.problem.detail), \
+		 __VA_ARGS__)
+
+static void reject_lost(struct seal_check *c)
+{
+	reject(c, CKPT_INCOMPLETE, CKPT_PROBLEM_MEMBER_MISSING, c->at);
+	DETAIL(c, "it is missing; the seal of %s has it", c->seal.sealed_at);
+}
+
+static void reject_size(struct seal_check *c)
+{
+	const struct ckpt_digest_file *f = &c->seal.files[c->at];
+	uint64_t size = c->files.f[ckpt_files_find(&c->files, f->name)].id.size;
+	bool cut = size < f->id.size;
+
+	reject(c, cut ? CKPT_INCOMPLETE : CKPT_CORRUPT,
+	       cut ? CKPT_PROBLEM_TRUNCATED : CKPT_PROBLEM_TRAILING, c->at);
+	c->report->verdict.problem.offset = cut ? size : f->id.size;
+	DETAIL(c, "it has %llu bytes; the same save had %llu when it was sealed on %s",
+	       (unsigned long long)size, (unsigned long long)f->id.size, c->seal.sealed_at);
+}
+
+static void reject_bytes(struct seal_check *c, const struct ckpt_digest_bad *bad)
+{
+	reject(c, CKPT_CORRUPT, CKPT_PROBLEM_DIGEST, bad->file);
+	c->report->verdict.problem.offset = bad->off;
+	DETAIL(c, "bytes %llu to %llu differ from what was sealed on %s",
+	       (unsigned long long)bad->off, (unsigned long long)(bad->off + bad->len - 1),
+	       c->seal.sealed_at);
+}
+
+static void reject_error(struct seal_check *c, int code, const struct ckpt_error *err)
+{
+	reject(c, CKPT_UNREADABLE, CKPT_PROBLEM_IO, 0);
+	DETAIL(c, "%.383s", err->text[0] ? err->text : strerror(-code));
+}
+
+/* Nothing was read: what stands in the seal stands for what is unchanged. */
+static void accept_unchanged(struct seal_check *c)
+{
+	enum ckpt_evidence made_on = c->report->verdict.evidence;
+
+	c->report->verdict.evidence = CKPT_EVIDENCE_SEAL_UNCHANGED;
+	snprintf(c->report->verdict.note, NOTE_SIZE, "sealed on %s by %s", c->seal.sealed_at,
+		 ckpt_evidence_name(made_on));
+}
+
+/* Compares every byte. As ckpt_digest_run(). */
+static int compare(struct seal_check *c, struct ckpt_digest_bad *bad, struct ckpt_error *err)
+{
+	const struct ckpt_digest_job job = { .ctx = c->ctx,
+					     .dirfd = c->rootfd,
+					     .files = c->seal.files,
+					     .n = c->seal.n,
+					     .chunk = c->seal.chunk,
+					     .compare = true };
+
+	for (size_t i = 0; i < c->seal.n; i++)
+		c->seal.files[i].id = c->files.f[i].id;
+	return ckpt_digest_run(&job, bad, err);
+}
+
+/* The full check. False: the budget is used up and nothing else is known of it. */
+static bool judge_bytes(struct seal_check *c, enum relation relation)
+{
+	struct ckpt_error err = { 0 };
+	struct ckpt_digest_bad bad;
+	int r = compare(c, &bad, &err);
+
+	if (r == -ETIMEDOUT || r == -EDQUOT) {
+		note(c, "seal not compared: budget (%s)", r == -ETIMEDOUT ? "time" : "bytes");
+		if (relation != SAME)
+			return false;
+		accept_unchanged(c);
+		snprintf(c->report->verdict.note, NOTE_SIZE, "content not read: budget (%s)",
+			 r == -ETIMEDOUT ? "time" : "bytes");
+	} else if (r < 0) {
+		reject_error(c, r, &err);
+	} else if (r == CKPT_DIGEST_MISMATCH) {
+		reject_bytes(c, &bad);
+	} else if (r == CKPT_DIGEST_CHANGED) {
+		reject(c, CKPT_UNREADABLE, CKPT_PROBLEM_WRITER_ACTIVE, bad.file);
+		DETAIL(c, "it changed while it was read");
+	} else {
+		c->report->verdict.evidence = CKPT_EVIDENCE_SEAL;
+	}
+	return true;
+}
+
+static bool judge(struct seal_check *c, enum ckpt_level level)
+{
+	enum relation relation = relate(c);
+
+	*c->report = c->seal.report;
+	switch (relation) {
+	case STALE:
+		return false;
+	case LOST:
+		reject_lost(c);
+		return true;
+	case SIZE:
+		reject_size(c);
+		return true;
+	case SAME:
+	case COPY:
+		break;
+	}
+	if (level == CKPT_LEVEL_FULL)
+		return judge_bytes(c, relation);
+	if (relation == COPY) {
+		note(c, "seal not used: %.120s was copied or renamed after it was made",
+		     c->seal.files[c->at].name);
+		return false;
+	}
+	accept_unchanged(c);
+	return true;
+}
+
+/* Loads the seal and lists the files. False: there is nothing to go by. */
+static bool prepare(struct seal_check *c, int dirfd)
+{
+	struct ckpt_error err = { 0 };
+	int r = ckpt_seal_load(c->ctx, dirfd, c->set->name, &c->seal, &err);
+
+	if (r == CKPT_SEAL_NONE)
+		return false;
+	if (r != 0) {
+		note(c, "seal ignored: %.200s", err.text[0] ? err.text : strerror(r < 0 ? -r : r));
+		return false;
+	}
+	c->rootfd = ckpt_files_root(dirfd, c->set, NULL);
+	return c->rootfd >= 0 && ckpt_files_list(c->rootfd, c->set, &c->files, NULL) == 0;
+}
+
+bool ckpt_seal_verify(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_set *set,
+		      enum ckpt_level level, struct ckpt_report *report, char *ret_note)
+{
+	struct seal_check c = {
+		.ctx = ctx, .set = set, .rootfd = -1, .report = report, .note = ret_note
+	};
+	int64_t start = ckpt_ctx_now(ctx);
+	uint64_t before = ctx->bytes_read;
+	bool judged;
+
+	ret_note[0] = '\0';
+	judged = prepare(&c, dirfd) && judge(&c, level);
+	if (judged) {
+		ckpt_set_identity(set, &report->identity);
+		report->verdict.bytes_read = ctx->bytes_read - before;
+		report->verdict.seconds = (double)(ckpt_ctx_now(ctx) - start) / 1e9;
+	}
+	ckpt_cleanup_close(&c.rootfd);
+	ckpt_files_done(&c.files);
+	ckpt_seal_done(&c.seal);
+	return judged;
+}

@@ -33,6 +33,7 @@ int ckpt_cmd_info(int argc, char **argv);
 int ckpt_cmd_validate(int argc, char **argv);
 int ckpt_cmd_resolve(int argc, char **argv);
 int ckpt_cmd_why(int argc, char **argv);
+int ckpt_cmd_seal(int argc, char **argv);
 int ckpt_cmd_quarantine(int argc, char **argv);
 int ckpt_cmd_release(int argc, char **argv);
 int ckpt_cmd_epoch_info(int argc, char **argv);

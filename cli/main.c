@@ -14,6 +14,7 @@ const struct ckpt_command ckpt_commands[] = {
 	{ "validate", "prove checkpoints whole, or say what is wrong", ckpt_cmd_validate },
 	{ "resolve", "print the path that a job would resume from", ckpt_cmd_resolve },
 	{ "why", "how that decision comes about: everything looked at", ckpt_cmd_why },
+	{ "seal", "verify checkpoints and record their digests", ckpt_cmd_seal },
 	{ "quarantine", "take a proved corrupt checkpoint out of the way", ckpt_cmd_quarantine },
 	{ "release", "undo a quarantine", ckpt_cmd_release },
 	{ "epoch-info", "show or repair epoch_info.json", ckpt_cmd_epoch_info },

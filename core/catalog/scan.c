@@ -101,7 +101,8 @@ static int read_name(const struct scan *scan, const struct reading *rd, const ch
 		  !(ret->mistakable && scan->options->known_layouts_only);
 	if (allowed)
 		return 0;
-	if (name[0] == '.' || !is_globbed(scan->options->glob, name))
+	if (name[0] == '.' || ckpt_text_ends(name, ".metadata.json") ||
+	    !is_globbed(scan->options->glob, name))
 		return CKPT_NAME_NONE;
 	if (r)
 		ckpt_name_user(name, is_dir, ret);

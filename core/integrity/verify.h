@@ -32,9 +32,13 @@ int ckpt_target_kind(int dirfd, const char *name, enum ckpt_kind *ret);
 /*
  * Verifies @set at @level unless its report is of that level or of a deeper one; the report stays
  * with the set and is never NULL. A set of ranks has its weakest member's verdict, and is
- * incomplete with a rank missing.
+ * incomplete with a rank missing. A seal that is there and belongs to these very files answers
+ * instead of the format: at STRUCTURE without reading anything, in full by its digests.
  */
 const struct ckpt_report *ckpt_set_verify(struct ckpt_ctx *ctx, struct ckpt_set *set,
 					  enum ckpt_level level);
+
+/* ckpt_set_verify() in full by the format alone: whatever an older report and a seal say. */
+const struct ckpt_report *ckpt_set_verify_anew(struct ckpt_ctx *ctx, struct ckpt_set *set);
 
 #endif

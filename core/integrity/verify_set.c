@@ -8,6 +8,7 @@
 
 #include "core/catalog/names.h"
 #include "wire/text.h"
+#include "core/integrity/seal.h"
 #include "core/integrity/verify.h"
 
 /* Stands in where no report could be allocated. */
@@ -96,12 +97,49 @@ static void verify_ranks(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_set 
 	}
 }
 
+static void verify_by_format(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_set *set,
+			     enum ckpt_level level, struct ckpt_report *report)
+{
+	struct ckpt_target target = { .dirfd = dirfd, .name = set->name, .kind = set->kind };
+
+	if (set->ranks)
+		verify_ranks(ctx, dirfd, set, level, report);
+	else
+		ckpt_verify(ctx, &target, level, report);
+}
+
+/* Bytes differ from those that were sealed: the format may know what lies there. */
+static void name_damage(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_set *set,
+			struct ckpt_report *report)
+{
+	_cleanup_free_ struct ckpt_report *own = calloc(1, sizeof(*own));
+
+	if (!own || report->verdict.problem.code != CKPT_PROBLEM_DIGEST)
+		return;
+	verify_by_format(ctx, dirfd, set, CKPT_LEVEL_FULL, own);
+	report->verdict.bytes_read += own->verdict.bytes_read;
+	report->verdict.seconds += own->verdict.seconds;
+	if (own->verdict.status == CKPT_CORRUPT)
+		memcpy(report->verdict.problem.member, own->verdict.problem.member,
+		       sizeof(report->verdict.problem.member));
+}
+
+/* Tells, beside the verdict, why a seal was of no use. */
+static void add_note(struct ckpt_verdict *verdict, const char *note)
+{
+	size_t at = strlen(verdict->note);
+
+	if (*note && verdict->status == CKPT_VALID && at < sizeof(verdict->note) - 3)
+		snprintf(verdict->note + at, sizeof(verdict->note) - at, "%s%s", at ? "; " : "",
+			 note);
+}
+
 static void verify_at(struct ckpt_ctx *ctx, const struct ckpt_set *set, enum ckpt_level level,
-		      struct ckpt_report *report)
+		      struct ckpt_report *report, bool by_seal)
 {
 	struct ckpt_error err = { 0 };
 	_cleanup_close_ int dirfd = ckpt_dir_open(AT_FDCWD, set->dir, &err);
-	struct ckpt_target target = { .dirfd = dirfd, .name = set->name, .kind = set->kind };
+	char note[sizeof(report->verdict.note)] = "";
 
 	if (dirfd < 0) {
 		memset(report, 0, sizeof(*report));
@@ -109,10 +147,11 @@ static void verify_at(struct ckpt_ctx *ctx, const struct ckpt_set *set, enum ckp
 		       set->name);
 		snprintf(report->verdict.problem.detail, sizeof(report->verdict.problem.detail),
 			 "%.383s", err.text);
-	} else if (set->ranks) {
-		verify_ranks(ctx, dirfd, set, level, report);
+	} else if (by_seal && ckpt_seal_verify(ctx, dirfd, set, level, report, note)) {
+		name_damage(ctx, dirfd, set, report);
 	} else {
-		ckpt_verify(ctx, &target, level, report);
+		verify_by_format(ctx, dirfd, set, level, report);
+		add_note(&report->verdict, note);
 	}
 }
 
@@ -145,19 +184,30 @@ static void judge_unknown_content(const struct ckpt_set *set, struct ckpt_report
 		 "it as it is)");
 }
 
-const struct ckpt_report *ckpt_set_verify(struct ckpt_ctx *ctx, struct ckpt_set *set,
-					  enum ckpt_level level)
+static const struct ckpt_report *verify_now(struct ckpt_ctx *ctx, struct ckpt_set *set,
+					    enum ckpt_level level, bool by_seal)
 {
-	if (set->report && set->report_level >= level)
-		return set->report;
 	if (!set->report)
 		set->report = calloc(1, sizeof(*set->report));
 	if (!set->report)
 		return &no_memory;
-	verify_at(ctx, set, level, set->report);
+	verify_at(ctx, set, level, set->report, by_seal);
 	judge_unknown_content(set, set->report);
 	if (set->kind == CKPT_KIND_DIRECTORY)
 		ckpt_set_identity(set, &set->report->identity);
 	set->report_level = level;
 	return set->report;
+}
+
+const struct ckpt_report *ckpt_set_verify(struct ckpt_ctx *ctx, struct ckpt_set *set,
+					  enum ckpt_level level)
+{
+	if (set->report && set->report_level >= level)
+		return set->report;
+	return verify_now(ctx, set, level, true);
+}
+
+const struct ckpt_report *ckpt_set_verify_anew(struct ckpt_ctx *ctx, struct ckpt_set *set)
+{
+	return verify_now(ctx, set, CKPT_LEVEL_FULL, false);
 }

@@ -82,7 +82,8 @@ int ckpt_select_prove(struct ckpt_selection *s, struct ckpt_set *set)
 
 	if (r != 0)
 		return r;
-	if (s->level == CKPT_LEVEL_FULL) {
+	if (s->level == CKPT_LEVEL_FULL &&
+	    set->report->verdict.evidence != CKPT_EVIDENCE_SEAL_UNCHANGED) {
 		ckpt_set_verify(s->ctx, set, CKPT_LEVEL_FULL);
 		if (!set->report)
 			return -ENOMEM;

@@ -22,9 +22,7 @@
 /* One metadata file in the making. */
 struct making {
 	struct ckpt_ctx *ctx;
-	const struct ckpt_seat *seat;
-	const struct ckpt_set *set;
-	const struct ckpt_files *files;
+	const struct ckpt_subject *from;
 	cJSON *old; /* what is there; NULL = nothing */
 	cJSON *o;
 };
@@ -58,9 +56,9 @@ static void add_time(const struct making *m)
 
 	if (keep(m, "created_at"))
 		return;
-	for (size_t i = 0; i < m->files->n; i++)
-		if (m->files->f[i].id.mtime_ns > newest)
-			newest = m->files->f[i].id.mtime_ns;
+	for (size_t i = 0; i < m->from->files->n; i++)
+		if (m->from->files->f[i].id.mtime_ns > newest)
+			newest = m->from->files->f[i].id.mtime_ns;
 	seconds = (time_t)(newest / 1000000000);
 	if (gmtime_r(&seconds, &tm))
 		strftime(at, sizeof(at), "%Y-%m-%dT%H:%M:%SZ", &tm);
@@ -69,7 +67,7 @@ static void add_time(const struct making *m)
 
 static void add_size(const struct making *m)
 {
-	uint64_t bytes = ckpt_files_size(m->files);
+	uint64_t bytes = ckpt_files_size(m->from->files);
 
 	cJSON_AddNumberToObject(m->o, "size_bytes", (double)bytes);
 	cJSON_AddNumberToObject(m->o, "size_gb", round((double)bytes / 1e6) / 1e3);
@@ -80,16 +78,16 @@ static int add_hash(const struct making *m, struct ckpt_error *err)
 {
 	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
 	_cleanup_free_ char *head = NULL;
-	const struct ckpt_member *largest = &m->files->f[0];
+	const struct ckpt_member *largest = &m->from->files->f[0];
 	char hex[CKPT_DIGEST_HEX];
 	struct ckpt_digest digest;
 	size_t len;
 	int r;
 
-	for (size_t i = 1; i < m->files->n; i++)
-		if (m->files->f[i].id.size > largest->id.size)
-			largest = &m->files->f[i];
-	r = ckpt_file_open(m->ctx, m->seat->rootfd, largest->name, &file, err);
+	for (size_t i = 1; i < m->from->files->n; i++)
+		if (m->from->files->f[i].id.size > largest->id.size)
+			largest = &m->from->files->f[i];
+	r = ckpt_file_open(m->ctx, m->from->rootfd, largest->name, &file, err);
 	if (r != 0)
 		return r < 0 ? r : -EAGAIN;
 	len = file.size < CKPT_DIGEST_LEAF ? (size_t)file.size : (size_t)CKPT_DIGEST_LEAF;
@@ -128,10 +126,10 @@ static void add_config(const struct making *m)
 	if (keep(m, "config"))
 		return;
 	for (size_t i = 0; !o && i < sizeof(config_names) / sizeof(*config_names); i++) {
-		if (m->set->kind == CKPT_KIND_DIRECTORY)
-			o = load_object(m, m->seat->rootfd, config_names[i], CONFIG_MAX);
+		if (m->from->set->kind == CKPT_KIND_DIRECTORY)
+			o = load_object(m, m->from->rootfd, config_names[i], CONFIG_MAX);
 		if (!o)
-			o = load_object(m, m->seat->dirfd, config_names[i], CONFIG_MAX);
+			o = load_object(m, m->from->dirfd, config_names[i], CONFIG_MAX);
 	}
 	cJSON_AddItemToObject(m->o, "config", o ? o : cJSON_CreateNull());
 }
@@ -139,15 +137,15 @@ static void add_config(const struct making *m)
 /* The position that was read, or what trainer_state.json says of it and more. */
 static void add_training(const struct making *m)
 {
-	const struct ckpt_position *p = &m->set->report->position;
+	const struct ckpt_position *p = &m->from->set->report->position;
 	_cleanup_json_ cJSON *state = NULL;
 	cJSON *o;
 
 	if (keep(m, "training"))
 		return;
 	o = cJSON_AddObjectToObject(m->o, "training");
-	if (m->set->kind == CKPT_KIND_DIRECTORY)
-		state = load_object(m, m->seat->rootfd, "trainer_state.json", CKPT_JSON_MAX);
+	if (m->from->set->kind == CKPT_KIND_DIRECTORY)
+		state = load_object(m, m->from->rootfd, "trainer_state.json", CKPT_JSON_MAX);
 	for (size_t i = 0; state && i < sizeof(state_keys) / sizeof(*state_keys); i++) {
 		cJSON *item = cJSON_DetachItemFromObjectCaseSensitive(state, state_keys[i]);
 
@@ -181,13 +179,13 @@ static int load_old(struct making *m, struct ckpt_error *err)
 {
 	char name[NAME_MAX + 1];
 
-	if (!ckpt_seal_name(m->set->name, name))
+	if (!ckpt_seal_name(m->from->set->name, name))
 		return ckpt_fail(err, -ENAMETOOLONG, "the name %s is too long for a seal",
-				 CKPT_QUOTE(m->set->name));
-	if (!ckpt_dir_has(m->seat->dirfd, name))
+				 CKPT_QUOTE(m->from->set->name));
+	if (!ckpt_dir_has(m->from->dirfd, name))
 		return 0;
-	m->old = load_object(m, m->seat->dirfd, name, CKPT_SEAL_MAX);
-	return m->old ? 0 : ckpt_set_aside(m->seat->dirfd, name, ".torn", err);
+	m->old = load_object(m, m->from->dirfd, name, CKPT_SEAL_MAX);
+	return m->old ? 0 : ckpt_set_aside(m->from->dirfd, name, ".torn", err);
 }
 
 static int fill(struct making *m, struct ckpt_error *err)
@@ -197,7 +195,7 @@ static int fill(struct making *m, struct ckpt_error *err)
 	if (r < 0)
 		return r;
 	m->o = cJSON_CreateObject();
-	cJSON_AddStringToObject(m->o, "checkpoint_name", m->set->name);
+	cJSON_AddStringToObject(m->o, "checkpoint_name", m->from->set->name);
 	add_time(m);
 	add_size(m);
 	r = add_hash(m, err);
@@ -207,16 +205,15 @@ static int fill(struct making *m, struct ckpt_error *err)
 	add_training(m);
 	if (!cJSON_AddNumberToObject(m->o, "metadata_version", 1))
 		return ckpt_fail(err, -ENOMEM, "no memory for the metadata of %s",
-				 CKPT_QUOTE(m->set->name));
+				 CKPT_QUOTE(m->from->set->name));
 	keep_rest(m);
 	return 0;
 }
 
-int ckpt_metadata_make(struct ckpt_ctx *ctx, const struct ckpt_seat *seat,
-		       const struct ckpt_set *set, const struct ckpt_files *files, cJSON **ret,
+int ckpt_metadata_make(struct ckpt_ctx *ctx, const struct ckpt_subject *subject, cJSON **ret,
 		       struct ckpt_error *err)
 {
-	struct making m = { .ctx = ctx, .seat = seat, .set = set, .files = files };
+	struct making m = { .ctx = ctx, .from = subject };
 	int r = fill(&m, err);
 
 	cJSON_Delete(m.old);

@@ -28,7 +28,7 @@ struct making {
 	struct ckpt_ctx *ctx;
 	struct ckpt_set *set;
 	struct ckpt_error *err;
-	struct ckpt_seat seat;
+	int dirfd, rootfd;
 	struct ckpt_files files; /* as they were before the verdict */
 	struct ckpt_seal seal;
 };
@@ -41,7 +41,7 @@ static int changed(const struct making *m)
 
 static int list(const struct making *m, struct ckpt_files *ret)
 {
-	int r = ckpt_files_list(m->seat.rootfd, m->set, ret, m->err);
+	int r = ckpt_files_list(m->rootfd, m->set, ret, m->err);
 
 	return r == CKPT_FILES_UNBOUNDED ? CKPT_SEAL_REFUSED : r;
 }
@@ -51,7 +51,7 @@ static int list(const struct making *m, struct ckpt_files *ret)
 static int sync_file(const struct making *m, const char *name)
 {
 	_cleanup_close_ int fd =
-		openat(m->seat.rootfd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+		openat(m->rootfd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 
 	if (fd < 0 && errno == ENOENT)
 		return changed(m);
@@ -166,7 +166,7 @@ static int make_room(struct making *m)
 
 static int hash(struct making *m)
 {
-	struct ckpt_digest_job job = { .ctx = m->ctx, .dirfd = m->seat.rootfd };
+	struct ckpt_digest_job job = { .ctx = m->ctx, .dirfd = m->rootfd };
 	_cleanup_files_ struct ckpt_files after = { 0 };
 	struct ckpt_digest_bad bad;
 	int r = make_room(m);
@@ -188,10 +188,13 @@ static int hash(struct making *m)
 
 static int store(struct making *m)
 {
+	const struct ckpt_subject subject = {
+		.set = m->set, .files = &m->files, .dirfd = m->dirfd, .rootfd = m->rootfd
+	};
 	_cleanup_json_ cJSON *metadata = NULL;
 	time_t now = time(NULL);
 	struct tm tm;
-	int r = ckpt_metadata_make(m->ctx, &m->seat, m->set, &m->files, &metadata, m->err);
+	int r = ckpt_metadata_make(m->ctx, &subject, &metadata, m->err);
 
 	if (r < 0)
 		return r;
@@ -199,7 +202,7 @@ static int store(struct making *m)
 	    !strftime(m->seal.sealed_at, sizeof(m->seal.sealed_at), "%Y-%m-%dT%H:%M:%SZ", &tm))
 		m->seal.sealed_at[0] = '\0';
 	m->seal.report = *m->set->report;
-	return ckpt_seal_store(m->seat.dirfd, m->set->name, &m->seal, metadata, m->err);
+	return ckpt_seal_store(m->dirfd, m->set->name, &m->seal, metadata, m->err);
 }
 
 static int make(struct making *m)
@@ -217,7 +220,7 @@ int ckpt_seal_make(struct ckpt_ctx *ctx, struct ckpt_set *set, struct ckpt_error
 {
 	_cleanup_close_ int dirfd = ckpt_dir_open(AT_FDCWD, set->dir, err);
 	_cleanup_close_ int rootfd = dirfd < 0 ? dirfd : ckpt_files_root(dirfd, set, err);
-	struct making m = { .ctx = ctx, .set = set, .err = err, .seat = { dirfd, rootfd } };
+	struct making m = { .ctx = ctx, .set = set, .err = err, .dirfd = dirfd, .rootfd = rootfd };
 	int r;
 
 	if (rootfd < 0)

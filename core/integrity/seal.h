@@ -42,11 +42,11 @@ int ckpt_seal_make(struct ckpt_ctx *ctx, struct ckpt_set *set, struct ckpt_error
 
 /*
  * What the seal says about @set, which lies in @dirfd: fills @report, as ckpt_verify() would, and
- * returns true; or false, when the format has to judge, with *@note (256 bytes) telling why a seal
- * that is there is of no use, else empty.
+ * returns true; or false, when the format has to judge: then @report's note alone is set, and tells
+ * why a seal that is there is of no use, or is empty.
  */
 bool ckpt_seal_verify(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_set *set,
-		      enum ckpt_level level, struct ckpt_report *report, char *note);
+		      enum ckpt_level level, struct ckpt_report *report);
 
 /* Reads the seal of the checkpoint @name in @dirfd. 0, NONE, TORN or an errno. */
 int ckpt_seal_load(struct ckpt_ctx *ctx, int dirfd, const char *name, struct ckpt_seal *ret,

@@ -17,6 +17,7 @@
 #include "wire/text.h"
 
 #define SECOND_NS 1000000000
+#define NOTE_SIZE sizeof(((struct ckpt_verdict *)0)->note)
 
 /* What a seal is worth for the files that are there. */
 enum relation {
@@ -36,10 +37,8 @@ struct seal_check {
 	struct ckpt_files files; /* as they are now */
 	size_t at; /* file of the seal, or of files where it was added, that decided */
 	struct ckpt_report *report;
-	char *note;
+	char note[NOTE_SIZE]; /* why it is of no use */
 };
-
-#define NOTE_SIZE 256
 
 static void note(struct seal_check *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -251,6 +250,21 @@ static bool judge(struct seal_check *c, enum ckpt_level level)
 	return true;
 }
 
+/* A single file may have been renamed, and its seal with it. */
+static bool adopt_name(struct seal_check *c)
+{
+	char *name;
+
+	if (c->set->kind != CKPT_KIND_FILE || c->seal.n != 1 || c->files.n != 1)
+		return true;
+	name = strdup(c->files.f[0].name);
+	if (!name)
+		return false;
+	free((char *)c->seal.files[0].name);
+	c->seal.files[0].name = name;
+	return true;
+}
+
 /* Loads the seal and lists the files. False: there is nothing to go by. */
 static bool prepare(struct seal_check *c, int dirfd)
 {
@@ -264,25 +278,24 @@ static bool prepare(struct seal_check *c, int dirfd)
 		return false;
 	}
 	c->rootfd = ckpt_files_root(dirfd, c->set, NULL);
-	return c->rootfd >= 0 && ckpt_files_list(c->rootfd, c->set, &c->files, NULL) == 0;
+	return c->rootfd >= 0 && ckpt_files_list(c->rootfd, c->set, &c->files, NULL) == 0 &&
+	       adopt_name(c);
 }
 
 bool ckpt_seal_verify(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_set *set,
-		      enum ckpt_level level, struct ckpt_report *report, char *ret_note)
+		      enum ckpt_level level, struct ckpt_report *report)
 {
-	struct seal_check c = {
-		.ctx = ctx, .set = set, .rootfd = -1, .report = report, .note = ret_note
-	};
+	struct seal_check c = { .ctx = ctx, .set = set, .rootfd = -1, .report = report };
 	int64_t start = ckpt_ctx_now(ctx);
 	uint64_t before = ctx->bytes_read;
-	bool judged;
+	bool judged = prepare(&c, dirfd) && judge(&c, level);
 
-	ret_note[0] = '\0';
-	judged = prepare(&c, dirfd) && judge(&c, level);
 	if (judged) {
 		ckpt_set_identity(set, &report->identity);
 		report->verdict.bytes_read = ctx->bytes_read - before;
 		report->verdict.seconds = (double)(ckpt_ctx_now(ctx) - start) / 1e9;
+	} else {
+		memcpy(report->verdict.note, c.note, sizeof(c.note));
 	}
 	ckpt_cleanup_close(&c.rootfd);
 	ckpt_files_done(&c.files);

@@ -147,9 +147,11 @@ static void verify_at(struct ckpt_ctx *ctx, const struct ckpt_set *set, enum ckp
 		       set->name);
 		snprintf(report->verdict.problem.detail, sizeof(report->verdict.problem.detail),
 			 "%.383s", err.text);
-	} else if (by_seal && ckpt_seal_verify(ctx, dirfd, set, level, report, note)) {
+	} else if (by_seal && ckpt_seal_verify(ctx, dirfd, set, level, report)) {
 		name_damage(ctx, dirfd, set, report);
 	} else {
+		if (by_seal)
+			memcpy(note, report->verdict.note, sizeof(note));
 		verify_by_format(ctx, dirfd, set, level, report);
 		add_note(&report->verdict, note);
 	}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * See opaque.h. A crash between the allocation of a file's blocks and their writing leaves an end
- * of zeros, in whole pages; a last page of zeros that a program meant is told from it by nothing.
+ * of zeros, in whole pages. A last page of zeros that a program meant is told from it by nothing,
+ * so that it is no proof of damage: incomplete, never corrupt.
  */
 #include "core/format/opaque.h"
 
@@ -20,6 +21,27 @@ static bool opaque_sniff(const struct ckpt_check *check)
 	return true;
 }
 
+/* Formats that may well end in a page of zeros. */
+static bool ends_in_zeros(const struct ckpt_head *head)
+{
+	static const struct {
+		size_t at;
+		const char *magic;
+	} rows[] = {
+		{ 257, "ustar" },	    /* tar: two blocks, padded to 10 KiB */
+		{ 0, "\x89HDF\r\n\x1a\n" }, /* HDF5: space allocated and not filled */
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		size_t len = strlen(rows[i].magic);
+
+		if (head->n_head >= rows[i].at + len &&
+		    memcmp(head->head + rows[i].at, rows[i].magic, len) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int opaque_structure(struct ckpt_check *check)
 {
 	const struct ckpt_head *head = &check->head;
@@ -27,14 +49,15 @@ static int opaque_structure(struct ckpt_check *check)
 	uint8_t page[PAGE];
 	int r;
 
-	if (!all_zero(head->tail, head->n_tail))
+	if (!all_zero(head->tail, head->n_tail) || ends_in_zeros(head))
 		return 0;
 	r = ckpt_check_read(check, head->size - n, page, n, "its last page");
 	if (r != 0)
 		return r;
 	if (!all_zero(page, n))
 		return 0;
-	return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_ZERO_TAIL, head->size - n, NULL,
+	return ckpt_check_reject(check, CKPT_INCOMPLETE, CKPT_PROBLEM_ZERO_TAIL, head->size - n,
+				 NULL,
 				 "the last %zu of %llu bytes are zero: its end was never written",
 				 n, (unsigned long long)head->size);
 }

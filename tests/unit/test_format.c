@@ -291,12 +291,12 @@ static void test_format__opaque_end_of_zeros(void **state)
 		size_t size, zeros;
 		int expected;
 	} cases[] = {
-		{ 1, 1, CKPT_CORRUPT },
+		{ 1, 1, CKPT_INCOMPLETE },
 		{ 1, 0, 0 },
-		{ 4096, 4096, CKPT_CORRUPT },
+		{ 4096, 4096, CKPT_INCOMPLETE },
 		{ 4096, 4095, 0 },
-		{ 9000, 9000, CKPT_CORRUPT },
-		{ 9000, 4096, CKPT_CORRUPT },
+		{ 9000, 9000, CKPT_INCOMPLETE },
+		{ 9000, 4096, CKPT_INCOMPLETE },
 		{ 9000, 4095, 0 },
 		{ 9000, 64, 0 },
 		{ 9000, 63, 0 },
@@ -321,6 +321,31 @@ static void test_format__opaque_end_of_zeros(void **state)
 	}
 }
 
+static void test_format__opaque_formats_that_end_in_zeros(void **state)
+{
+	static const struct {
+		size_t at;
+		const char *magic;
+		int expected;
+	} cases[] = {
+		{ 257, "ustar", 0 },
+		{ 256, "ustar", CKPT_INCOMPLETE },
+		{ 0, "\x89HDF\r\n\x1a\n", 0 },
+		{ 0, "\x89HDF", CKPT_INCOMPLETE },
+	};
+	const struct scratch *dir = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		_cleanup_desk_ struct desk desk;
+		uint8_t data[10240] = { 1 };
+
+		memcpy(data + cases[i].at, cases[i].magic, strlen(cases[i].magic));
+		scratch_write(dir->fd, "file", data, sizeof(data));
+		desk_init(&desk, dir, "file");
+		assert_int_equal(ckpt_check_run(&desk.check, CKPT_LEVEL_FULL), cases[i].expected);
+	}
+}
+
 static void test_format__huge_hole_is_read_at_its_ends(void **state)
 {
 	const struct scratch *dir = *state;
@@ -328,7 +353,7 @@ static void test_format__huge_hole_is_read_at_its_ends(void **state)
 
 	scratch_sparse(dir->fd, "huge", UINT64_C(1) << 42);
 	desk_init(&desk, dir, "huge");
-	assert_int_equal(ckpt_check_run(&desk.check, CKPT_LEVEL_FULL), CKPT_CORRUPT);
+	assert_int_equal(ckpt_check_run(&desk.check, CKPT_LEVEL_FULL), CKPT_INCOMPLETE);
 	assert_int_equal(desk.report.verdict.problem.offset, (UINT64_C(1) << 42) - 4096);
 	assert_true(desk.ctx.bytes_read < 10000);
 }
@@ -566,6 +591,7 @@ int main(void)
 		scratch_test(test_format__judges_files_of_no_format),
 		scratch_test(test_format__long_text_is_no_lfs_pointer),
 		scratch_test(test_format__opaque_end_of_zeros),
+		scratch_test(test_format__opaque_formats_that_end_in_zeros),
 		scratch_test(test_format__huge_hole_is_read_at_its_ends),
 		scratch_test(test_format__cap_lowers_only),
 		scratch_test(test_format__evidence_is_what_was_proved),

@@ -1,4 +1,12 @@
 # What an admin gets. The agent is 0711: not readable, so not dumpable and not to be traced by its user.
+# Directories that we make others cannot write, and our own they can enter, whatever the umask: root executes
+# from them, and users must reach the agent.
+set(CMAKE_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE
+	GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
+foreach(_own ${CKPT_LIBEXECDIR} ${CMAKE_INSTALL_DATADIR}/ckpt-resume
+		${CMAKE_INSTALL_DATADIR}/ckpt-resume/slurm.conf.d)
+	install(DIRECTORY DESTINATION ${_own})
+endforeach()
 if(TARGET ckpt_resume)
 	install(TARGETS ckpt_resume LIBRARY DESTINATION ${CKPT_SLURM_PLUGIN_DIR})
 endif()

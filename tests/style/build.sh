@@ -80,5 +80,20 @@ run_case build_plugin_exports
 run_case build_plugin_imports
 run_case build_hook_links_little
 run_case build_hardened
+# Whatever umask root has: what root executes lies where nobody else can write, and users reach the agent.
+build_installs_with_any_umask()
+{
+	local mask root
+	for mask in 000 002 077; do
+		root=$TEST_TMP/umask-$mask
+		mkdir -m 755 "$root"
+		(umask "$mask" && DESTDIR=$root cmake --install "$TEST_BUILD" >/dev/null)
+		equal "$(find "$root" ! -type l -perm /022)" "" "umask $mask: others can write"
+		equal "$(find "$root" -type d -path '*ckpt-resume*' ! -perm -055)" "" "umask $mask: others cannot enter"
+		equal "$(find "$root" -path '*slurm.conf.d/*' ! -perm -044)" "" "umask $mask: others cannot read"
+	done
+}
+
 run_case build_installs
+run_case build_installs_with_any_umask
 test_end

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Short runs of every fuzz_*.c here with clang's libFuzzer, ASan and UBSan; FUZZ_SECONDS each (10). Inputs that
+# Short runs of every fuzz_*.c here with clang's libFuzzer, ASan and UBSan; FUZZ_SECONDS each (4). Inputs that
 # once failed lie in corpus/NAME and run first. A long campaign: FUZZ_SECONDS=3600 tests/run fuzz
 set -eu
 . "$(dirname "$0")/../lib/assert.sh"
@@ -45,7 +45,7 @@ fuzz_one()
 	mkdir -p "$BUILD/corpus/$name" "$BUILD/seeds/$name" "$BUILD/failed"
 	[[ ! -d $TEST_SRC/tests/fuzz/corpus/$name ]] ||
 		"$BUILD/fuzz_$name" -runs=0 "$TEST_SRC/tests/fuzz/corpus/$name"/*
-	"$BUILD/fuzz_$name" -max_total_time="${FUZZ_SECONDS:-10}" -max_len=16384 -timeout=10 -rss_limit_mb=1024 \
+	"$BUILD/fuzz_$name" -max_total_time="${FUZZ_SECONDS:-4}" -max_len=16384 -timeout=10 -rss_limit_mb=1024 \
 		-artifact_prefix="$BUILD/failed/$name-" -print_final_stats=1 "$BUILD/corpus/$name" "$BUILD/seeds/$name" ||
 		fail "an input was found; it is kept in build-fuzz/failed/"
 }

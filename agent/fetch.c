@@ -18,7 +18,7 @@ static char *const fetch_environment[] = { "PATH=/usr/local/bin:/usr/bin:/bin", 
 static int fetch_directory(const struct ckpt_run_config *config, const char *run_dir, char *ret,
 			   struct ckpt_error *err)
 {
-	const char *into = config->fetch_into[0] ? config->fetch_into : "fetched";
+	const char *into = config->fetch_into[0] ? config->fetch_into : CKPT_FETCH_INTO;
 	int n = into[0] == '/' ? snprintf(ret, CKPT_PATH_MAX, "%s", into)
 			       : snprintf(ret, CKPT_PATH_MAX, "%s/%s", run_dir, into);
 

@@ -15,6 +15,8 @@
 #define CKPT_RUN_CONFIG "ckpt-config.json"
 #define CKPT_RUN_CONFIG_KEYS 32 /* required_keys, fetch arguments */
 
+#define CKPT_FETCH_INTO "fetched" /* below the run directory, where model.fetch_into is not given */
+
 struct ckpt_run_config {
 	bool present;
 	char file[CKPT_PATH_MAX];

@@ -24,6 +24,7 @@ struct resolving {
 	const struct ckpt_request *req;
 	struct ckpt_resolution *res;
 	struct ckpt_mode mode;	      /* in force at this attempt */
+	bool began_fresh;	      /* later attempts take the run's own work or nothing */
 	char pin_path[CKPT_PATH_MAX]; /* backs a pin of the run configuration */
 	struct ckpt_selection select;
 	struct ckpt_error *err;
@@ -232,24 +233,33 @@ static struct ckpt_mode config_pin(struct resolving *r, const char *text)
 	return pin;
 }
 
-/* The flag, then the run configuration; later attempts follow auto unless --ckpt-repin. */
-static int step_mode(struct resolving *r)
+/* What the first start is asked for: the flag, then the run configuration. */
+static void ask_config(struct resolving *r)
 {
 	const struct ckpt_run_config *config = &r->res->config;
 
+	if (r->mode.kind != CKPT_MODE_AUTO)
+		return;
+	if (config->no_restore || (config->has_resume_flag && !config->resume_flag))
+		r->mode.kind = CKPT_MODE_FRESH;
+	else if (config->resume_from_checkpoint[0])
+		r->mode = config_pin(r, config->resume_from_checkpoint);
+}
+
+/* Later attempts follow auto unless --ckpt-repin. */
+static int step_mode(struct resolving *r)
+{
 	if (!ckpt_mode_parse(r->req->mode, &r->mode)) {
 		ckpt_decide_refused(r->res, CKPT_REFUSE_OPTION, "--ckpt-resume=%s: not a mode",
 				    CKPT_QUOTE(r->req->mode));
 		return DONE;
 	}
-	if (!r->res->first && !(r->req->repin && ckpt_mode_is_pin(&r->mode)))
-		r->mode.kind = CKPT_MODE_AUTO;
-	if (!r->res->first || r->mode.kind != CKPT_MODE_AUTO)
+	if (!r->res->first && r->req->repin && ckpt_mode_is_pin(&r->mode))
 		return 0;
-	if (config->no_restore || (config->has_resume_flag && !config->resume_flag))
-		r->mode.kind = CKPT_MODE_FRESH;
-	else if (config->resume_from_checkpoint[0])
-		r->mode = config_pin(r, config->resume_from_checkpoint);
+	ask_config(r);
+	r->began_fresh = r->mode.kind == CKPT_MODE_FRESH;
+	if (!r->res->first)
+		r->mode.kind = CKPT_MODE_AUTO;
 	return 0;
 }
 
@@ -297,7 +307,7 @@ static int choose(struct resolving *r, struct ckpt_set **ret)
 		return e;
 	e = r->mode.kind == CKPT_MODE_BEST ? ckpt_select_best(&r->select, ret)
 					   : ckpt_select_auto(&r->select, ret);
-	return e == CKPT_SELECT_NONE ? choose_pretrained(r, ret) : e;
+	return e == CKPT_SELECT_NONE && !r->began_fresh ? choose_pretrained(r, ret) : e;
 }
 
 static void refuse_unknown(struct resolving *r)
@@ -340,9 +350,24 @@ static void settle_none(struct resolving *r)
 		ckpt_resolution_warn(res,
 				     "the last attempt left the valid checkpoint %s, which is gone",
 				     res->state.recorded);
-	res->wants_fetch =
-		r->mode.kind != CKPT_MODE_FRESH && res->config.fetch[0] && !r->req->in_hook;
+	res->wants_fetch = !r->began_fresh && res->config.fetch[0] && !r->req->in_hook;
 	ckpt_decide_fresh(res);
+}
+
+/* What an earlier attempt has fetched is where a run starts, and no progress of it. */
+static void tell_fetched(struct ckpt_resolution *res)
+{
+	const char *into = res->config.fetch_into[0] ? res->config.fetch_into : CKPT_FETCH_INTO;
+	struct ckpt_catalog *cat = &res->catalog;
+	char dir[2 * CKPT_PATH_MAX];
+
+	if (!res->config.fetch[0])
+		return;
+	snprintf(dir, sizeof(dir), "%s%s%s", into[0] == '/' ? "" : res->run_dirs[0],
+		 into[0] == '/' ? "" : "/", into);
+	for (size_t i = 0; i < cat->n_sets; i++)
+		if (strcmp(cat->sets[i].dir, dir) == 0)
+			cat->sets[i].role = CKPT_ROLE_PRETRAINED;
 }
 
 static int step_choose(struct resolving *r)
@@ -350,6 +375,7 @@ static int step_choose(struct resolving *r)
 	struct ckpt_set *set = NULL;
 	int e;
 
+	tell_fetched(r->res);
 	r->select = (struct ckpt_selection) {
 		.ctx = r->ctx,
 		.req = r->req,
@@ -410,23 +436,29 @@ int ckpt_resolve_fetched(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 		.level = CKPT_LEVEL_FULL,
 	};
 	struct ckpt_set *set = NULL;
-	int e = ckpt_catalog_scan(ctx, &res->catalog, dir, res->n_run_dirs + 1, &options, err);
+	int e;
 
-	ckpt_trail_rebind(res);
+	ckpt_catalog_done(&res->former);
+	res->former = res->catalog; /* the trail's sets are there */
+	res->catalog = (struct ckpt_catalog) { 0 };
+	e = ckpt_catalog_scan(ctx, &res->catalog, dir, res->n_run_dirs + 1, &options, err);
 	if (e == 0)
 		e = ckpt_select_auto(&select, &set);
 	if (e < 0)
 		return e;
-	if (e == 0)
+	if (e == 0) {
+		set->role = CKPT_ROLE_PRETRAINED;
 		ckpt_decide_chosen(ctx, req, res, set);
-	else
+	} else {
 		ckpt_resolution_warn(res, "model.fetch left nothing valid in %s", dir);
+	}
 	return 0;
 }
 
 void ckpt_resolution_done(struct ckpt_resolution *resolution)
 {
 	ckpt_catalog_done(&resolution->catalog);
+	ckpt_catalog_done(&resolution->former);
 	ckpt_run_state_done(&resolution->state);
 	ckpt_run_config_done(&resolution->config);
 	free(resolution->trail);

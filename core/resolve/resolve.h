@@ -39,6 +39,7 @@ struct ckpt_trail_entry {
 struct ckpt_resolution {
 	struct ckpt_decision decision;
 	struct ckpt_catalog catalog;
+	struct ckpt_catalog former; /* that of the run directories, where a fetch came after it */
 	struct ckpt_trail_entry *trail; /* in the order in which things were looked at */
 	size_t n_trail, n_unseen; /* n_unseen: further candidates not looked at and not listed */
 	char run_dirs[CKPT_REQUEST_DIRS][CKPT_PATH_MAX]; /* expanded, absolute, in order */
@@ -65,8 +66,8 @@ int ckpt_resolve(struct ckpt_ctx *ctx, const struct ckpt_request *req, struct ck
 		 struct ckpt_error *err);
 
 /*
- * Goes on where wants_fetch was set and the fetch command has filled @dir: chooses there as auto
- * does, with mode finetune. 0 with the decision remade (still fresh where nothing valid came); or
+ * Goes on where wants_fetch was set and the fetch command has filled @dir: chooses there, and only
+ * there, as auto does, with mode finetune. 0 with the decision remade (still fresh where nothing valid came); or
  * an errno.
  */
 int ckpt_resolve_fetched(struct ckpt_ctx *ctx, const struct ckpt_request *req,

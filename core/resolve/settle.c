@@ -69,18 +69,25 @@ static bool is_base(const struct ckpt_resolution *res, const struct ckpt_identit
 	       base->mtime_ns == id->mtime_ns;
 }
 
-/* What is there and is not where this run begins. */
-static int note_foreign(const struct settling *s, struct ckpt_mark *mark)
+static int note_catalog(const struct ckpt_resolution *res, const struct ckpt_catalog *cat,
+			struct ckpt_mark *mark)
 {
-	const struct ckpt_catalog *cat = &s->res->catalog;
-
 	for (size_t i = 0; i < cat->n_sets; i++) {
 		struct ckpt_identity id;
 
-		if (ckpt_set_identity(&cat->sets[i], &id) == 0 && !is_base(s->res, &id) &&
+		if (ckpt_set_identity(&cat->sets[i], &id) == 0 && !is_base(res, &id) &&
 		    ckpt_mark_add(mark, cat->sets[i].name, &id) < 0)
 			return -ENOMEM;
 	}
+	return 0;
+}
+
+/* What is there and is not where this run begins. */
+static int note_foreign(const struct settling *s, struct ckpt_mark *mark)
+{
+	if (note_catalog(s->res, &s->res->former, mark) < 0 ||
+	    note_catalog(s->res, &s->res->catalog, mark) < 0)
+		return -ENOMEM;
 	ckpt_mark_sort(mark);
 	return 0;
 }
@@ -245,9 +252,17 @@ static void align(struct settling *s)
 	align_pointer(s, dirfd, statefd);
 }
 
+/* Whether @set lies in or below a requested directory. */
 static bool in_request(const struct ckpt_resolution *res, const struct ckpt_set *set)
 {
-	return set->run >= 0 && res->catalog.runs[set->run].request < res->n_run_dirs;
+	for (int i = 0; set->run >= 0 && i < res->n_run_dirs; i++) {
+		size_t len = strlen(res->run_dirs[i]);
+
+		if (strncmp(set->dir, res->run_dirs[i], len) == 0 &&
+		    (set->dir[len] == '\0' || set->dir[len] == '/'))
+			return true;
+	}
+	return false;
 }
 
 static void quarantine_one(struct settling *s, const struct ckpt_set *set)

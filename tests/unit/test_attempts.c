@@ -154,6 +154,89 @@ static void test_attempts__run_directories_are_searched_as_one(void **state)
 	assert_string_equal(d.tag, "ckpt-9.pt");
 }
 
+#define FETCH "{\"model\": {\"fetch\": [\"true\"]}}"
+
+/* Decides attempt @number as the agent does: with the fetch, which leaves @name (NULL: nothing). */
+static void attempt_fetching(const struct scratch *dir, struct ckpt_request *req, const char *name,
+			     struct ckpt_decision *ret)
+{
+	_cleanup_resolution_ struct ckpt_resolution res = { 0 };
+	struct ckpt_ctx ctx = { .threads = 1 };
+	char path[128];
+
+	attempt_resolve(req, &res);
+	*ret = res.decision;
+	if (res.wants_fetch) {
+		if (mkdirat(dir->fd, "fetched", 0777) == 0 && name)
+			attempt_put(dir, name, 3, 30);
+		snprintf(path, sizeof(path), "%s/fetched", dir->path);
+		assert_int_equal(ckpt_resolve_fetched(&ctx, req, &res, path, NULL), 0);
+	}
+	ckpt_settle(&ctx, req, &res);
+	*ret = res.decision;
+}
+
+/* What was fetched is a start for fine-tuning, at this attempt and at the next. */
+static void test_attempts__fetched_is_no_progress(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_request *req = attempt_request(dir, 0);
+	struct ckpt_decision d;
+
+	ATTEMPT_SET(req->epoch, "completed");
+	scratch_put(dir->fd, "ckpt-config.json", FETCH);
+	attempt_put_flipped(dir, "ckpt-1.pt", 1, 10); /* the trail names it after the fetch too */
+	for (req->attempt = 0; req->attempt < 2; req->attempt++) {
+		attempt_fetching(dir, req, "fetched/ckpt-3.pt", &d);
+		assert_string_equal(d.mode, "finetune");
+		assert_string_equal(d.tag, "ckpt-3.pt");
+		assert_string_equal(d.start_epoch, "0");
+	}
+	assert_true(scratch_has(dir->fd, "ckpt-1.pt.corrupted"));
+	attempt_put(dir, "ckpt-1.pt", 1, 10);
+	attempt_fetching(dir, req, NULL, &d);
+	assert_string_equal(d.mode, "resume");
+	assert_string_equal(d.tag, "ckpt-1.pt");
+	free(req);
+}
+
+/* A run that was asked to begin fresh begins fresh again, whatever could be had. */
+static void test_attempts__fresh_fetches_nothing(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_request *req = attempt_request(dir, 0);
+	struct ckpt_decision d;
+
+	ATTEMPT_SET(req->mode, "fresh");
+	scratch_put(dir->fd, "ckpt-config.json", FETCH);
+	attempt_put(dir, "ckpt-9.pt", 9, 90);
+	attempt_put(dir, "pretrained_model.pt", 1, 1);
+	for (req->attempt = 0; req->attempt < 2; req->attempt++) {
+		attempt_fetching(dir, req, "fetched/ckpt-3.pt", &d);
+		assert_string_equal(d.mode, "fresh");
+	}
+	assert_false(scratch_has(dir->fd, "fetched"));
+	free(req);
+}
+
+/* A fetch after own checkpoints were passed over does not bring those back. */
+static void test_attempts__a_fetch_looks_only_where_it_fetched(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_request *req = attempt_request(dir, 0);
+	struct ckpt_decision d;
+
+	attempt_put(dir, "ckpt-9.pt", 9, 90);
+	ATTEMPT_SET(req->mode, "fresh");
+	attempt_settle(req, &d);
+	scratch_put(dir->fd, "ckpt-config.json", FETCH);
+	ATTEMPT_SET(req->mode, "auto");
+	req->attempt = 1;
+	attempt_fetching(dir, req, NULL, &d);
+	assert_string_equal(d.mode, "fresh");
+	free(req);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -164,6 +247,9 @@ int main(void)
 		scratch_test(test_attempts__a_base_without_position_is_ours),
 		scratch_test(test_attempts__exported_weights_never_before_a_full_one),
 		scratch_test(test_attempts__run_directories_are_searched_as_one),
+		scratch_test(test_attempts__fetched_is_no_progress),
+		scratch_test(test_attempts__fresh_fetches_nothing),
+		scratch_test(test_attempts__a_fetch_looks_only_where_it_fetched),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,6 @@ set -eu
 . "$(dirname "$0")/../lib/assert.sh"
 
 AGENT=$TEST_BUILD/ckpt-agent
-RUNS=$TEST_SRC/tests/data/make_runs.py
 PYTHON=/usr/bin/python3
 
 # agent OP [NAME=VALUE...] [-- OPTION]: runs it for job 7 in a clean environment; frame, words and exit code.
@@ -190,7 +189,7 @@ start_stopped()
 	env -i CKPT_REQUEST_WORK_DIR="$TEST_TMP" CKPT_REQUEST_DIR="$TEST_TMP/run" "$@" \
 		"$AGENT" resolve "${options[@]}" 3>"$TEST_TMP/frame" 2>"$TEST_TMP/words" &
 	AGENT_PID=$!
-	until ls -l "/proc/$AGENT_PID/fd" 2>/dev/null | grep -q ckpt-1.pt; do
+	until readlink "/proc/$AGENT_PID/fd/"* 2>/dev/null | grep -q ckpt-1.pt; do
 		n=$((n + 1))
 		[[ -d /proc/$AGENT_PID && $n -lt 2000 ]] || fail "it was never seen to read"
 	done

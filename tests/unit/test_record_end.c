@@ -3,6 +3,7 @@
  * The end of an attempt as the epilog records it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,6 +191,11 @@ static void test_record_end__ledgers_that_cannot_be_written(void **state)
 	expect_in(dir->fd, "b/.ckpt-resume/ledger.jsonl", "\"end\"", true);
 	assert_int_equal(unlinkat(dir->fd, "b/.ckpt-resume/ledger.jsonl", 0), 0);
 	assert_int_equal(mkdirat(dir->fd, "b/.ckpt-resume/ledger.jsonl", 0777), 0);
+	assert_int_equal(unlinkat(dir->fd, "a/.ckpt-resume/ledger.jsonl", AT_REMOVEDIR), 0);
+	assert_int_equal(record(req, &d, NULL), 0);
+	expect_in(dir->fd, "a/.ckpt-resume/ledger.jsonl", "\"end\"", true);
+	assert_int_equal(unlinkat(dir->fd, "a/.ckpt-resume/ledger.jsonl", 0), 0);
+	assert_int_equal(mkdirat(dir->fd, "a/.ckpt-resume/ledger.jsonl", 0777), 0);
 	assert_true(record(req, &d, NULL) < 0);
 	free(req);
 }

@@ -11,10 +11,8 @@
 #include <unistd.h>
 
 #include "core/resolve/settle.h"
-#include "tests/unit/support/scratch.h"
-#include "tests/unit/support/torch_synthetic.h"
+#include "tests/unit/support/attempt.h"
 
-#define JOB 41
 #define FILES 8
 
 /* A file of a case; text where it is no checkpoint. */
@@ -31,20 +29,6 @@ struct expectation {
 	const char *mode, *tag, *start_epoch, *line; /* line: a part of it */
 	int64_t refusal;
 };
-
-static struct ckpt_request *request_new(const struct scratch *dir, int64_t attempt)
-{
-	struct ckpt_request *req = calloc(1, sizeof(*req));
-
-	ckpt_request_init(req);
-	snprintf(req->dirs, sizeof(req->dirs), "%s", dir->path);
-	snprintf(req->work_dir, sizeof(req->work_dir), "%s", dir->path);
-	snprintf(req->cluster, sizeof(req->cluster), "test");
-	snprintf(req->quarantine, sizeof(req->quarantine), "rename");
-	req->job_id = JOB;
-	req->attempt = attempt;
-	return req;
-}
 
 static void set_text(char *dst, size_t size, const char *text)
 {
@@ -83,7 +67,7 @@ static void run_case(const struct expectation *e)
 	scratch_setup(&state);
 	dir = state;
 	write_files(dir, e->files);
-	req = request_new(dir, 0);
+	req = attempt_request(dir, 0);
 	set_text(req->mode, sizeof(req->mode), e->mode_option);
 	set_text(req->epoch, sizeof(req->epoch), e->epoch);
 	set_text(req->metric, sizeof(req->metric), e->metric);
@@ -261,6 +245,19 @@ static const struct expectation cases[] = {
 	  .files = { { "ckpt-1.pt", AT(1, 10), NULL },
 		     { "ckpt-config.json", { 0 }, "{\"training\": {\"no_restore\": true}}" } },
 	  .mode = "fresh" },
+	{ .name = "resume_from_checkpoint: false",
+	  .files = { { "ckpt-1.pt", AT(1, 10), NULL },
+		     { "ckpt-config.json",
+		       { 0 },
+		       "{\"training\": {\"resume_from_checkpoint\": false}}" } },
+	  .mode = "fresh" },
+	{ .name = "resume_from_checkpoint: true",
+	  .files = { { "ckpt-1.pt", AT(1, 10), NULL },
+		     { "ckpt-config.json",
+		       { 0 },
+		       "{\"training\": {\"resume_from_checkpoint\": true}}" } },
+	  .mode = "resume",
+	  .tag = "ckpt-1.pt" },
 	{ .name = "required keys",
 	  .files = { { "ckpt-1.pt", AT(1, 10), NULL },
 		     { "ckpt-2.pt", { .epoch = 2, .step = 20, .weights_only = true }, NULL },
@@ -296,43 +293,19 @@ static void test_resolve__first_start(void **state)
 		run_case(&cases[i]);
 }
 
-/* One attempt as the step makes it: decision and settling. The caller checks *@ret. */
-static void attempt(const struct scratch *dir, int64_t number, const char *mode,
-		    struct ckpt_decision *ret)
-{
-	_cleanup_resolution_ struct ckpt_resolution res = { 0 };
-	struct ckpt_request *req = request_new(dir, number);
-	struct ckpt_ctx ctx = { .threads = 1 };
-	struct ckpt_error err = { 0 };
-
-	set_text(req->mode, sizeof(req->mode), mode);
-	if (ckpt_resolve(&ctx, req, &res, &err) != 0)
-		fail_msg("attempt %lld: %s", (long long)number, err.text);
-	ckpt_settle(&ctx, req, &res);
-	*ret = res.decision;
-	free(req);
-}
-
-static void put(const struct scratch *dir, const char *name, long epoch, long step)
-{
-	struct torch_synthetic how = { .epoch = epoch, .step = step };
-
-	torch_synthetic_write(dir->fd, name, &how);
-}
-
 static void test_resolve__later_attempts_follow_auto(void **state)
 {
 	struct scratch *dir = *state;
 	struct ckpt_decision d;
 
-	put(dir, "ckpt-1.pt", 1, 10);
-	attempt(dir, 0, "step:10", &d);
+	attempt_put(dir, "ckpt-1.pt", 1, 10);
+	attempt_make(dir, 0, "step:10", &d);
 	assert_string_equal(d.tag, "ckpt-1.pt");
-	put(dir, "ckpt-2.pt", 2, 20);
-	attempt(dir, 1, "step:10", &d);
+	attempt_put(dir, "ckpt-2.pt", 2, 20);
+	attempt_make(dir, 1, "step:10", &d);
 	assert_string_equal(d.tag, "ckpt-2.pt");
-	put(dir, "ckpt-3.pt", 3, 30);
-	attempt(dir, 2, "step:10", &d);
+	attempt_put(dir, "ckpt-3.pt", 3, 30);
+	attempt_make(dir, 2, "step:10", &d);
 	assert_string_equal(d.tag, "ckpt-3.pt");
 }
 
@@ -341,16 +314,16 @@ static void test_resolve__rollback_is_not_undone(void **state)
 	struct scratch *dir = *state;
 	struct ckpt_decision d;
 
-	put(dir, "ckpt-1.pt", 1, 10);
-	put(dir, "ckpt-5.pt", 5, 50);
-	attempt(dir, 0, "epoch:1", &d);
-	attempt(dir, 1, "epoch:1", &d);
+	attempt_put(dir, "ckpt-1.pt", 1, 10);
+	attempt_put(dir, "ckpt-5.pt", 5, 50);
+	attempt_make(dir, 0, "epoch:1", &d);
+	attempt_make(dir, 1, "epoch:1", &d);
 	assert_string_equal(d.tag, "ckpt-1.pt"); /* ckpt-5 is another line of work */
-	put(dir, "ckpt-2.pt", 2, 20);
-	attempt(dir, 2, "epoch:1", &d);
+	attempt_put(dir, "ckpt-2.pt", 2, 20);
+	attempt_make(dir, 2, "epoch:1", &d);
 	assert_string_equal(d.tag, "ckpt-2.pt");
-	put(dir, "ckpt-5.pt", 5, 51); /* ours now: written again by this run */
-	attempt(dir, 3, "epoch:1", &d);
+	attempt_put(dir, "ckpt-5.pt", 5, 51); /* ours now: written again by this run */
+	attempt_make(dir, 3, "epoch:1", &d);
 	assert_string_equal(d.tag, "ckpt-5.pt");
 }
 
@@ -359,13 +332,13 @@ static void test_resolve__fresh_stays_fresh_until_own_progress(void **state)
 	struct scratch *dir = *state;
 	struct ckpt_decision d;
 
-	put(dir, "ckpt-9.pt", 9, 90);
-	attempt(dir, 0, "fresh", &d);
+	attempt_put(dir, "ckpt-9.pt", 9, 90);
+	attempt_make(dir, 0, "fresh", &d);
 	assert_string_equal(d.mode, "fresh");
-	attempt(dir, 1, "fresh", &d);
+	attempt_make(dir, 1, "fresh", &d);
 	assert_string_equal(d.mode, "fresh");
-	put(dir, "ckpt-1.pt", 1, 10);
-	attempt(dir, 2, "fresh", &d);
+	attempt_put(dir, "ckpt-1.pt", 1, 10);
+	attempt_make(dir, 2, "fresh", &d);
 	assert_string_equal(d.tag, "ckpt-1.pt");
 }
 
@@ -374,11 +347,11 @@ static void test_resolve__lost_mark_is_refused(void **state)
 	struct scratch *dir = *state;
 	struct ckpt_decision d;
 
-	attempt(dir, 0, "auto", &d);
+	attempt_make(dir, 0, "auto", &d);
 	assert_string_equal(d.mode, "fresh");
 	assert_int_equal(renameat(dir->fd, ".ckpt-resume", dir->fd, "gone"), 0);
-	put(dir, "ckpt-1.pt", 1, 10);
-	attempt(dir, 1, "auto", &d);
+	attempt_put(dir, "ckpt-1.pt", 1, 10);
+	attempt_make(dir, 1, "auto", &d);
 	assert_string_equal(d.mode, "refused");
 	assert_int_equal(d.refusal, CKPT_REFUSE_UNKNOWN);
 	assert_int_equal(faccessat(dir->fd, ".ckpt-resume", F_OK, 0), -1); /* nothing made */
@@ -389,7 +362,8 @@ static void test_resolve__attempt_that_never_began(void **state)
 	struct scratch *dir = *state;
 	struct ckpt_decision d;
 
-	attempt(dir, 1, "auto", &d); /* no mark, no ledger, no candidate, its own file system */
+	attempt_make(dir, 1, "auto",
+		     &d); /* no mark, no ledger, no candidate, its own file system */
 	assert_string_equal(d.mode, "fresh");
 	assert_int_equal(faccessat(dir->fd, ".ckpt-resume/run.json", F_OK, 0), 0);
 }
@@ -399,9 +373,9 @@ static void test_resolve__torn_mark_is_refused(void **state)
 	struct scratch *dir = *state;
 	struct ckpt_decision d;
 
-	attempt(dir, 0, "auto", &d);
+	attempt_make(dir, 0, "auto", &d);
 	scratch_put(dir->fd, ".ckpt-resume/run.json", "{\"run\":");
-	attempt(dir, 1, "auto", &d);
+	attempt_make(dir, 1, "auto", &d);
 	assert_int_equal(d.refusal, CKPT_REFUSE_UNKNOWN);
 }
 
@@ -412,12 +386,12 @@ static void test_resolve__fallback_aligns_epoch_info(void **state)
 	struct ckpt_decision d;
 	char *text;
 
-	attempt(dir, 0, "auto", &d);
-	put(dir, "ckpt-3.pt", 3, 30);
+	attempt_make(dir, 0, "auto", &d);
+	attempt_put(dir, "ckpt-3.pt", 3, 30);
 	torch_synthetic_write(dir->fd, "ckpt-4.pt", &cut);
 	scratch_put(dir->fd, "epoch_info.json",
 		    "{\"last_completed_epoch\": 4, \"best_epoch\": 2, \"mine\": \"kept\"}");
-	attempt(dir, 1, "auto", &d);
+	attempt_make(dir, 1, "auto", &d);
 	assert_string_equal(d.tag, "ckpt-3.pt");
 	assert_string_equal(d.start_epoch, "4");
 	text = scratch_get(dir->fd, "epoch_info.json");
@@ -433,10 +407,10 @@ static void test_resolve__proved_corruption_goes_to_quarantine(void **state)
 	struct scratch *dir = *state;
 	struct ckpt_decision d;
 
-	attempt(dir, 0, "auto", &d);
-	put(dir, "ckpt-3.pt", 3, 30);
+	attempt_make(dir, 0, "auto", &d);
+	attempt_put(dir, "ckpt-3.pt", 3, 30);
 	torch_synthetic_write(dir->fd, "ckpt-4.pt", &flipped);
-	attempt(dir, 1, "auto", &d);
+	attempt_make(dir, 1, "auto", &d);
 	assert_string_equal(d.tag, "ckpt-3.pt");
 	assert_int_equal(faccessat(dir->fd, "ckpt-4.pt.corrupted", F_OK, 0), 0);
 	assert_int_equal(faccessat(dir->fd, "ckpt-4.pt", F_OK, 0), -1);
@@ -456,9 +430,9 @@ static void test_resolve__unreadable_is_no_fresh_start(void **state)
 	struct ckpt_seam seam = { .pread = broken_pread };
 	struct ckpt_ctx ctx = { .threads = 1, .seam = &seam };
 	struct scratch *dir = *state;
-	struct ckpt_request *req = request_new(dir, 0);
+	struct ckpt_request *req = attempt_request(dir, 0);
 
-	put(dir, "ckpt-3.pt", 3, 30);
+	attempt_put(dir, "ckpt-3.pt", 3, 30);
 	assert_int_equal(ckpt_resolve(&ctx, req, &res, NULL), 0);
 	assert_string_equal(res.decision.mode, "refused");
 	assert_int_equal(res.decision.refusal, CKPT_REFUSE_UNKNOWN);
@@ -469,18 +443,18 @@ static void test_resolve__records_the_end(void **state)
 {
 	struct ckpt_ctx ctx = { .threads = 1 };
 	struct scratch *dir = *state;
-	struct ckpt_request *req = request_new(dir, 0);
+	struct ckpt_request *req = attempt_request(dir, 0);
 	struct ckpt_error err = { 0 };
 	struct ckpt_decision d;
 
-	attempt(dir, 0, "auto", &d);
-	put(dir, "ckpt-3.pt", 3, 30);
+	attempt_make(dir, 0, "auto", &d);
+	attempt_put(dir, "ckpt-3.pt", 3, 30);
 	req->in_hook = 1;
 	snprintf(req->reason, sizeof(req->reason), "preempted");
 	assert_int_equal(ckpt_record_end(&ctx, req, &d, &err), 0);
 	assert_string_equal(d.tag, "ckpt-3.pt");
 	assert_int_equal(faccessat(dir->fd, "epoch_info.json", F_OK, 0), 0);
-	attempt(dir, 1, "auto", &d);
+	attempt_make(dir, 1, "auto", &d);
 	assert_string_equal(d.reason, "preempted");
 	free(req);
 }
@@ -490,13 +464,13 @@ static void test_resolve__many_checkpoints_cost_few_looks(void **state)
 	_cleanup_resolution_ struct ckpt_resolution res = { 0 };
 	struct ckpt_ctx ctx = { .threads = 1 };
 	struct scratch *dir = *state;
-	struct ckpt_request *req = request_new(dir, 0);
+	struct ckpt_request *req = attempt_request(dir, 0);
 	size_t looked = 0;
 	char name[64];
 
 	for (int i = 1; i <= 200; i++) {
 		snprintf(name, sizeof(name), "ckpt-%d.pt", i);
-		put(dir, name, i, i * 10);
+		attempt_put(dir, name, i, i * 10);
 	}
 	assert_int_equal(ckpt_resolve(&ctx, req, &res, NULL), 0);
 	assert_string_equal(res.decision.tag, "ckpt-200.pt");
@@ -504,6 +478,143 @@ static void test_resolve__many_checkpoints_cost_few_looks(void **state)
 		looked += res.catalog.sets[i].report != NULL;
 	assert_in_range(looked, 1, 20);
 	free(req);
+}
+
+/* Work that was recorded in a directory which has lost its mark since: a lost mount. */
+static void test_resolve__a_directory_that_lost_its_mark_and_work_is_refused(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_request *req = attempt_request(dir, 0);
+	struct ckpt_ctx ctx = { .threads = 1 };
+	struct ckpt_decision d;
+
+	scratch_put(dir->fd, "a/x", "");
+	scratch_put(dir->fd, "b/x", "");
+	assert_true(snprintf(req->dirs, sizeof(req->dirs), "%s/a:%s/b", dir->path, dir->path) > 0);
+	attempt_settle(req, &d);
+	attempt_put(dir, "b/ckpt-3.pt", 3, 30);
+	assert_int_equal(ckpt_record_end(&ctx, req, &d, NULL), 0);
+	assert_int_equal(renameat(dir->fd, "b", dir->fd, "unmounted"), 0);
+	scratch_put(dir->fd, "b/x", "");
+	req->attempt = 1;
+	attempt_settle(req, &d);
+	assert_string_equal(d.mode, "refused");
+	assert_int_equal(d.refusal, CKPT_REFUSE_UNKNOWN);
+	assert_int_equal(renameat(dir->fd, "unmounted", dir->fd, "b/x2"), 0);
+	free(req);
+}
+
+/* The same checkpoint gone from a directory that has its mark: fresh, and said. */
+static void test_resolve__recorded_work_that_is_gone_is_said(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_request *req = attempt_request(dir, 0);
+	struct ckpt_ctx ctx = { .threads = 1 };
+	struct ckpt_decision d;
+
+	attempt_settle(req, &d);
+	attempt_put(dir, "ckpt-3.pt", 3, 30);
+	assert_int_equal(ckpt_record_end(&ctx, req, &d, NULL), 0);
+	assert_int_equal(unlinkat(dir->fd, "ckpt-3.pt", 0), 0);
+	req->attempt = 1;
+	attempt_settle(req, &d);
+	assert_string_equal(d.mode, "fresh");
+	assert_non_null(strstr(d.warning, "the valid checkpoint ckpt-3.pt, which is gone"));
+	free(req);
+}
+
+static void test_resolve__fetch_is_wanted_in_the_step_alone(void **state)
+{
+	static const struct {
+		const char *mode;
+		bool hook, wanted;
+	} rows[] = { { "auto", false, true }, { "auto", true, false }, { "fresh", false, false } };
+	struct scratch *dir = *state;
+
+	scratch_put(dir->fd, "ckpt-config.json", "{\"model\": {\"fetch\": [\"true\"]}}");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		_cleanup_resolution_ struct ckpt_resolution res = { 0 };
+		struct ckpt_request *req = attempt_request(dir, 0);
+
+		ATTEMPT_SET(req->mode, rows[i].mode);
+		req->in_hook = rows[i].hook;
+		attempt_resolve(req, &res);
+		assert_int_equal(res.wants_fetch, rows[i].wanted);
+		free(req);
+	}
+}
+
+static void test_resolve__repin(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_request *req = attempt_request(dir, 1);
+	struct ckpt_decision d;
+
+	attempt_put(dir, "ckpt-1.pt", 1, 10);
+	attempt_make(dir, 0, "step:10", &d);
+	attempt_put(dir, "ckpt-2.pt", 2, 20);
+	ATTEMPT_SET(req->mode, "step:10");
+	req->repin = 1;
+	attempt_settle(req, &d);
+	assert_string_equal(d.tag, "ckpt-1.pt");
+	ATTEMPT_SET(req->mode, "fresh"); /* no pin: a restart of it all at each attempt */
+	attempt_settle(req, &d);
+	assert_string_equal(d.tag, "ckpt-2.pt");
+	free(req);
+}
+
+static void test_resolve__a_live_job_is_told_of(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_request *req = attempt_request(dir, 0);
+	struct ckpt_ctx ctx = { .threads = 1 };
+	struct ckpt_decision d;
+
+	attempt_settle(req, &d);
+	assert_int_equal(ckpt_record_end(&ctx, req, &d, NULL), 0);
+	req->job_id = ATTEMPT_JOB + 1;
+	attempt_settle(req, &d); /* the one before it has ended */
+	assert_null(strstr(d.warning, "was not seen to end"));
+	req->job_id = ATTEMPT_JOB + 2;
+	attempt_settle(req, &d);
+	assert_non_null(strstr(d.warning, "job 42 began in this run directory and was not seen"));
+	free(req);
+}
+
+static void test_resolve__an_unreadable_pin_is_unknown(void **state)
+{
+	_cleanup_resolution_ struct ckpt_resolution res = { 0 };
+	struct ckpt_ctx ctx = { .threads = 1, .seam = &attempt_broken };
+	struct scratch *dir = *state;
+	struct ckpt_request *req = attempt_request(dir, 0);
+
+	attempt_put_broken(dir, "ckpt-3.pt", 30);
+	ATTEMPT_SET(req->mode, "name:ckpt-3.pt");
+	assert_int_equal(ckpt_resolve(&ctx, req, &res, NULL), 0);
+	assert_string_equal(res.decision.mode, "refused");
+	assert_int_equal(res.decision.refusal, CKPT_REFUSE_UNKNOWN);
+	free(req);
+}
+
+/* No --ckpt-dir: checkpoints/, then what is unmistakable in the work directory. */
+static void test_resolve__the_default_directory(void **state)
+{
+	struct scratch *dir = *state;
+
+	for (int i = 0; i < 3; i++) {
+		static const char *const tags[] = { "", "ckpt-2.pt", "ckpt-1.pt" };
+		_cleanup_resolution_ struct ckpt_resolution res = { 0 };
+		struct ckpt_request *req = attempt_request(dir, 0);
+
+		if (i == 0) /* a name that other files have too */
+			attempt_put(dir, "model_step_9.pt", 9, 90);
+		else
+			attempt_put(dir, i == 1 ? "ckpt-2.pt" : "checkpoints/ckpt-1.pt", i, i);
+		req->dirs[0] = '\0';
+		attempt_resolve(req, &res);
+		assert_string_equal(res.decision.tag, tags[i]);
+		free(req);
+	}
 }
 
 int main(void)
@@ -521,6 +632,13 @@ int main(void)
 		scratch_test(test_resolve__unreadable_is_no_fresh_start),
 		scratch_test(test_resolve__records_the_end),
 		scratch_test(test_resolve__many_checkpoints_cost_few_looks),
+		scratch_test(test_resolve__a_directory_that_lost_its_mark_and_work_is_refused),
+		scratch_test(test_resolve__recorded_work_that_is_gone_is_said),
+		scratch_test(test_resolve__fetch_is_wanted_in_the_step_alone),
+		scratch_test(test_resolve__repin),
+		scratch_test(test_resolve__a_live_job_is_told_of),
+		scratch_test(test_resolve__an_unreadable_pin_is_unknown),
+		scratch_test(test_resolve__the_default_directory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

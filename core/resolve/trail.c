@@ -46,6 +46,7 @@ int ckpt_trail_add(struct ckpt_resolution *res, struct ckpt_set *set, enum ckpt_
 	if (set)
 		set->trail = res->n_trail;
 	entry->fate = fate;
+	entry->newer = false;
 	va_start(ap, fmt);
 	vsnprintf(entry->why, sizeof(entry->why), fmt, ap);
 	va_end(ap);

@@ -617,6 +617,53 @@ static void test_resolve__the_default_directory(void **state)
 	}
 }
 
+/* Another job has marked the directory since: the ledger still knows this one. */
+static void test_resolve__a_mark_taken_over_by_another_job(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_request *req = attempt_request(dir, 0);
+	struct ckpt_decision d;
+
+	attempt_put(dir, "ckpt-1.pt", 1, 10);
+	attempt_put(dir, "ckpt-2.pt", 2, 20);
+	attempt_make(dir, 0, "step:10", &d);
+	req->job_id = ATTEMPT_JOB + 1;
+	attempt_settle(req, &d);
+	attempt_make(dir, 1, "step:10", &d);
+	assert_string_equal(d.tag, "ckpt-2.pt"); /* a later attempt: auto */
+	req->job_id = ATTEMPT_JOB + 2;
+	req->attempt = 1; /* its attempt 0 never came so far */
+	ATTEMPT_SET(req->mode, "step:10");
+	attempt_settle(req, &d);
+	assert_string_equal(d.tag, "ckpt-1.pt");
+	free(req);
+}
+
+/* What the run configuration pins: a name, relative to the run directory, absolute. */
+static void test_resolve__pins_of_the_run_configuration(void **state)
+{
+	struct scratch *dir = *state;
+
+	attempt_put(dir, "ckpt-1.pt", 1, 10);
+	attempt_put(dir, "ckpt-2.pt", 2, 20);
+	attempt_put(dir, "old/ckpt-7.pt", 1, 11);
+	for (int i = 0; i < 3; i++) {
+		static const char *const steps[] = { "10", "11", "11" };
+		const char *before = i == 2 ? dir->path : i == 1 ? "." : "";
+		struct ckpt_request *req = attempt_request(dir, 0);
+		struct ckpt_decision d;
+		char text[256];
+
+		snprintf(text, sizeof(text),
+			 "{\"training\": {\"resume_from_checkpoint\": \"%s%s\"}}", before,
+			 i ? "/old/ckpt-7.pt" : "ckpt-1.pt");
+		scratch_put(dir->fd, "ckpt-config.json", text);
+		attempt_settle(req, &d);
+		assert_string_equal(d.step, steps[i]);
+		free(req);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -639,6 +686,8 @@ int main(void)
 		scratch_test(test_resolve__a_live_job_is_told_of),
 		scratch_test(test_resolve__an_unreadable_pin_is_unknown),
 		scratch_test(test_resolve__the_default_directory),
+		scratch_test(test_resolve__a_mark_taken_over_by_another_job),
+		scratch_test(test_resolve__pins_of_the_run_configuration),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 
 #include "core/format/accelerate.h"
 #include "core/format/dcp.h"
+#include "core/format/deepspeed.h"
 #include "core/format/hf_trainer.h"
 #include "core/format/npy.h"
 #include "core/format/npz.h"
@@ -22,6 +23,8 @@
 #include "core/format/torch_zip.h"
 #include "wire/text.h"
 
+#define FOLDER_DEPTH 3 /* a trainer's directory, the tag in it, and one more */
+
 /* One row a line. */
 /* clang-format off */
 const struct ckpt_format *const ckpt_formats[] = {
@@ -32,6 +35,7 @@ const struct ckpt_format *const ckpt_formats[] = {
 	&ckpt_format_safetensors,
 	&ckpt_format_safetensors_index,
 	&ckpt_format_tf_bundle,
+	&ckpt_format_deepspeed,
 	&ckpt_format_dcp,
 	&ckpt_format_accelerate,
 	&ckpt_format_hf_trainer,
@@ -382,12 +386,14 @@ int ckpt_check_slice(struct ckpt_check *check, const struct ckpt_slice *slice,
 int ckpt_check_folder(struct ckpt_check *check, const char *name, enum ckpt_level level,
 		      bool *ret_known)
 {
-	_cleanup_close_ int fd = ckpt_dir_open(check->dirfd, name, NULL);
+	_cleanup_close_ int fd =
+		check->depth < FOLDER_DEPTH ? ckpt_dir_open(check->dirfd, name, NULL) : -1;
 	struct ckpt_report own = { 0 };
 	struct ckpt_check sub = { .ctx = check->ctx,
 				  .kind = CKPT_KIND_DIRECTORY,
 				  .dirfd = fd,
 				  .name = name,
+				  .depth = check->depth + 1,
 				  .report = &own,
 				  .err = check->err };
 	const struct ckpt_format *row = fd >= 0 ? ckpt_format_find(&sub) : NULL;

@@ -41,6 +41,7 @@ struct ckpt_check {
 	struct ckpt_file *file; /* CKPT_KIND_FILE: opened; else NULL */
 	struct ckpt_head head;	/* CKPT_KIND_FILE */
 	struct ckpt_report *report;
+	unsigned depth;		/* directories of formats around this one */
 	struct ckpt_error *err; /* for < 0 results; never NULL */
 };
 
@@ -140,7 +141,8 @@ int ckpt_check_slice(struct ckpt_check *check, const struct ckpt_slice *slice,
 
 /*
  * Like ckpt_check_member() for the directory @name in check->dirfd, by the first row that knows it.
- * *@ret_known is false, and nothing else is done, where none does or it is no directory.
+ * *@ret_known is false, and nothing else is done, where none does, it is no directory, or
+ * directories lie in directories without end (a link to itself).
  */
 int ckpt_check_folder(struct ckpt_check *check, const char *name, enum ckpt_level level,
 		      bool *ret_known);

@@ -13,7 +13,7 @@
 #include "wire/cleanup.h"
 #include "wire/text.h"
 
-enum meaning { STEP, EPOCH, LOSS, MODEL, OPTIMIZER, LIGHTNING };
+enum meaning { STEP, EPOCH, LOSS, MODEL, OPTIMIZER, LIGHTNING, DEEPSPEED, DP, MP, TP, PP };
 
 static const struct {
 	const char *word;
@@ -49,6 +49,12 @@ static const struct {
 	{ "optimizer_states", OPTIMIZER },
 	{ "opt", OPTIMIZER },
 	{ "pytorch-lightning_version", LIGHTNING },
+	{ "ds_version", DEEPSPEED },
+	{ "dp_world_size", DP },
+	{ "mp_world_size", MP },
+	/* of the arguments that Megatron saves along */
+	{ "tensor_model_parallel_size", TP },
+	{ "pipeline_model_parallel_size", PP },
 };
 
 #define N_WORDS (sizeof(table) / sizeof(table[0]))
@@ -137,6 +143,21 @@ static void set_loss(struct state *st, size_t rank, const struct ckpt_pickle_val
 	snprintf(pos->loss_key, sizeof(pos->loss_key), "%s", table[rank].word);
 }
 
+static void set_framework(struct state *st, const char *name, const struct ckpt_pickle_value *v)
+{
+	char *dst = st->report.framework;
+
+	snprintf(dst, sizeof(st->report.framework), "%s%s%.40s", name, v->text[0] ? " " : "",
+		 v->text);
+	ckpt_text_clean(dst);
+}
+
+static void set_ranks(int64_t *ranks, const struct ckpt_pickle_value *v)
+{
+	if (v->kind == CKPT_PICKLE_INT && v->i > 0)
+		*ranks = v->i;
+}
+
 static bool on_item(void *arg, size_t word, const struct ckpt_pickle_value *v)
 {
 	struct state *st = arg;
@@ -158,11 +179,33 @@ static bool on_item(void *arg, size_t word, const struct ckpt_pickle_value *v)
 		st->optimizer = st->optimizer || v->kind != CKPT_PICKLE_NONE;
 		break;
 	case LIGHTNING:
-		snprintf(st->report.framework, sizeof(st->report.framework),
-			 "PyTorch Lightning%s%.40s", v->text[0] ? " " : "", v->text);
-		ckpt_text_clean(st->report.framework);
+		set_framework(st, "PyTorch Lightning", v);
 		break;
+	case DEEPSPEED:
+		set_framework(st, "DeepSpeed", v);
+		break;
+	case DP:
+		set_ranks(&st->report.world.dp, v);
+		break;
+	case MP:
+		set_ranks(&st->report.world.mp, v);
+		break;
+	case TP:
+	case PP:
+		break; /* on_nested() */
 	}
+	return true;
+}
+
+/* Megatron saves the arguments of the program as an object. */
+static bool on_nested(void *arg, size_t word, const struct ckpt_pickle_value *v)
+{
+	struct ckpt_world *world = &((struct state *)arg)->report.world;
+
+	if (table[word].meaning == TP)
+		set_ranks(&world->tp, v);
+	else if (table[word].meaning == PP)
+		set_ranks(&world->pp, v);
 	return true;
 }
 
@@ -191,7 +234,8 @@ int ckpt_torch_state_scan(struct ckpt_stream *in, struct ckpt_report *report,
 					 .n_words = N_WORDS,
 					 .name = on_name,
 					 .item = on_item,
-					 .storage = on_storage };
+					 .storage = on_storage,
+					 .nested = on_nested };
 	struct ckpt_pickle_summary sum;
 	_cleanup_free_ struct state *st = calloc(1, sizeof(*st));
 	int r;

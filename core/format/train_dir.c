@@ -122,11 +122,14 @@ static int check_member(struct ckpt_check *check, const char *name,
 			const struct ckpt_train_row *row, enum ckpt_level level)
 {
 	struct ckpt_report own;
+	bool known;
 	int r;
 
 	if (row->is_dir) {
-		ckpt_check_cap(check, CKPT_EVIDENCE_OPAQUE, "%s is not looked into", name);
-		return 0;
+		r = ckpt_check_folder(check, name, level, &known);
+		if (!known)
+			ckpt_check_cap(check, CKPT_EVIDENCE_OPAQUE, "%s is not looked into", name);
+		return r;
 	}
 	r = ckpt_check_member(check, name, level, CKPT_PROBLEM_MEMBER_MISSING, &own);
 	if (r || own.verdict.evidence != CKPT_EVIDENCE_OPAQUE || own.verdict.note[0])

@@ -19,8 +19,8 @@ enum ckpt_part {
 	CKPT_PART_OTHER = 16,
 };
 
-/* One known name; '#' in it stands for a decimal number. @is_dir: a directory, whose inside is not
- * checked. */
+/* One known name; '#' in it stands for a decimal number. @is_dir: a directory, whose inside is
+ * checked where it is of a known format. */
 struct ckpt_train_row {
 	const char *pattern;
 	unsigned parts;

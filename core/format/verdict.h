@@ -100,6 +100,12 @@ struct ckpt_position {
 	char loss_key[32]; /* "loss", "val_loss", ... */
 };
 
+/* Ranks of the job that saved, where the content says so; 0 = unknown. */
+struct ckpt_world {
+	int64_t dp, mp; /* data-parallel and model-parallel (DeepSpeed) */
+	int64_t tp, pp; /* tensor-parallel and pipeline-parallel (Megatron) */
+};
+
 enum ckpt_contents { CKPT_CONTENTS_UNKNOWN, CKPT_CONTENTS_WEIGHTS, CKPT_CONTENTS_FULL };
 
 #define CKPT_REPORT_KEYS                                                                           \
@@ -113,8 +119,9 @@ struct ckpt_report {
 	struct ckpt_position position;
 	enum ckpt_contents contents;
 	struct ckpt_identity identity; /* of the primary file or the directory */
-	uint64_t tensors;	       /* storages, tensors or entries */
-	int n_keys;		       /* kept in keys[]; more may exist */
+	struct ckpt_world world;
+	uint64_t tensors; /* storages, tensors or entries */
+	int n_keys;	  /* kept in keys[]; more may exist */
 	bool keys_cut;
 	char keys[CKPT_REPORT_KEYS][64]; /* top-level names, in file order */
 	char framework[64]; /* "PyTorch Lightning 2.1", where the file says so; or empty */

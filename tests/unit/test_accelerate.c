@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -189,6 +190,21 @@ static void test_accelerate__folders_weaken(void **state)
 	assert_string_equal(report.verdict.note, "unet is not looked into");
 }
 
+/* A link to the directory itself ends the descent. */
+static void test_accelerate__folder_loop(void **state)
+{
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+
+	(void)state;
+	if (!put(&bench))
+		skip();
+	assert_int_equal(symlinkat(".", bench.fd, D "/pytorch_model"), 0);
+	judge(&bench, D, &report);
+	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
+	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_OPAQUE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -198,6 +214,7 @@ int main(void)
 		cmocka_unit_test(test_accelerate__no_random_states),
 		cmocka_unit_test(test_accelerate__state_file),
 		cmocka_unit_test(test_accelerate__folders_weaken),
+		cmocka_unit_test(test_accelerate__folder_loop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,11 +15,41 @@ static int control_len(const unsigned char *p)
 	return p[0] < 0x20 || p[0] == 0x7f;
 }
 
+/* Bytes of the UTF-8 character at @p; 0 if there is none, or not the whole of it. */
+static int char_len(const unsigned char *p)
+{
+	int n = p[0] < 0x80		       ? 1
+		: p[0] >= 0xc2 && p[0] <= 0xdf ? 2
+		: p[0] >= 0xe0 && p[0] <= 0xef ? 3
+		: p[0] >= 0xf0 && p[0] <= 0xf4 ? 4
+					       : 0;
+
+	for (int i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	return n;
+}
+
+/* Bytes at @p that are not to be shown: a control character or one byte outside UTF-8; else 0. */
+static int unsafe_len(const unsigned char *p)
+{
+	int n = control_len(p);
+
+	return n ? n : char_len(p) == 0;
+}
+
 void ckpt_text_clean(char *s)
 {
-	for (unsigned char *p = (unsigned char *)s; *p; p++)
-		for (int n = control_len(p); n > 0; n--)
-			p[n - 1] = '?';
+	unsigned char *p = (unsigned char *)s;
+
+	while (*p) {
+		int unsafe = unsafe_len(p);
+		int n = unsafe ? unsafe : char_len(p);
+
+		if (unsafe)
+			memset(p, '?', (size_t)n);
+		p += n;
+	}
 }
 
 bool ckpt_text_has_control(const char *s)
@@ -45,14 +75,20 @@ bool ckpt_text_copy(char *dst, size_t size, const char *src)
 const char *ckpt_text_quote(char *dst, size_t size, const char *src)
 {
 	size_t at = 0;
-	int control = 0; /* bytes left of a control character */
+	int left = 0; /* bytes left of a character, or of what is none */
+	bool unsafe = false;
 
 	dst[at++] = '\'';
 	for (const unsigned char *p = (const unsigned char *)src; *p; p++) {
 		bool escape;
 
-		control = control > 1 ? control - 1 : control_len(p);
-		escape = control || *p == '\'' || *p == '\\';
+		if (left == 0) {
+			left = unsafe_len(p);
+			unsafe = left > 0;
+			left = unsafe ? left : char_len(p);
+		}
+		left--;
+		escape = unsafe || *p == '\'' || *p == '\\';
 		if (at + 4 + 5 > size) { /* room for one escape, "...'" and the NUL */
 			memcpy(dst + at, "...", 3);
 			at += 3;

@@ -10,11 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Replaces every control byte (< 0x20, 0x7f, and C1 controls as UTF-8 C2 80..C2 9F) of @s by '?'.
- */
+/* Replaces every control byte (< 0x20, 0x7f, and C1 controls as UTF-8 C2 80..C2 9F) of @s by '?',
+ * and every byte that is no UTF-8: alone, 80..9F are C1 controls to some terminals. */
 void ckpt_text_clean(char *s);
 
-/* True if @s holds a byte that ckpt_text_clean() would replace. */
+/* True if @s holds a control byte. Bytes outside UTF-8 are none: file names may hold them. */
 bool ckpt_text_has_control(const char *s);
 
 /*
@@ -24,8 +24,9 @@ bool ckpt_text_has_control(const char *s);
 bool ckpt_text_copy(char *dst, size_t size, const char *src);
 
 /*
- * Writes @src between single quotes into @dst, controls and quotes as \xNN, at most @size bytes
- * with the NUL; an overlong one ends in "...'". @size must be at least 8. Returns @dst.
+ * Writes @src between single quotes into @dst, controls, quotes and bytes outside UTF-8 as \xNN, at
+ * most @size bytes with the NUL; an overlong one ends in "...'". @size must be at least 8. Returns
+ * @dst.
  */
 const char *ckpt_text_quote(char *dst, size_t size, const char *src);
 

@@ -65,6 +65,7 @@ forged_options()
 	forged $'SPANK_CKPT_RESUME=auto\nevil=1'
 	forged $'SPANK_CKPT_DIR=/a\nckpt-hook: job 1: all is well'
 	forged $'SPANK_CKPT_DIR=/a\e[2J\a\x01\x7f\xc2\x9b'
+	forged $'SPANK_CKPT_DIR=/a\x9b31m\xff::/b'
 	forged 'SPANK_CKPT_DIR=/a::/b'
 	forged 'SPANK_CKPT_DIR=/a/%n'
 	forged "SPANK_CKPT_DIR=/$long"

@@ -24,7 +24,6 @@ static void test_text__cleans_controls_and_nothing_else(void **state)
 		  "31m",
 		  "??31m" }, /* CSI as UTF-8 */
 		{ "na\xc3\xafve \xc2\xa0 \xe2\x82\xac", "na\xc3\xafve \xc2\xa0 \xe2\x82\xac" },
-		{ "\xc2", "\xc2" },
 	};
 
 	(void)state;
@@ -38,6 +37,34 @@ static void test_text__cleans_controls_and_nothing_else(void **state)
 		assert_string_equal(buf, cases[i].clean);
 		assert_false(ckpt_text_has_control(buf));
 	}
+}
+
+/* A terminal that does not speak UTF-8 takes a lone 0x9b for CSI. Names may hold such bytes. */
+static void test_text__cleans_what_is_no_utf8(void **state)
+{
+	static const struct {
+		const char *dirty, *clean;
+	} cases[] = {
+		{ "\x9b"
+		  "31m",
+		  "?31m" },
+		{ "\xc2", "?" },
+		{ "\xe2\x82", "??" },
+		{ "\xc3\x9b\x9b", "\xc3\x9b?" },
+		{ "\xc0\x9b\xf5\xff.", "????." },
+		{ "\xf0\x9f\x98\x80 caf\xe9", "\xf0\x9f\x98\x80 caf?" },
+		{ "\xe9\xc2\x9b", "???" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char buf[64];
+
+		assert_true(ckpt_text_copy(buf, sizeof(buf), cases[i].dirty));
+		ckpt_text_clean(buf);
+		assert_string_equal(buf, cases[i].clean);
+	}
+	assert_false(ckpt_text_has_control("caf\xe9"));
 }
 
 static void test_text__copies_all_or_nothing(void **state)
@@ -64,6 +91,8 @@ static void test_text__quotes(void **state)
 		{ "a\nb", "'a\\x0ab'" },
 		{ "\xc3\xa9", "'\xc3\xa9'" },
 		{ "\xc2\x9b!", "'\\xc2\\x9b!'" },
+		{ "\x9b!\xc3", "'\\x9b!\\xc3'" },
+		{ "\xe2\x82\xac\x82", "'\xe2\x82\xac\\x82'" },
 	};
 	char buf[32];
 
@@ -179,6 +208,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text__cleans_controls_and_nothing_else),
+		cmocka_unit_test(test_text__cleans_what_is_no_utf8),
 		cmocka_unit_test(test_text__copies_all_or_nothing),
 		cmocka_unit_test(test_text__quotes),
 		cmocka_unit_test(test_text__quotes_within_any_room),

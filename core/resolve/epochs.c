@@ -98,12 +98,23 @@ static void from_program(struct ckpt_epochs *ret, const struct ckpt_set *set,
 		from_meaning(ret, CKPT_EPOCH_COMPLETED, epoch);
 }
 
+/* A file of the same name that was written over since is another checkpoint. */
+static bool is_same_save(const struct ckpt_epoch_info *info, const struct ckpt_set *set)
+{
+	struct ckpt_position p = ckpt_order_position(set);
+	double last = (double)info->last_completed_epoch;
+
+	if (info->has_step && p.has_step)
+		return info->step == p.step;
+	return !p.has_epoch || p.epoch == last || p.epoch == last + 1;
+}
+
 /* Our own epoch_info.json says it of this very checkpoint. */
 static bool from_ours(struct ckpt_epochs *ret, const struct ckpt_set *set,
 		      const struct ckpt_epoch_info *info)
 {
 	if (strcmp(info->recorded_by, CKPT_RECORDED_BY) != 0 ||
-	    strcmp(info->checkpoint, set->name) != 0)
+	    strcmp(info->checkpoint, set->name) != 0 || !is_same_save(info, set))
 		return false;
 	from_meaning(ret, CKPT_EPOCH_COMPLETED, (double)info->last_completed_epoch);
 	return true;

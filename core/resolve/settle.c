@@ -244,6 +244,8 @@ static void align(struct settling *s)
 
 	if (!chosen || strcmp(s->req->align, "no") == 0)
 		return;
+	if (strcmp(s->res->decision.mode, "resume") != 0)
+		return; /* a start for fine-tuning may be anybody's */
 	dirfd = ckpt_dir_open(AT_FDCWD, chosen->dir, NULL);
 	statefd = dirfd < 0 ? -1 : ckpt_state_make(dirfd, NULL);
 	if (statefd < 0)

@@ -237,6 +237,47 @@ static void test_attempts__a_fetch_looks_only_where_it_fetched(void **state)
 	free(req);
 }
 
+/* Our own record of a checkpoint that was written over since says nothing of it. */
+static void test_attempts__a_record_of_a_former_save_is_stale(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_request *req = attempt_request(dir, 0);
+	struct ckpt_ctx ctx = { .threads = 1 };
+	struct ckpt_decision d;
+
+	attempt_make(dir, 0, "auto", &d);
+	attempt_put(dir, "last.ckpt", 3, 30);
+	ATTEMPT_SET(req->epoch, "completed");
+	assert_int_equal(ckpt_record_end(&ctx, req, &d, NULL), 0);
+	attempt_make(dir, 1, "auto", &d);
+	assert_string_equal(d.start_epoch, "4");
+	attempt_put(dir, "last.ckpt", 7, 70);
+	attempt_make(dir, 1, "auto", &d);
+	assert_string_equal(d.tag, "last.ckpt");
+	assert_string_equal(d.start_epoch, "");
+	free(req);
+}
+
+/* Pretrained weights lie where others use them too: nothing there follows our decision. */
+static void test_attempts__nothing_is_aligned_outside_of_the_run(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_decision d;
+	char config[256];
+
+	attempt_put(dir, "models/base-1.pt", 1, 1);
+	scratch_put(dir->fd, "models/epoch_info.json", "{\"last_completed_epoch\": 9}");
+	attempt_put_flipped(dir, "run/ckpt-5.pt", 5, 50);
+	snprintf(config, sizeof(config), "{\"model\": {\"pretrained\": \"%s/models/base-1.pt\"}}",
+		 dir->path);
+	scratch_put(dir->fd, "run/ckpt-config.json", config);
+	attempt_in(dir, 0, "run", &d);
+	assert_string_equal(d.mode, "finetune");
+	assert_false(scratch_has(dir->fd, "models/.ckpt-resume"));
+	assert_true(
+		scratch_holds(dir->fd, "models/epoch_info.json", "{\"last_completed_epoch\": 9}"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -250,6 +291,8 @@ int main(void)
 		scratch_test(test_attempts__fetched_is_no_progress),
 		scratch_test(test_attempts__fresh_fetches_nothing),
 		scratch_test(test_attempts__a_fetch_looks_only_where_it_fetched),
+		scratch_test(test_attempts__a_record_of_a_former_save_is_stale),
+		scratch_test(test_attempts__nothing_is_aligned_outside_of_the_run),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 """Run directories written by PyTorch itself, and ways to damage the newest checkpoint in them.
 
 make_runs.py write DIR FORMAT COUNT   ckpt-1.pt .. ckpt-COUNT.pt (or .safetensors, legacy), epoch N, step 100 N
+make_runs.py many DIR COUNT           as many small whole checkpoints
 make_runs.py big FILE MIB             one file with a tensor of that many MiB, epoch 1, step 100
 make_runs.py damage FILE HOW          changes FILE in place; see `hows`
 make_runs.py hows                     the names of the damages, one a line
@@ -54,6 +55,14 @@ def write(directory, kind, count):
             continue
         torch.save(state(epoch), f"{directory}/ckpt-{epoch}.pt",
                    _use_new_zipfile_serialization=kind != "legacy")
+
+
+def write_many(directory, count):
+    os.makedirs(directory, exist_ok=True)
+    for epoch in range(1, count + 1):
+        torch.save({"epoch": epoch, "global_step": 100 * epoch, "optimizer_state_dict": {},
+                    "model_state_dict": {"weight": torch.full((16,), float(epoch))}},
+                   f"{directory}/ckpt-{epoch}.pt")
 
 
 def write_big(path, mib):
@@ -177,6 +186,8 @@ def main(argv):
         print("\n".join(HOWS))
     elif argv[1] == "write":
         write(argv[2], argv[3], int(argv[4]))
+    elif argv[1] == "many":
+        write_many(argv[2], int(argv[3]))
     elif argv[1] == "big":
         write_big(argv[2], int(argv[3]))
     else:

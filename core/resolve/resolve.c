@@ -13,6 +13,7 @@
 #include "core/base/text.h"
 #include "core/resolve/decide.h"
 #include "core/resolve/expand.h"
+#include "core/resolve/lost.h"
 #include "core/resolve/select.h"
 #include "core/resolve/trail.h"
 
@@ -322,34 +323,20 @@ static void refuse_unknown(struct resolving *r)
 		r->res->run_dirs[0], n, r->res->run_dirs[0]);
 }
 
-/* A run that had a valid checkpoint, in a directory that has lost its mark since, lost a mount, not
- * its work. */
-static bool lost_directory(const struct ckpt_resolution *res)
-{
-	const struct ckpt_run_state *state = &res->state;
-
-	for (int i = 0; i < res->roots.n; i++)
-		if (state->recorded[0] && strcmp(state->recorded_dir, res->roots.dir[i]) == 0)
-			return !state->marked[i];
-	return false;
-}
-
 static void settle_none(struct resolving *r)
 {
 	struct ckpt_resolution *res = r->res;
+	const char *lost = res->first ? NULL : ckpt_lost_directory(res);
 
-	if (!res->first && lost_directory(res)) {
+	if (lost) {
 		ckpt_decide_refused(
 			res, CKPT_REFUSE_UNKNOWN,
-			"%s had the valid checkpoint %s and now holds neither it nor the mark of "
-			"this run: is its file system mounted? Nothing was started",
-			res->state.recorded_dir, res->state.recorded);
+			"no checkpoint was found, and %s, which may hold this run's%s%s, has lost "
+			"its mark: is its file system mounted? Nothing was started",
+			lost, res->state.recorded[0] ? " valid checkpoint " : " work",
+			res->state.recorded);
 		return;
 	}
-	if (!res->first && res->state.recorded[0])
-		ckpt_resolution_warn(res,
-				     "the last attempt left the valid checkpoint %s, which is gone",
-				     res->state.recorded);
 	res->wants_fetch = !r->began_fresh && res->config.fetch[0] && !r->req->in_hook;
 	ckpt_decide_fresh(res);
 }
@@ -376,6 +363,7 @@ static int step_choose(struct resolving *r)
 	int e;
 
 	tell_fetched(r->res);
+	ckpt_lost_say(r->res);
 	r->select = (struct ckpt_selection) {
 		.ctx = r->ctx,
 		.req = r->req,

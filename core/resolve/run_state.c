@@ -38,6 +38,7 @@ static void take_text(char *dst, size_t size, const cJSON *entry, const char *ke
 
 static void gather_end(struct gather *g, const cJSON *entry, int64_t attempt)
 {
+	g->state->ended |= attempt == g->req->attempt - 1;
 	if (attempt == g->req->attempt - 1)
 		take_text(g->state->cause, sizeof(g->state->cause), entry, "cause");
 	take_text(g->state->recorded, sizeof(g->state->recorded), entry, "newest_valid");

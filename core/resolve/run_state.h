@@ -26,6 +26,7 @@ struct ckpt_run_state {
 	int error; /* < 0: a state that exists could not be read; CKPT_STATE_TORN: torn */
 	char error_text[CKPT_ERROR_TEXT];
 
+	bool ended;	    /* the end of the attempt before this one is recorded */
 	char cause[32];	    /* why the attempt before this one ended; empty = not recorded */
 	char recorded[256]; /* newest checkpoint of this run that was found valid; or empty */
 	char recorded_dir[CKPT_PATH_MAX];

@@ -278,6 +278,89 @@ static void test_attempts__nothing_is_aligned_outside_of_the_run(void **state)
 		scratch_holds(dir->fd, "models/epoch_info.json", "{\"last_completed_epoch\": 9}"));
 }
 
+/* Of two directories one loses its mount: older work in the other goes on and says so, none at all
+ * is no fresh start. */
+static void test_attempts__one_of_two_directories_lost(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_decision d;
+
+	attempt_in(dir, 0, "a:b", &d);
+	attempt_put(dir, "a/ckpt-1.pt", 1, 10);
+	attempt_put(dir, "b/ckpt-9.pt", 9, 90);
+	attempt_in(dir, 1, "a:b", &d);
+	assert_string_equal(d.tag, "ckpt-9.pt");
+	assert_null(strstr(d.warning, "no mark"));
+	assert_int_equal(renameat(dir->fd, "b", dir->fd, "away"), 0);
+	attempt_in(dir, 2, "a:b", &d);
+	assert_string_equal(d.tag, "ckpt-1.pt");
+	assert_non_null(strstr(d.warning, "/b holds no mark of this run"));
+	assert_int_equal(unlinkat(dir->fd, "a/ckpt-1.pt", 0), 0);
+	attempt_in(dir, 2, "a:b", &d);
+	assert_string_equal(d.mode, "refused");
+	assert_int_equal(d.refusal, CKPT_REFUSE_UNKNOWN);
+	assert_int_equal(renameat(dir->fd, "away", dir->fd, "b"), 0);
+	attempt_in(dir, 3, "a:b", &d);
+	assert_string_equal(d.tag, "ckpt-9.pt");
+}
+
+/* A node's own directory of another node is missed by nobody where nothing was saved. */
+static void test_attempts__a_known_end_without_work_may_begin_fresh(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_request *req = attempt_request(dir, 0);
+	struct ckpt_ctx ctx = { .threads = 1 };
+	struct ckpt_decision d;
+
+	ATTEMPT_SET(req->dirs, "a:b");
+	attempt_settle(req, &d);
+	ATTEMPT_SET(req->reason, "preempted");
+	assert_int_equal(ckpt_record_end(&ctx, req, &d, NULL), 0);
+	assert_int_equal(renameat(dir->fd, "b", dir->fd, "away"), 0);
+	attempt_in(dir, 1, "a:b", &d);
+	assert_string_equal(d.mode, "fresh");
+	free(req);
+}
+
+/* The newest checkpoint of the last attempt has gone since: the older one is no silent answer. */
+static void test_attempts__a_gone_checkpoint_is_missed(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_request *req = attempt_request(dir, 0);
+	struct ckpt_ctx ctx = { .threads = 1 };
+	struct ckpt_decision d;
+
+	attempt_settle(req, &d);
+	attempt_put(dir, "ckpt-1.pt", 1, 10);
+	attempt_put(dir, "ckpt-2.pt", 2, 20);
+	ATTEMPT_SET(req->reason, "preempted");
+	assert_int_equal(ckpt_record_end(&ctx, req, &d, NULL), 0);
+	attempt_make(dir, 1, "auto", &d);
+	assert_null(strstr(d.warning, "gone"));
+	assert_int_equal(unlinkat(dir->fd, "ckpt-2.pt", 0), 0);
+	attempt_make(dir, 1, "auto", &d);
+	assert_string_equal(d.tag, "ckpt-1.pt");
+	assert_non_null(strstr(d.warning, "ckpt-2.pt, which is gone"));
+	free(req);
+}
+
+/* Another job began here since: its checkpoints may be what is taken. */
+static void test_attempts__another_jobs_mark_is_said(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_request *req = attempt_request(dir, 0);
+	struct ckpt_decision d;
+
+	attempt_settle(req, &d);
+	req->job_id = 200;
+	attempt_settle(req, &d);
+	attempt_put(dir, "ckpt-7.pt", 7, 70);
+	attempt_make(dir, 1, "auto", &d);
+	assert_string_equal(d.tag, "ckpt-7.pt");
+	assert_non_null(strstr(d.warning, "job 200"));
+	free(req);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -293,6 +376,10 @@ int main(void)
 		scratch_test(test_attempts__a_fetch_looks_only_where_it_fetched),
 		scratch_test(test_attempts__a_record_of_a_former_save_is_stale),
 		scratch_test(test_attempts__nothing_is_aligned_outside_of_the_run),
+		scratch_test(test_attempts__one_of_two_directories_lost),
+		scratch_test(test_attempts__a_known_end_without_work_may_begin_fresh),
+		scratch_test(test_attempts__a_gone_checkpoint_is_missed),
+		scratch_test(test_attempts__another_jobs_mark_is_said),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

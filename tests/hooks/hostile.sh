@@ -253,6 +253,70 @@ by_hand()
 		"$(grep -v '^#' <<<"$out")" "the configuration read back"
 }
 
+# A program that the hooks execute and others could change, or that its user could trace, is said.
+check_warns()
+{
+	local conf=$HOOK_ROOT/etc/ckpt-resume.conf out
+	hook_site right
+	fake_jobinfo ''
+	equal "$("$HOOK_BIN" --check "$conf" | grep warning || true)" "" "warnings"
+	chmod 755 "$HOOK_ROOT/agents/right"
+	contains "$("$HOOK_BIN" --check "$conf")" "warning: Agent $HOOK_ROOT/agents/right can be read"
+	chmod 713 "$HOOK_ROOT/agents/right"
+	contains "$("$HOOK_BIN" --check "$conf")" "can be written by others"
+	hook_site right
+	chmod 775 "$HOOK_ROOT/agents"
+	out=$("$HOOK_BIN" --check "$conf")
+	chmod 755 "$HOOK_ROOT/agents"
+	contains "$out" "warning: $HOOK_ROOT/agents, where Agent lies, can be written by others"
+	chmod 700 "$HOOK_ROOT/agents"
+	out=$("$HOOK_BIN" --check "$conf")
+	chmod 755 "$HOOK_ROOT/agents"
+	contains "$out" "warning: $HOOK_ROOT/agents, where Agent lies, is closed to users"
+}
+
+# The agent is a process of the user: it can be stopped or killed, never looked into or taken over.
+agent_is_not_traced()
+{
+	local -a env
+	local pid hook try
+	mapfile -t env < <(hook_env)
+	hook_site stopped PrologBudget=3
+	env -i "${env[@]}" "$HOOK_BIN" prolog 2>/dev/null &
+	hook=$!
+	for try in {1..50}; do
+		pid=$(pgrep -u "$HOOK_USER" -f "^$HOOK_ROOT/agents/stopped" || true)
+		[[ -z $pid ]] || break
+		sleep 0.02
+	done
+	[[ -n $pid ]] || fail "no agent after $try looks"
+	setpriv --reuid "$HOOK_USER" --regid "$(id -g "$HOOK_USER")" --clear-groups /usr/bin/python3 - "$pid" <<-'PROGRAM'
+	import ctypes, os, sys
+	pid = int(sys.argv[1])
+	libc = ctypes.CDLL(None, use_errno=True)
+	os.kill(pid, 0)  # it is ours
+	for name in ("environ", "mem", "maps", "fd", "cwd", "root", "exe", "oom_score_adj"):
+	    path = f"/proc/{pid}/{name}"
+	    try:
+	        if name == "fd":
+	            os.listdir(path)
+	        elif name in ("cwd", "root", "exe"):
+	            os.readlink(path)
+	        else:
+	            flags = os.O_RDWR if name in ("mem", "oom_score_adj") else os.O_RDONLY
+	            os.read(os.open(path, flags), 1)
+	        sys.exit(f"{name} can be had")
+	    except PermissionError:
+	        pass
+	for request in (16, 0x4206):  # PTRACE_ATTACH, PTRACE_SEIZE
+	    if libc.ptrace(request, pid, 0, 0) == 0:
+	        sys.exit("it can be traced")
+	PROGRAM
+	kill -KILL "$pid"
+	wait "$hook"
+	no_decision
+}
+
 names_say_which_hook()
 {
 	local -a env
@@ -274,7 +338,8 @@ names_say_which_hook()
 
 for name in refuses_root refuses_bare_messages forged_options odd_but_allowed_options \
 	epilog_refuses_forged_options odd_exit_codes spool_attacks spool_files_attacked spool_is_full \
-	broken_configurations agent_is_no_program by_hand names_say_which_hook; do
+	broken_configurations agent_is_no_program by_hand check_warns \
+	agent_is_not_traced names_say_which_hook; do
 	run_case "$name"
 done
 test_end

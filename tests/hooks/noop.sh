@@ -67,6 +67,9 @@ root_opened()
 	done | opened /dev/stdin
 }
 
+# Programs that the traced processes have executed, or tried to.
+executed() { sed -n 's/.*\bexecve\(at\)\?([^"]*"\([^"]*\)".*/\2/p' "$@"; }
+
 touches_nothing_of_the_user()
 {
 	local which
@@ -79,6 +82,8 @@ touches_nothing_of_the_user()
 		rm -f "$TEST_TMP"/trace.*
 		HOOK_WRAP="strace -ff -qq -o $TEST_TMP/trace" \
 			hook_call "$which" SLURM_JOB_EXIT_CODE2=0:0
+		equal "$(executed "$TEST_TMP"/trace.* | grep -vxF -e "$HOOK_BIN" \
+			-e "$HOOK_ROOT/agents/dumper" -e "$HOOK_ROOT/lib/ckpt-jobinfo" || true)" "" "executed"
 		# The dump shows that the agent ran and that the trace would have seen it.
 		opened "$TEST_TMP"/trace.* | grep -q "^$HOOK_WORK/dump-" || fail "no agent in the trace"
 		equal "$(root_opened "$TEST_TMP"/trace.* | grep -F "$HOOK_WORK" || true)" "" \

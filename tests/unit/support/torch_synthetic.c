@@ -11,7 +11,7 @@
 #include "core/base/crc.h"
 #include "tests/unit/support/scratch.h"
 
-#define BUFFER (1 << 20)
+#define BUFFER (6 * 1024 * 1024)
 
 /* A file under construction. */
 struct out {

@@ -88,6 +88,15 @@ static mode_t type_of(int fd, const struct dirent *e)
 	return fstatat(fd, e->d_name, &st, 0) < 0 ? S_IFREG : st.st_mode & S_IFMT;
 }
 
+/* A link that leads nowhere now: what it was, its name alone tells. */
+static bool dangles(int fd, const struct dirent *e)
+{
+	struct stat st;
+
+	return (e->d_type == DT_LNK || e->d_type == DT_UNKNOWN) &&
+	       fstatat(fd, e->d_name, &st, 0) < 0;
+}
+
 /* Reads the name by the rows, within what this place allows, then by the user's patterns. */
 static int read_name(const struct scan *scan, const struct reading *rd, const char *name,
 		     bool is_dir, struct ckpt_name *ret, const char **ret_why)
@@ -143,6 +152,9 @@ static int read_entry(struct scan *scan, struct reading *rd, const struct dirent
 	const char *why;
 	int r = read_name(scan, rd, e->d_name, is_dir, &parsed, &why);
 
+	if (r == CKPT_NAME_NONE && !is_dir && dangles(rd->fd, e) &&
+	    read_name(scan, rd, e->d_name, true, &parsed, &why) == 0)
+		r = 0;
 	switch (r) {
 	case CKPT_NAME_UNFINISHED:
 		return skip(scan, rd->folder->path, e->d_name, CKPT_PROBLEM_UNFINISHED_NAME, why);

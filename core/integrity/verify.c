@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "wire/text.h"
 
@@ -19,8 +20,31 @@ static int reject(struct ckpt_check *check, enum ckpt_status status, enum ckpt_p
 	return ckpt_check_reject(check, status, code, CKPT_NO_OFFSET, NULL, "%s", detail);
 }
 
+/* Whether @name is a link into a directory that is not there. */
+static bool leads_away(int dirfd, const char *name)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlinkat(dirfd, name, target, sizeof(target) - 1);
+	struct stat st;
+	char *slash;
+
+	if (n <= 0)
+		return false;
+	target[n] = '\0';
+	slash = strrchr(target, '/');
+	if (!slash)
+		return false;
+	slash[slash == target] = '\0';
+	return fstatat(dirfd, target, &st, 0) < 0;
+}
+
+/* A link whose neighbour was removed is missing; one into a lost file system could not be read. */
 static int reject_missing(struct ckpt_check *check)
 {
+	if (leads_away(check->dirfd, check->name))
+		return reject(check, CKPT_UNREADABLE, CKPT_PROBLEM_IO,
+			      "a link into a directory that is not there: is its file system "
+			      "mounted?");
 	return reject(check, CKPT_MISSING, CKPT_PROBLEM_MEMBER_MISSING, "it does not exist");
 }
 

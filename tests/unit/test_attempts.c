@@ -361,6 +361,28 @@ static void test_attempts__another_jobs_mark_is_said(void **state)
 	free(req);
 }
 
+/* Checkpoints that are links into a lost file system could not be read; one whose neighbour was
+ * removed is missing. */
+static void test_attempts__links_into_a_lost_mount_are_no_fresh_start(void **state)
+{
+	static const char *const names[] = { "last.ckpt", "checkpoint-500" };
+	struct scratch *dir = *state;
+	struct ckpt_decision d;
+
+	attempt_make(dir, 0, "auto", &d);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		assert_int_equal(symlinkat("../lost/run/it", dir->fd, names[i]), 0);
+		attempt_make(dir, 1, "auto", &d);
+		assert_string_equal(d.mode, "refused");
+		assert_int_equal(d.refusal, CKPT_REFUSE_UNKNOWN);
+		assert_int_equal(unlinkat(dir->fd, names[i], 0), 0);
+		assert_int_equal(symlinkat("removed.ckpt", dir->fd, names[i]), 0);
+		attempt_make(dir, 1, "auto", &d);
+		assert_string_equal(d.mode, "fresh");
+		assert_int_equal(unlinkat(dir->fd, names[i], 0), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -380,6 +402,7 @@ int main(void)
 		scratch_test(test_attempts__a_known_end_without_work_may_begin_fresh),
 		scratch_test(test_attempts__a_gone_checkpoint_is_missed),
 		scratch_test(test_attempts__another_jobs_mark_is_said),
+		scratch_test(test_attempts__links_into_a_lost_mount_are_no_fresh_start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

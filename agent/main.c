@@ -72,7 +72,8 @@ static int hook_may_hand_on(const struct ckpt_resolution *res, struct ckpt_error
 	if (res->unproved)
 		return ckpt_fail(err, -EAGAIN, "left to the step: the budget cut the check off");
 	if (res->unreadable)
-		return ckpt_fail(err, -EAGAIN, "left to the step: %zu checkpoints could not be read",
+		return ckpt_fail(err, -EAGAIN,
+				 "left to the step: %zu checkpoints could not be read",
 				 res->unreadable);
 	return 0;
 }

@@ -28,14 +28,34 @@ struct ckpt_command {
 /* All commands in the order of --help; the last has a NULL name. */
 extern const struct ckpt_command ckpt_commands[];
 
+/* list [DIR...]: the checkpoints of run directories, a row each. 1 where there are none. */
 int ckpt_cmd_list(int argc, char **argv);
+
+/* info PATH: all that is known of one. The verdict's exit code. */
 int ckpt_cmd_info(int argc, char **argv);
+
+/* validate PATH...: reads them in full. The worst verdict's exit code. */
 int ckpt_cmd_validate(int argc, char **argv);
+
+/* resolve: the path alone on stdout, the decision in words on stderr. 1 where there is none. */
 int ckpt_cmd_resolve(int argc, char **argv);
+
+/* why [DECISION.json]: the trail of a decision, made now or recorded. */
 int ckpt_cmd_why(int argc, char **argv);
+
+/* seal PATH...: records digests of what verified. */
 int ckpt_cmd_seal(int argc, char **argv);
+
+/* quarantine PATH...: moves what is proved corrupt aside. 1 where one stays. */
 int ckpt_cmd_quarantine(int argc, char **argv);
+
+/* release PATH...: brings it back. 1 where nothing is there to bring back, or its place is taken.
+ */
 int ckpt_cmd_release(int argc, char **argv);
+
+/* epoch-info [show|repair]: epoch_info.json beside the newest valid checkpoint. 1 where they
+ * differ.
+ */
 int ckpt_cmd_epoch_info(int argc, char **argv);
 
 #endif

@@ -43,7 +43,7 @@ struct ckpt_set {
 	const char **members; /* names in dir that make up the set (the name itself for a file),
 				 NULL-terminated */
 	int run;	      /* index into catalog.runs; -1: a pinned path outside of them */
-	size_t trail;		      /* the resolver's: its last trail entry + 1; 0 = none */
+	size_t trail;	      /* the resolver's: its last trail entry + 1; 0 = none */
 	struct ckpt_report *report;   /* NULL until verified; owned */
 	enum ckpt_level report_level; /* level at which the report was made */
 };
@@ -122,8 +122,8 @@ struct ckpt_set *ckpt_catalog_find(struct ckpt_catalog *cat, const char *dir, co
 int ckpt_catalog_add_path(struct ckpt_ctx *ctx, struct ckpt_catalog *cat, const char *path,
 			  struct ckpt_set **ret, struct ckpt_error *err);
 
-/* Identity of the set's primary entry (file, index file); of a directory, with its files' sizes and latest times.
- * 0 or an errno. */
+/* Identity of the set's primary entry (file, index file); of a directory, with its files' sizes and
+ * latest times. 0 or an errno. */
 int ckpt_set_identity(const struct ckpt_set *set, struct ckpt_identity *ret);
 
 /* Sum of members' sizes (a directory's files), without reading them. 0 or an errno. */

@@ -67,8 +67,8 @@ int ckpt_resolve(struct ckpt_ctx *ctx, const struct ckpt_request *req, struct ck
 
 /*
  * Goes on where wants_fetch was set and the fetch command has filled @dir: chooses there, and only
- * there, as auto does, with mode finetune. 0 with the decision remade (still fresh where nothing valid came); or
- * an errno.
+ * there, as auto does, with mode finetune. 0 with the decision remade (still fresh where nothing
+ * valid came); or an errno.
  */
 int ckpt_resolve_fetched(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 			 struct ckpt_resolution *res, const char *dir, struct ckpt_error *err);

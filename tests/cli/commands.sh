@@ -10,7 +10,7 @@ CTL=$TEST_BUILD/ckptctl
 RUNS=$TEST_SRC/tests/data/make_runs.py
 PYTHON=/usr/bin/python3
 WHOLE=$TEST_TMP/whole
-COMMANDS=(list info validate resolve why quarantine release epoch-info)
+COMMANDS=(list info validate resolve why seal quarantine release epoch-info)
 ESCAPE=$'\033'
 NOBODY=65534
 
@@ -93,7 +93,7 @@ cli__usage_errors_are_2()
 		answers 2 "$command" --no-such-option
 		equal "$out" "" "stdout of a usage error"
 	done
-	for command in info validate quarantine release; do
+	for command in info validate seal quarantine release; do
 		answers 2 "$command"
 	done
 	answers 2 info "$run/ckpt-1.pt" "$run/ckpt-2.pt"

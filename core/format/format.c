@@ -15,6 +15,7 @@
 #include "core/format/hf_trainer.h"
 #include "core/format/npy.h"
 #include "core/format/npz.h"
+#include "core/format/megatron.h"
 #include "core/format/opaque.h"
 #include "core/format/safetensors.h"
 #include "core/format/safetensors_index.h"
@@ -35,6 +36,7 @@ const struct ckpt_format *const ckpt_formats[] = {
 	&ckpt_format_safetensors,
 	&ckpt_format_safetensors_index,
 	&ckpt_format_tf_bundle,
+	&ckpt_format_megatron,
 	&ckpt_format_deepspeed,
 	&ckpt_format_dcp,
 	&ckpt_format_accelerate,

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Megatron-LM's iteration directories (training/checkpointing.py), the files by torch.save(), in argv[1]:
+
+iter_0000100: legacy, tensor-parallel 2. iter_0000200: legacy, 2 x 2 with the pipeline, optimizers apart.
+iter_0000300: distributed, common.pt beside. iter_0000400: the same with integrity.json.
+"""
+import argparse
+import hashlib
+import json
+import os
+import runpy
+import sys
+
+try:
+    import torch
+except ImportError:
+    sys.exit(77)
+
+
+def rank(step, tp, pp):
+    args = argparse.Namespace(tensor_model_parallel_size=tp, pipeline_model_parallel_size=pp, lr=1e-4)
+    return {"args": args, "checkpoint_version": 3.0, "iteration": step, "model": {"w": torch.randn(40, 30)},
+            "optimizer": {"state": {}}, "opt_param_scheduler": {"num_steps": step}, "rng_state": []}
+
+
+def put(folder, name, what):
+    os.makedirs(folder, exist_ok=True)
+    torch.save(what, "%s/%s" % (folder, name))
+
+
+def distributed(folder, source):
+    os.rename(source, folder)
+    put(folder, "common.pt", {"iteration": int(folder[5:]), "args": argparse.Namespace(lr=1), "checkpoint_version": 3})
+    with open(folder + "/metadata.json", "w") as f:
+        json.dump({"sharded_backend": "torch_dist", "sharded_backend_version": 1, "common_backend": "torch"}, f)
+
+
+def integrity(folder):
+    digests = {}
+    for name in sorted(os.listdir(folder)):
+        with open("%s/%s" % (folder, name), "rb") as f:
+            digests[name] = hashlib.sha256(f.read()).hexdigest()
+    with open(folder + "/integrity.json", "w") as f:
+        json.dump({"algorithm": "sha256", "files": digests}, f)
+
+
+if __name__ == "__main__":
+    here = os.path.dirname(os.path.abspath(__file__))
+    os.chdir(sys.argv[1])
+    torch.manual_seed(6)
+    for t in range(2):
+        put("iter_0000100/mp_rank_%02d" % t, "model_optim_rng.pt", rank(100, 2, 1))
+        for p in range(2):
+            put("iter_0000200/mp_rank_%02d_%03d" % (t, p), "model_optim_rng.pt", rank(200, 2, 2))
+            put("iter_0000200/mp_rank_%02d_%03d" % (t, p), "distrib_optim.pt", {"buffers": torch.randn(200)})
+    sys.argv = ["make_dcp.py", "."]
+    runpy.run_path(here + "/make_dcp.py", run_name="__main__")
+    distributed("iter_0000300", "step-200")
+    distributed("iter_0000400", "many")
+    integrity("iter_0000400")

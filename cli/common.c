@@ -215,3 +215,19 @@ int ckpt_cli_find(struct ckpt_ctx *ctx, struct ckpt_catalog *cat, const char *pa
 		ckpt_fail(err, r, "%s: %s", CKPT_QUOTE(path), strerror(-r));
 	return r == -ENOENT ? CKPT_EXIT_NO : CKPT_EXIT_UNKNOWN;
 }
+
+cJSON *ckpt_cli_unfound_json(const char *path, int code, const struct ckpt_error *err)
+{
+	struct ckpt_report report = { 0 };
+	struct ckpt_problem *problem = &report.verdict.problem;
+
+	report.verdict.status = code == CKPT_EXIT_NO ? CKPT_MISSING : CKPT_UNREADABLE;
+	if (code != CKPT_EXIT_NO) {
+		problem->code = CKPT_PROBLEM_IO;
+		problem->offset = CKPT_NO_OFFSET;
+		snprintf(problem->file, sizeof(problem->file), "%s", path);
+		snprintf(problem->detail, sizeof(problem->detail), "%.*s",
+			 (int)sizeof(problem->detail) - 1, err->text);
+	}
+	return ckpt_path_json(path, &report);
+}

@@ -60,6 +60,10 @@ void ckpt_cli_progress_end(struct ckpt_ctx *ctx);
 int ckpt_cli_find(struct ckpt_ctx *ctx, struct ckpt_catalog *cat, const char *path,
 		  struct ckpt_set **ret, struct ckpt_error *err);
 
+/* The verdict's JSON for a path that ckpt_cli_find() ended at with @code and @err. NULL = no
+ * memory. */
+cJSON *ckpt_cli_unfound_json(const char *path, int code, const struct ckpt_error *err);
+
 /* Parses "structure" or "full". */
 bool ckpt_cli_level(const char *text, enum ckpt_level *ret);
 

@@ -178,8 +178,12 @@ static int seal_path(const struct seal *s, struct ckpt_ctx *ctx, const char *pat
 	cJSON *o;
 	int r = ckpt_cli_find(ctx, &cat, path, &set, &err);
 
-	if (r != 0)
+	if (r != 0) {
+		o = ckpt_cli_unfound_json(path, r, &err);
+		cJSON_AddBoolToObject(o, "sealed", false);
+		cJSON_AddItemToArray(array, o);
 		return ckpt_cli_fail(r, "%s", err.text);
+	}
 	r = seal_one(s, ctx, set, path);
 	if (r == CKPT_EXIT_YES && s->export)
 		r = export(ctx, set, path);

@@ -58,23 +58,6 @@ static const struct argp argp = { options,
 				  NULL,
 				  NULL };
 
-/* The verdict on a path that leads to nothing, or not to be followed. */
-static cJSON *unfound_json(const char *path, int code, const struct ckpt_error *err)
-{
-	struct ckpt_report report = { 0 };
-	struct ckpt_problem *problem = &report.verdict.problem;
-
-	report.verdict.status = code == CKPT_EXIT_NO ? CKPT_MISSING : CKPT_UNREADABLE;
-	if (code != CKPT_EXIT_NO) {
-		problem->code = CKPT_PROBLEM_IO;
-		problem->offset = CKPT_NO_OFFSET;
-		snprintf(problem->file, sizeof(problem->file), "%s", path);
-		snprintf(problem->detail, sizeof(problem->detail), "%.*s",
-			 (int)sizeof(problem->detail) - 1, err->text);
-	}
-	return ckpt_path_json(path, &report);
-}
-
 static int validate_one(const struct validate *v, struct ckpt_ctx *ctx, const char *path,
 			cJSON **ret)
 {
@@ -86,7 +69,7 @@ static int validate_one(const struct validate *v, struct ckpt_ctx *ctx, const ch
 	int r = ckpt_cli_find(ctx, &cat, path, &set, &err);
 
 	if (r != 0) {
-		*ret = unfound_json(path, r, &err);
+		*ret = ckpt_cli_unfound_json(path, r, &err);
 		return v->quiet ? r : ckpt_cli_fail(r, "%s", err.text);
 	}
 	report = ckpt_set_verify(ctx, set, v->level);

@@ -165,6 +165,8 @@ cli__json_one_object_several_an_array()
 	equal "$(json 'list(v), v["result"]')" "(['path', 'result', 'detail'], 'refused')"
 	answers 1 release --json "$run/ckpt-1.pt" "$run/ckpt-2.pt"
 	equal "$(json '[o["result"] for o in v]')" "['refused', 'refused']"
+	answers 1 seal --json "$run/nothing.pt"
+	equal "$(json 'v["verdict"], v["sealed"]')" "('missing', False)"
 	answers 0 list --json "$run"
 	equal "$(json '[o["step"] for o in v]')" "[300, 200, 100]"
 	answers 0 resolve --json --dir "$run"

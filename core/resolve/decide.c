@@ -220,6 +220,21 @@ static void say_continuation(struct ckpt_resolution *res, bool resume)
 			 "; continues the run of job %lld", (long long)res->state.mark.job_id);
 }
 
+/* Law 6: what time did not suffice for may be newer than the chosen one. */
+static void say_cut_off(struct ckpt_resolution *res)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < res->n_trail; i++)
+		n += res->trail[i].fate == CKPT_FATE_BUDGET;
+	if (n > 0)
+		ckpt_resolution_warn(
+			res,
+			"the budget ran out before %zu further checkpoints were looked "
+			"at: one of them may be newer",
+			n);
+}
+
 void ckpt_decide_chosen(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 			struct ckpt_resolution *res, struct ckpt_set *set)
 {
@@ -242,6 +257,7 @@ void ckpt_decide_chosen(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 	if (resume)
 		consult_epoch_info(ctx, req, res, set);
 	consult_pointer(ctx, res, set);
+	say_cut_off(res);
 	say_name_disagreement(res, set);
 	fill_numbers(res, set, resume);
 	trail_rest(res);

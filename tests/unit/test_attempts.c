@@ -383,6 +383,37 @@ static void test_attempts__links_into_a_lost_mount_are_no_fresh_start(void **sta
 	}
 }
 
+static int64_t ticking(void *arg)
+{
+	return ++*(int64_t *)arg;
+}
+
+/* Wherever the budget ends: an older answer than there might be says so. */
+static void test_attempts__a_budget_that_hides_a_newer_one_is_said(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_request *req = attempt_request(dir, 0);
+	int hidden = 0;
+
+	ATTEMPT_SET(req->verify, "structure");
+	attempt_put(dir, "ckpt-1.pt", 1, 10);
+	attempt_put(dir, "model_last.pt", 9, 90);
+	for (int64_t deadline = 1; deadline < 300; deadline++) {
+		_cleanup_resolution_ struct ckpt_resolution res = { 0 };
+		int64_t now = 0;
+		struct ckpt_seam seam = { .now_ns = ticking, .arg = &now };
+		struct ckpt_ctx ctx = { .threads = 1, .seam = &seam, .deadline_ns = deadline };
+
+		assert_int_equal(ckpt_resolve(&ctx, req, &res, NULL), 0);
+		if (strcmp(res.decision.tag, "ckpt-1.pt") != 0)
+			continue;
+		hidden++;
+		assert_non_null(strstr(res.decision.warning, "budget"));
+	}
+	assert_true(hidden > 0);
+	free(req);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -403,6 +434,7 @@ int main(void)
 		scratch_test(test_attempts__a_gone_checkpoint_is_missed),
 		scratch_test(test_attempts__another_jobs_mark_is_said),
 		scratch_test(test_attempts__links_into_a_lost_mount_are_no_fresh_start),
+		scratch_test(test_attempts__a_budget_that_hides_a_newer_one_is_said),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,14 +59,14 @@ scale__resolve_among_100000_names()
 {
 	many_names
 	equal "$("$CTL" resolve --dir "$names" 2>/dev/null)" "$names/ckpt-100003.pt"
-	within "resolve" 100 by_time "$CTL" resolve --dir "$names"
+	within "resolve" 250 by_time "$CTL" resolve --dir "$names"
 }
 
 scale__list_of_100000_names()
 {
 	many_names
 	equal "$("$CTL" list -h -o name --level none "$names" | head -n 1)" ckpt-100003.pt
-	within "list --level none -o name" 100 long_listing "$CTL" list --level none -o name "$names"
+	within "list --level none -o name" 250 long_listing "$CTL" list --level none -o name "$names"
 	ROUNDS=2
 	within "list" 600 checksum_of_each "$CTL" list "$names"
 }

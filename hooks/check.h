@@ -7,8 +7,8 @@
 
 /*
  * Checks the configuration @file (NULL: the one that the hooks would read) and prints every key
- * with the value in force, and warnings about programs that are missing, could be changed or traced by
- * others. Returns the exit code: 0 good, 1 the file is wrong.
+ * with the value in force, and warnings about programs that are missing or could be changed or
+ * traced by others. Returns the exit code: 0 good, 1 the file is wrong.
  */
 int ckpt_check_site(const char *file);
 

@@ -12,6 +12,7 @@
 #include "core/format/accelerate.h"
 #include "core/format/dcp.h"
 #include "core/format/deepspeed.h"
+#include "core/format/hdf5.h"
 #include "core/format/hf_trainer.h"
 #include "core/format/npy.h"
 #include "core/format/npz.h"
@@ -41,6 +42,7 @@ const struct ckpt_format *const ckpt_formats[] = {
 	&ckpt_format_dcp,
 	&ckpt_format_accelerate,
 	&ckpt_format_hf_trainer,
+	&ckpt_format_hdf5,
 	&ckpt_format_opaque,
 	&(const struct ckpt_format){ .name = NULL },
 };

@@ -173,6 +173,7 @@ static void fill(const struct subject *s, const struct ckpt_name_row *row,
 	ret->weak = row->flags & CKPT_ROW_WEAK;
 	ret->mistakable = row->flags & CKPT_ROW_MISTAKABLE;
 	ret->top_only = row->flags & CKPT_ROW_TOP & ~CKPT_ROW_MISTAKABLE;
+	ret->holds = row->flags & CKPT_ROW_ORBAX ? "_CHECKPOINT_METADATA" : NULL;
 	for (int i = 0; i < m->n; i++) {
 		if (take_int(s->lower, &m->numbers[i], &value))
 			set_number(ret, m->numbers[i].meaning, value);

@@ -39,6 +39,7 @@ struct ckpt_name {
 	bool mistakable; /* other files have such names too: no candidate in a directory searched by
 			    default */
 	bool top_only;	 /* counts in a requested directory itself, not in folders below it */
+	const char *holds; /* an entry that the directory must have: the name says too little */
 };
 
 enum ckpt_name_result {

@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -97,6 +98,16 @@ static bool dangles(int fd, const struct dirent *e)
 	       fstatat(fd, e->d_name, &st, 0) < 0;
 }
 
+/* Whether the directory @name has the entry that makes its name a checkpoint's. */
+static bool holds(const struct reading *rd, const char *name, const char *entry)
+{
+	char path[CKPT_NAME_SIZE + 64];
+	struct stat st;
+
+	return (size_t)snprintf(path, sizeof(path), "%s/%s", name, entry) < sizeof(path) &&
+	       fstatat(rd->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* Reads the name by the rows, within what this place allows, then by the user's patterns. */
 static int read_name(const struct scan *scan, const struct reading *rd, const char *name,
 		     bool is_dir, struct ckpt_name *ret, const char **ret_why)
@@ -107,7 +118,8 @@ static int read_name(const struct scan *scan, const struct reading *rd, const ch
 	if (r > CKPT_NAME_NONE)
 		return r;
 	allowed = !r && !(ret->top_only && rd->folder->depth > 0) &&
-		  !(ret->mistakable && scan->options->known_layouts_only);
+		  !(ret->mistakable && scan->options->known_layouts_only) &&
+		  (!ret->holds || holds(rd, name, ret->holds));
 	if (allowed)
 		return 0;
 	if (name[0] == '.' || ckpt_text_ends(name, ".metadata.json") ||

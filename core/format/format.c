@@ -18,6 +18,7 @@
 #include "core/format/npz.h"
 #include "core/format/megatron.h"
 #include "core/format/opaque.h"
+#include "core/format/orbax.h"
 #include "core/format/safetensors.h"
 #include "core/format/safetensors_index.h"
 #include "core/format/tf_bundle.h"
@@ -40,6 +41,7 @@ const struct ckpt_format *const ckpt_formats[] = {
 	&ckpt_format_megatron,
 	&ckpt_format_deepspeed,
 	&ckpt_format_dcp,
+	&ckpt_format_orbax,
 	&ckpt_format_accelerate,
 	&ckpt_format_hf_trainer,
 	&ckpt_format_hdf5,

@@ -127,6 +127,14 @@ static void test_catalog__kinds(void **state)
 	expect(*state, "checkpoint-1000 checkpoint-500 checkpoint_7 x-step-150-state");
 }
 
+/* A number alone is a step directory only if Orbax's metadata lie in it; else a folder like any. */
+static void test_catalog__bare_numbers(void **state)
+{
+	make_all(*state, "1000/_CHECKPOINT_METADATA 900/_CHECKPOINT_METADATA 2000/model_1.pt "
+			 "3000/notes.txt 4000 1100.orbax-checkpoint-tmp-3/_CHECKPOINT_METADATA");
+	expect(*state, "1000 900 | 2000/model_1.pt");
+}
+
 static void test_catalog__bundles(void **state)
 {
 	make_all(*state, "checkpoint ckpt-9.index ckpt-9.data-00000-of-00001 ckpt-10.index "
@@ -699,6 +707,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		scratch_test(test_catalog__numbers_order_as_numbers),
 		scratch_test(test_catalog__kinds),
+		scratch_test(test_catalog__bare_numbers),
 		scratch_test(test_catalog__bundles),
 		scratch_test(test_catalog__shards),
 		scratch_test(test_catalog__ranks),

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "core/integrity/moves.h"
+#include "core/integrity/seal.h"
 #include "core/integrity/verify.h"
 #include "wire/text.h"
 
@@ -127,21 +128,45 @@ static bool destination(const struct ckpt_set *set, const char *name, int n, cha
 	return len > 0 && len - (directory ? (int)sizeof(CKPT_CORRUPTED_DIR) : 0) <= NAME_MAX;
 }
 
+/* Adds the @n'th destination of @name. 0; -EEXIST when it is taken; or an errno. */
+static int plan_one(const struct ckpt_place *place, const struct ckpt_set *set, const char *name,
+		    int n, struct ckpt_moved *moved)
+{
+	char to[PATH_MAX];
+
+	if (!destination(set, name, n, to))
+		return -ENAMETOOLONG;
+	if (ckpt_dir_has(ckpt_place_of(place, to), to))
+		return -EEXIST;
+	return ckpt_moved_add(moved, name, to);
+}
+
+/* The seal goes along, unless its name would get too long. */
+static int plan_seal(const struct ckpt_place *place, const struct ckpt_set *set, int n,
+		     struct ckpt_moved *moved)
+{
+	char name[NAME_MAX + 1];
+	struct stat st;
+	int r;
+
+	if (!ckpt_seal_name(set->name, name) ||
+	    fstatat(place->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	r = plan_one(place, set, name, n, moved);
+	return r == -ENAMETOOLONG ? 0 : r;
+}
+
 /* Fills @moved with the @n'th destinations. 0; -EEXIST when one is taken; or an errno. */
 static int plan_with(const struct ckpt_place *place, const struct ckpt_set *set, int n,
 		     struct ckpt_moved *moved)
 {
-	char to[PATH_MAX];
-
 	for (int i = 0; set->members[i]; i++) {
-		if (!destination(set, set->members[i], n, to))
-			return -ENAMETOOLONG;
-		if (ckpt_dir_has(ckpt_place_of(place, to), to))
-			return -EEXIST;
-		if (ckpt_moved_add(moved, set->members[i], to) < 0)
-			return -ENOMEM;
+		int r = plan_one(place, set, set->members[i], n, moved);
+
+		if (r < 0)
+			return r;
 	}
-	return 0;
+	return plan_seal(place, set, n, moved);
 }
 
 static int plan(const struct ckpt_place *place, const struct ckpt_set *set, struct ckpt_moved *ret,

@@ -34,6 +34,7 @@ int ckpt_target_kind(int dirfd, const char *name, enum ckpt_kind *ret);
  * with the set and is never NULL. A set of ranks has its weakest member's verdict, and is
  * incomplete with a rank missing. A seal that is there and belongs to these very files answers
  * instead of the format: at STRUCTURE without reading anything, in full by its digests.
+ * Without one, digests that others left (sidecar.h) are compared in full after the format.
  */
 const struct ckpt_report *ckpt_set_verify(struct ckpt_ctx *ctx, struct ckpt_set *set,
 					  enum ckpt_level level);

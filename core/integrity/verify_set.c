@@ -9,6 +9,7 @@
 #include "core/catalog/names.h"
 #include "wire/text.h"
 #include "core/integrity/seal.h"
+#include "core/integrity/sidecar.h"
 #include "core/integrity/verify.h"
 
 /* Stands in where no report could be allocated. */
@@ -154,6 +155,8 @@ static void verify_at(struct ckpt_ctx *ctx, const struct ckpt_set *set, enum ckp
 			memcpy(note, report->verdict.note, sizeof(note));
 		verify_by_format(ctx, dirfd, set, level, report);
 		add_note(&report->verdict, note);
+		if (level == CKPT_LEVEL_FULL)
+			ckpt_sidecar_verify(ctx, dirfd, set, report);
 	}
 }
 

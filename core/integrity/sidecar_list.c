@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See sidecar_list.h. One row a kind of list; the later row wins, as the nearer one to the file.
+ */
+#include "core/integrity/sidecar_list.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "wire/text.h"
+
+#define HEX (CKPT_DIGEST_HEX - 1)
+
+enum place {
+	BESIDE, /* in the directory that holds the checkpoint */
+	INSIDE, /* in a directory checkpoint itself */
+	EACH,	/* beside each file: its name and this ending */
+	BLOB,	/* the file is a link to a file that has its digest as its name */
+};
+
+static const struct {
+	enum place place;
+	const char *name;
+} kinds[] = {
+	{ BESIDE, "SHA256SUMS" },
+	{ BESIDE, "SHA256SUMS.txt" },
+	{ BESIDE, "sha256sums.txt" },
+	{ BESIDE, "sha256sum.txt" },
+	{ INSIDE, "SHA256SUMS" },
+	{ INSIDE, "SHA256SUMS.txt" },
+	{ INSIDE, "sha256sums.txt" },
+	{ INSIDE, "sha256sum.txt" },
+	{ EACH, ".sha256" },
+	{ EACH, ".sha256sum" },
+	{ BLOB, "" },
+};
+
+/* Undoes the escapes of a name of @len bytes. False if they are wrong or it does not fit. */
+static bool unescape(const char *from, size_t len, char *to, size_t size)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		char c = from[i];
+
+		if (c == '\\') {
+			c = ++i < len ? from[i] : 0;
+			c = c == 'n' ? '\n' : c == 'r' ? '\r' : c == '\\' ? '\\' : 0;
+		}
+		if (!c || n + 1 >= size)
+			return false;
+		to[n++] = c;
+	}
+	to[n] = '\0';
+	return true;
+}
+
+bool ckpt_sidecar_line(const char *line, size_t len, struct ckpt_digest *ret_digest, char *name,
+		       size_t size)
+{
+	bool escaped = len > 0 && line[0] == '\\';
+
+	line += escaped;
+	len -= escaped;
+	while (len > 0 && (line[len - 1] == '\r' || line[len - 1] == '\n'))
+		len--;
+	if (len < HEX || !ckpt_digest_parse(line, ret_digest))
+		return false;
+	name[0] = '\0';
+	if (len == HEX)
+		return true;
+	if (len < HEX + 3 || line[HEX] != ' ' || (line[HEX + 1] != ' ' && line[HEX + 1] != '*'))
+		return false;
+	line += HEX + 2;
+	len -= HEX + 2;
+	if (escaped)
+		return unescape(line, len, name, size);
+	if (len >= size || memchr(line, '\0', len))
+		return false;
+	memcpy(name, line, len);
+	name[len] = '\0';
+	return true;
+}
+
+static void expect(const struct ckpt_sidecar_search *s, size_t file,
+		   const struct ckpt_digest *digest, const char *source)
+{
+	struct ckpt_expected *e = &s->expected[file];
+
+	e->known = true;
+	e->digest = *digest;
+	snprintf(e->source, sizeof(e->source), "%.63s", source);
+	ckpt_text_clean(e->source);
+}
+
+/* A list under way: which of the files its names are. */
+struct list {
+	const char *name;  /* of the list */
+	const char *below; /* what its names have before those of the files, or "" */
+	ssize_t only;	   /* the one file that it is about; -1: by its names */
+	int64_t mtime_ns;
+};
+
+/* The file that @name in the list means, or -1. */
+static ssize_t meant(const struct ckpt_sidecar_search *s, const struct list *list, const char *name)
+{
+	size_t below = strlen(list->below);
+
+	if (list->only >= 0)
+		return list->only;
+	if (strncmp(name, "./", 2) == 0)
+		name += 2;
+	if (strncmp(name, list->below, below) != 0)
+		return -1;
+	return ckpt_files_find(s->files, name + below);
+}
+
+static void take_line(const struct ckpt_sidecar_search *s, const struct list *list,
+		      const char *line, size_t len)
+{
+	struct ckpt_digest digest;
+	char name[PATH_MAX];
+	ssize_t file;
+
+	if (!ckpt_sidecar_line(line, len, &digest, name, sizeof(name)))
+		return;
+	if (!name[0] && list->only < 0)
+		return; /* a digest alone, in a list of many */
+	file = meant(s, list, name);
+	if (file < 0)
+		return;
+	expect(s, (size_t)file, &digest, list->name);
+	s->expected[file].older = list->mtime_ns < s->files->f[file].id.mtime_ns;
+}
+
+static void take_list(const struct ckpt_sidecar_search *s, int fd, struct list *list)
+{
+	_cleanup_free_ char *text = NULL;
+	struct ckpt_identity id;
+	size_t len;
+
+	if (ckpt_identity_at(fd, list->name, true, &id) < 0 ||
+	    ckpt_file_slurp(s->ctx, fd, list->name, CKPT_SIDECAR_MAX, &text, &len, NULL) != 0)
+		return;
+	list->mtime_ns = id.mtime_ns;
+	for (const char *line = text, *end = text + len; line < end;) {
+		const char *next = memchr(line, '\n', (size_t)(end - line));
+		size_t n = next ? (size_t)(next - line) : (size_t)(end - line);
+
+		take_line(s, list, line, n);
+		line += n + 1;
+	}
+}
+
+static void take_beside(const struct ckpt_sidecar_search *s, const char *name)
+{
+	char below[NAME_MAX + 2] = "";
+	struct list list = { .name = name, .below = below, .only = -1 };
+
+	if (s->set->kind == CKPT_KIND_DIRECTORY)
+		snprintf(below, sizeof(below), "%s/", s->set->name);
+	take_list(s, s->dirfd, &list);
+}
+
+static void take_inside(const struct ckpt_sidecar_search *s, const char *name)
+{
+	struct list list = { .name = name, .below = "", .only = -1 };
+	ssize_t own = ckpt_files_find(s->files, name);
+
+	if (s->set->kind != CKPT_KIND_DIRECTORY || own < 0)
+		return;
+	s->expected[own].is_list = true;
+	take_list(s, s->rootfd, &list);
+}
+
+static void take_each(const struct ckpt_sidecar_search *s, const char *ending)
+{
+	char name[PATH_MAX];
+
+	for (size_t i = 0; i < s->files->n; i++) {
+		struct list list = { .name = name, .below = "", .only = (ssize_t)i };
+		ssize_t own;
+
+		if (snprintf(name, sizeof(name), "%s%s", s->files->f[i].name, ending) >=
+		    (int)sizeof(name))
+			continue;
+		own = ckpt_files_find(s->files, name);
+		if (own >= 0)
+			s->expected[own].is_list = true;
+		if (own >= 0 || s->set->kind != CKPT_KIND_DIRECTORY)
+			take_list(s, s->rootfd, &list);
+	}
+}
+
+/* snapshots/REVISION/NAME -> ../../blobs/DIGEST: the name never goes stale. */
+static void take_blobs(const struct ckpt_sidecar_search *s)
+{
+	char target[PATH_MAX];
+	struct ckpt_digest digest;
+
+	for (size_t i = 0; i < s->files->n; i++) {
+		ssize_t n = readlinkat(s->rootfd, s->files->f[i].name, target, sizeof(target) - 1);
+		const char *base;
+
+		if (n < (ssize_t)HEX)
+			continue;
+		target[n] = '\0';
+		base = strrchr(target, '/');
+		base = base ? base + 1 : target;
+		if (strlen(base) != HEX || !ckpt_digest_parse(base, &digest))
+			continue;
+		expect(s, i, &digest, "the blob's name");
+		s->expected[i].older = false;
+	}
+}
+
+void ckpt_sidecar_search(const struct ckpt_sidecar_search *search)
+{
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		switch (kinds[i].place) {
+		case BESIDE:
+			take_beside(search, kinds[i].name);
+			break;
+		case INSIDE:
+			take_inside(search, kinds[i].name);
+			break;
+		case EACH:
+			take_each(search, kinds[i].name);
+			break;
+		case BLOB:
+			take_blobs(search);
+			break;
+		}
+	}
+}

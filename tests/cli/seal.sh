@@ -1,0 +1,274 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Seals, through ckptctl: made of what is whole, believed while nothing changed, compared byte by byte,
+# ignored where they are torn, edited or of another file; killed at any moment; read by sha256sum.
+set -eu
+. "$(dirname "$0")/../lib/assert.sh"
+
+CTL=$TEST_BUILD/ckptctl
+DIR=$TEST_TMP/run
+PYTHON=/usr/bin/python3
+
+# A safetensors file of FLOATS numbers: structure is all that its format can show.
+put()
+{
+	"$PYTHON" - "$1" "${2:-1000}" <<-'END'
+		import json, os, struct, sys
+		n = int(sys.argv[2])
+		h = json.dumps({"w": {"dtype": "F32", "shape": [n], "data_offsets": [0, 4 * n]}}).encode()
+		with open(sys.argv[1], "wb") as f:
+		    f.write(struct.pack("<Q", len(h)) + h + os.urandom(4 * n))
+	END
+}
+
+fresh()
+{
+	rm -rf "$DIR"
+	mkdir "$DIR"
+}
+
+# evidence PATH [LEVEL]
+evidence() { "$CTL" validate --json --level="${2:-structure}" "$1" | jq -r .evidence; }
+
+noted() { "$CTL" validate --json --level="${2:-structure}" "$1" | jq -r .note; }
+
+# flip FILE OFFSET: another byte there, the times as they were.
+flip()
+{
+	cp -a --attributes-only "$1" "$TEST_TMP/times"
+	"$PYTHON" - "$1" "$2" <<-'END'
+		import sys
+		with open(sys.argv[1], "r+b") as f:
+		    f.seek(int(sys.argv[2])); b = f.read(1)
+		    f.seek(int(sys.argv[2])); f.write(bytes([b[0] ^ 1]))
+	END
+	touch -r "$TEST_TMP/times" "$1"
+}
+
+entries() { (cd "$DIR" && set -- * && echo "$*"); }
+
+seal__round_trip()
+{
+	local before
+	fresh
+	put "$DIR/model_1.safetensors"
+	before=$(stat -c '%i %s %y %z' "$DIR/model_1.safetensors")
+	equal "$(evidence "$DIR/model_1.safetensors" full)" structure
+	exits 0 "$CTL" seal "$DIR/model_1.safetensors"
+	equal "$(evidence "$DIR/model_1.safetensors")" seal-unchanged
+	equal "$(evidence "$DIR/model_1.safetensors" full)" seal
+	equal "$(stat -c '%i %s %y %z' "$DIR/model_1.safetensors")" "$before" "the file"
+	contains "$("$CTL" seal "$DIR/model_1.safetensors")" "sealed before"
+	equal "$("$CTL" seal --again --json "$DIR/model_1.safetensors" | jq -r '.sealed, .evidence' | xargs)" \
+		"true structure"
+	equal "$("$CTL" list --json "$DIR" | jq -r '.. | .path? // empty' | sort -u)" \
+		"$DIR/model_1.safetensors" "checkpoints listed"
+}
+
+seal__flipped_byte_is_found()
+{
+	local out
+	fresh
+	put "$DIR/model_1.safetensors" $((40 << 20))
+	"$CTL" seal -q "$DIR/model_1.safetensors"
+	flip "$DIR/model_1.safetensors" $((100 << 20))
+	out=$("$CTL" validate --json "$DIR/model_1.safetensors") && fail "it is valid"
+	equal "$(jq -r '.verdict, .problem.code, .problem.offset' <<<"$out" | xargs)" "corrupt digest 67108864"
+	contains "$out" "bytes 67108864 to 134217727"
+	flip "$DIR/model_1.safetensors" $((100 << 20))
+	equal "$(evidence "$DIR/model_1.safetensors" full)" seal
+}
+
+seal__nothing_damaged_is_sealed()
+{
+	fresh
+	put "$DIR/model_1.safetensors"
+	truncate -s -1 "$DIR/model_1.safetensors"
+	exits 1 "$CTL" seal "$DIR/model_1.safetensors" 2>"$TEST_TMP/words"
+	file_has "$TEST_TMP/words" "not sealed"
+	exits 1 "$CTL" seal "$DIR/nothing_1.safetensors" 2>/dev/null
+	equal "$(entries)" model_1.safetensors "entries"
+	exits 2 "$CTL" seal --export=md5sum "$DIR/model_1.safetensors" 2>/dev/null
+}
+
+seal__sha256sum_reads_the_export()
+{
+	local odd=$'model_2 \\ x\ny.safetensors'
+	fresh
+	cd "$DIR"
+	mkdir sub
+	put model_1.safetensors
+	put "sub/model_3.safetensors"
+	put "$odd"
+	"$CTL" seal -q --export=sha256sum model_1.safetensors sub/model_3.safetensors ./model_1.safetensors \
+		"$DIR/model_1.safetensors" >list
+	"$CTL" seal -q --export=sha256sum "$odd" >>list 2>/dev/null || true # no candidate: its name has a line's end
+	[[ $(wc -l <list) -ge 4 ]] || fail "too few lines: $(cat list)"
+	sha256sum --strict -c list >/dev/null || fail "sha256sum does not agree"
+	cut -c67- list | grep -qxF "$DIR/model_1.safetensors" || fail "no absolute path"
+	flip sub/model_3.safetensors 500
+	exits 1 sha256sum --status -c list
+}
+
+seal__killed_leaves_none_or_a_whole_one()
+{
+	local pid made=0 none=0
+	fresh
+	put "$DIR/model_1.safetensors" $((30 << 20))
+	for i in $(seq 1 25); do
+		rm -f "$DIR"/*.json
+		"$CTL" seal -q "$DIR/model_1.safetensors" &
+		pid=$!
+		sleep "$(printf '0.%03d' $((i * 12)))"
+		kill -9 $pid 2>/dev/null || true
+		wait $pid 2>/dev/null || true
+		lacks "$(noted "$DIR/model_1.safetensors")" ignored
+		case $(evidence "$DIR/model_1.safetensors") in
+		seal-unchanged) made=$((made + 1)) ;;
+		structure) none=$((none + 1)) ;;
+		*) fail "neither sealed nor not" ;;
+		esac
+	done
+	echo "killed: $none times before, $made times after the seal"
+	((none > 0)) || fail "never killed early enough"
+	equal "$("$CTL" list --json "$DIR" | jq -r '.. | .path? // empty' | sort -u)" "$DIR/model_1.safetensors"
+}
+
+seal__rewritten_meanwhile_is_given_up()
+{
+	local rc=0 writer
+	fresh
+	put "$DIR/model_1.safetensors" $((30 << 20))
+	(while :; do touch "$DIR/model_1.safetensors" && sleep 0.01; done) &
+	writer=$!
+	"$CTL" seal "$DIR/model_1.safetensors" 2>"$TEST_TMP/words" || rc=$?
+	kill $writer
+	wait $writer 2>/dev/null || true
+	equal "$rc" 3 "exit code"
+	[[ ! -e $DIR/model_1.safetensors.metadata.json ]] || fail "a seal was made"
+	exits 0 "$CTL" seal -q "$DIR/model_1.safetensors"
+}
+
+seal__torn_or_edited_is_ignored()
+{
+	local seal=$DIR/model_1.safetensors.metadata.json
+	fresh
+	put "$DIR/model_1.safetensors"
+	"$CTL" seal -q "$DIR/model_1.safetensors"
+	cp "$seal" "$TEST_TMP/seal"
+	sed 's/"metadata_version":\t1/"metadata_version":\t7/' "$TEST_TMP/seal" >"$seal"
+	contains "$(noted "$DIR/model_1.safetensors")" "seal ignored: the seal was edited"
+	equal "$(evidence "$DIR/model_1.safetensors")" structure
+	head -c 900 "$TEST_TMP/seal" >"$seal"
+	contains "$(noted "$DIR/model_1.safetensors" full)" "seal ignored: the seal is torn"
+	equal "$(evidence "$DIR/model_1.safetensors" full)" structure
+	exits 0 "$CTL" seal -q "$DIR/model_1.safetensors"
+	equal "$(evidence "$DIR/model_1.safetensors")" seal-unchanged
+	cmp -s "$seal.torn" <(head -c 900 "$TEST_TMP/seal") || fail "the torn one is not kept"
+}
+
+seal__of_another_file_is_stale()
+{
+	fresh
+	put "$DIR/model_1.safetensors"
+	"$CTL" seal -q "$DIR/model_1.safetensors"
+	cp "$DIR/model_1.safetensors" "$DIR/model_2.safetensors"
+	cp "$DIR/model_1.safetensors.metadata.json" "$DIR/model_2.safetensors.metadata.json"
+	equal "$(evidence "$DIR/model_2.safetensors" full)" structure
+	contains "$(noted "$DIR/model_2.safetensors" full)" "rewritten after it was made"
+	put "$DIR/model_1.safetensors"
+	equal "$(evidence "$DIR/model_1.safetensors")" structure
+	exits 0 "$CTL" validate -q "$DIR/model_1.safetensors"
+}
+
+seal__start_reads_no_sealed_data()
+{
+	local out
+	fresh
+	for n in 1 2 3; do put "$DIR/model_$n.safetensors" $((5 << 20)); done
+	"$CTL" seal -q "$DIR/model_3.safetensors"
+	out=$("$CTL" resolve --dir "$DIR" --json)
+	equal "$(jq -r '.path, .evidence' <<<"$out" | xargs)" "$DIR/model_3.safetensors seal-unchanged"
+	(($(jq '[.trail[].checkpoint | select(.evidence == "seal-unchanged") | .bytes_read] | max' <<<"$out") < 20000)) ||
+		fail "data were read: $out"
+	flip "$DIR/model_3.safetensors" 9000000
+	out=$("$CTL" resolve --dir "$DIR" --json) || true
+	equal "$(jq -r .path <<<"$out")" "$DIR/model_2.safetensors" "after damage"
+}
+
+seal__quarantine_takes_it_along()
+{
+	fresh
+	put "$DIR/model_1.safetensors"
+	put "$DIR/model_2.safetensors"
+	"$CTL" seal -q "$DIR/model_2.safetensors"
+	flip "$DIR/model_2.safetensors" 3000
+	exits 0 "$CTL" quarantine "$DIR/model_2.safetensors" >/dev/null
+	equal "$(entries)" "model_1.safetensors model_2.safetensors.corrupted model_2.safetensors.metadata.json.corrupted"
+	exits 0 "$CTL" release "$DIR/model_2.safetensors" >/dev/null
+	equal "$(entries)" "model_1.safetensors model_2.safetensors model_2.safetensors.metadata.json"
+	exits 1 "$CTL" validate -q "$DIR/model_2.safetensors"
+}
+
+seal__in_the_background()
+{
+	local pid stepped=
+	fresh
+	put "$DIR/model_1.safetensors" $((60 << 20))
+	"$CTL" seal -q --background "$DIR/model_1.safetensors" &
+	pid=$!
+	while [[ -z $stepped && -e /proc/$pid/stat ]]; do
+		[[ $(ps -o ni= -p $pid) != *19 ]] || stepped=$(ionice -p $pid)
+	done
+	equal "$stepped" idle "I/O class"
+	wait $pid
+	equal "$(evidence "$DIR/model_1.safetensors")" seal-unchanged
+}
+
+seal__digests_of_others_are_evidence()
+{
+	fresh
+	cd "$DIR"
+	put model_1.safetensors
+	put model_2.safetensors
+	sha256sum model_1.safetensors model_2.safetensors >SHA256SUMS
+	equal "$(evidence model_1.safetensors full)" seal
+	equal "$(evidence model_1.safetensors)" structure
+	flip model_1.safetensors 700
+	exits 1 "$CTL" validate model_1.safetensors >"$TEST_TMP/words"
+	file_has "$TEST_TMP/words" "its SHA-256 is not the one in SHA256SUMS"
+	touch model_1.safetensors # saved again after the list was made
+	exits 0 "$CTL" validate -q model_1.safetensors
+	contains "$(noted model_1.safetensors full)" "and is older"
+	sha256sum model_1.safetensors >model_1.safetensors.sha256 # the nearer one counts
+	equal "$(evidence model_1.safetensors full)" seal
+	sha256sum model_2.safetensors | cut -c1-64 >model_2.safetensors.sha256
+	rm SHA256SUMS
+	equal "$(evidence model_2.safetensors full)" seal
+	flip model_2.safetensors 701
+	exits 1 "$CTL" validate -q model_2.safetensors
+}
+
+seal__the_blobs_name_is_its_digest()
+{
+	local sum
+	fresh
+	cd "$DIR"
+	mkdir blobs snap
+	put model.safetensors
+	sum=$(sha256sum <model.safetensors | cut -c1-64)
+	mv model.safetensors "blobs/$sum"
+	ln -s "../blobs/$sum" snap/model.safetensors
+	equal "$(evidence snap/model.safetensors full)" seal
+	flip "blobs/$sum" 800
+	exits 1 "$CTL" validate -q snap/model.safetensors
+}
+
+for case in round_trip flipped_byte_is_found nothing_damaged_is_sealed sha256sum_reads_the_export \
+	killed_leaves_none_or_a_whole_one rewritten_meanwhile_is_given_up torn_or_edited_is_ignored \
+	of_another_file_is_stale start_reads_no_sealed_data quarantine_takes_it_along in_the_background \
+	digests_of_others_are_evidence the_blobs_name_is_its_digest; do
+	run_case "seal__$case"
+done
+test_end

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * core/integrity/sidecar.h: lists as sha256sum and others write them, and what they are worth
+ * beside what the format itself says.
+ */
+#include <errno.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/integrity/sidecar_list.h"
+#include "tests/unit/support/sealed.h"
+#include "tests/unit/support/torch_synthetic.h"
+
+#define H "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+static void test_sidecar__lines(void **state)
+{
+	static const struct {
+		const char *line, *name; /* NULL: it is none */
+	} cases[] = {
+		{ H "  name", "name" },
+		{ H " *name", "name" },
+		{ H "  name with  blanks ", "name with  blanks " },
+		{ H "  d/n\r", "d/n" },
+		{ H, "" },
+		{ H "\r\n", "" },
+		{ "\\" H "  a\\nb\\\\c\\r", "a\nb\\c\r" },
+		{ H "  a\\nb", "a\\nb" }, /* no backslash in front: none is meant */
+		{ "\\" H "  a\\xb", NULL },
+		{ "\\" H "  a\\", NULL },
+		{ H "name", NULL },
+		{ H " name", NULL },
+		{ H "  ", NULL },
+		{ "ba7816bf  name", NULL },
+		{ "# comment", NULL },
+		{ "", NULL },
+		{ "\\", NULL },
+		{ "SHA256 (name) = " H, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ckpt_digest digest, abc;
+		size_t len = strlen(cases[i].line);
+		char name[64], *exact = malloc(len + 1);
+		bool read;
+
+		memcpy(exact, cases[i].line, len); /* no NUL behind it */
+		exact = realloc(exact, len ? len : 1);
+		read = ckpt_sidecar_line(exact, len, &digest, name, sizeof(name));
+		if (read != (cases[i].name != NULL) || (read && strcmp(name, cases[i].name) != 0))
+			fail_msg("'%s'", cases[i].line);
+		assert_int_equal(ckpt_digest_of("abc", 3, &abc), 0);
+		if (read)
+			assert_memory_equal(&digest, &abc, sizeof(abc));
+		free(exact);
+	}
+	assert_false(ckpt_sidecar_line(H "  0123456789", 76, &(struct ckpt_digest) { 0 },
+				       (char[8]) { 0 }, 8)); /* too long for its place */
+}
+
+/* Writes the digest of what @name holds, of the flipped last digit if @wrong, with @shown as its
+ * name, to @list. */
+static void put_list(const struct scratch *dir, const char *list, const char *name,
+		     const char *shown, bool wrong)
+{
+	unsigned char *data, digest[32];
+	char text[512], *at = text;
+	size_t size;
+
+	data = scratch_read(dir->fd, name, &size);
+	assert_int_equal(EVP_Digest(data, size, digest, NULL, EVP_sha256(), NULL), 1);
+	digest[31] ^= wrong;
+	for (int i = 0; i < 32; i++)
+		at += sprintf(at, "%02x", digest[i]);
+	sprintf(at, "%s%s\n", *shown ? "  " : "", shown);
+	scratch_put(dir->fd, list, text);
+	free(data);
+}
+
+static void put_noise(const struct scratch *dir, const char *name)
+{
+	uint8_t *noise = scratch_noise(5000, 1);
+
+	scratch_write(dir->fd, name, noise, 5000);
+	free(noise);
+}
+
+static void make_older(const struct scratch *dir, const char *name)
+{
+	static const struct timespec times[2] = { { 1000, 0 }, { 1000, 0 } };
+
+	assert_int_equal(utimensat(dir->fd, name, times, 0), 0);
+}
+
+static void test_sidecar__what_a_list_is_worth(void **state)
+{
+	static const struct {
+		const char *list, *shown;
+		bool wrong, older;
+		enum ckpt_status status;
+		enum ckpt_evidence evidence;
+		const char *note;
+	} cases[] = {
+		{ "SHA256SUMS", "x_1.dump", false, false, CKPT_VALID, CKPT_EVIDENCE_SEAL, "" },
+		{ "SHA256SUMS", "./x_1.dump", false, true, CKPT_VALID, CKPT_EVIDENCE_SEAL, "" },
+		{ "sha256sum.txt", "x_1.dump", false, false, CKPT_VALID, CKPT_EVIDENCE_SEAL, "" },
+		{ "x_1.dump.sha256", "other", false, false, CKPT_VALID, CKPT_EVIDENCE_SEAL, "" },
+		{ "x_1.dump.sha256", "", false, false, CKPT_VALID, CKPT_EVIDENCE_SEAL, "" },
+		{ "SHA256SUMS", "x_1.dump", true, false, CKPT_CORRUPT, CKPT_EVIDENCE_NONE, "" },
+		{ "x_1.dump.sha256", "", true, false, CKPT_CORRUPT, CKPT_EVIDENCE_NONE, "" },
+		{ "SHA256SUMS", "x_1.dump", true, true, CKPT_VALID, CKPT_EVIDENCE_OPAQUE,
+		  "SHA256SUMS has another digest for x_1.dump and is older" },
+		{ "SHA256SUMS", "y_1.dump", true, false, CKPT_VALID, CKPT_EVIDENCE_OPAQUE, "" },
+		{ "SHA256SUMS", "", true, false, CKPT_VALID, CKPT_EVIDENCE_OPAQUE, "" },
+		{ "y_1.dump.sha256", "", true, false, CKPT_VALID, CKPT_EVIDENCE_OPAQUE, "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ckpt_report report;
+		struct scratch dir;
+
+		assert_int_equal(scratch_open(&dir), 0);
+		put_noise(&dir, "x_1.dump");
+		put_list(&dir, cases[i].list, "x_1.dump", cases[i].shown, cases[i].wrong);
+		if (cases[i].older)
+			make_older(&dir, cases[i].list);
+		sealed_verify(NULL, &dir, "x_1.dump", CKPT_LEVEL_FULL, &report);
+		if (report.verdict.status != cases[i].status ||
+		    report.verdict.evidence != cases[i].evidence ||
+		    !strstr(report.verdict.note, cases[i].note))
+			fail_msg("case %zu: %s by %s (%s)", i,
+				 ckpt_status_name(report.verdict.status),
+				 ckpt_evidence_name(report.verdict.evidence), report.verdict.note);
+		if (report.verdict.status == CKPT_CORRUPT)
+			assert_int_equal(report.verdict.problem.code, CKPT_PROBLEM_DIGEST);
+		scratch_close(&dir);
+	}
+}
+
+/* Checksums of its own say more than a list of somebody's. */
+static void test_sidecar__outweighs_no_checksum(void **state)
+{
+	const struct scratch *dir = *state;
+	const struct torch_synthetic how = { .epoch = 3, .step = 7, .floats = 1000 };
+	struct ckpt_report report;
+
+	torch_synthetic_write(dir->fd, "model_3.pt", &how);
+	put_list(dir, "SHA256SUMS", "model_3.pt", "model_3.pt", true);
+	sealed_verify(NULL, dir, "model_3.pt", CKPT_LEVEL_FULL, &report);
+	assert_int_equal(report.verdict.status, CKPT_VALID);
+	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_CHECKSUM);
+	assert_non_null(strstr(report.verdict.note, "whose own checksums hold"));
+	put_list(dir, "SHA256SUMS", "model_3.pt", "model_3.pt", false);
+	sealed_verify(NULL, dir, "model_3.pt", CKPT_LEVEL_FULL, &report);
+	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_SEAL);
+	sealed_verify(NULL, dir, "model_3.pt", CKPT_LEVEL_STRUCTURE, &report);
+	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_STRUCTURE);
+}
+
+#define D "checkpoint-500"
+
+/* Appends the line of the file @name in the directory checkpoint to @text. */
+static void add_line(const struct scratch *dir, char *text, const char *prefix, const char *name)
+{
+	char path[300], *list;
+
+	snprintf(path, sizeof(path), D "/%s", name);
+	put_list(dir, "line", path, name, false);
+	list = scratch_get(dir->fd, "line");
+	sprintf(text + strlen(text), "%.66s%s%s", list, prefix, list + 66);
+	free(list);
+}
+
+static void test_sidecar__a_directory_needs_all(void **state)
+{
+	static const char *const names[] = { "optimizer.pt", "pytorch_model.bin",
+					     "trainer_state.json", "notes/more/readme.txt" };
+	const struct scratch *dir = *state;
+	struct ckpt_report report;
+	char text[2048] = "";
+
+	sealed_put_trainer(dir, 1000);
+	for (int i = 0; i < 3; i++)
+		add_line(dir, text, "", names[i]);
+	scratch_put(dir->fd, D "/SHA256SUMS", text);
+	sealed_verify(NULL, dir, D, CKPT_LEVEL_FULL, &report);
+	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_CHECKSUM); /* one is not listed */
+	add_line(dir, text, "", names[3]);
+	scratch_put(dir->fd, D "/SHA256SUMS", text);
+	sealed_verify(NULL, dir, D, CKPT_LEVEL_FULL, &report);
+	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_SEAL);
+
+	assert_int_equal(unlinkat(dir->fd, D "/SHA256SUMS", 0), 0);
+	text[0] = '\0';
+	for (int i = 0; i < 4; i++)
+		add_line(dir, text, D "/", names[i]);
+	scratch_put(dir->fd, "SHA256SUMS", text); /* beside, with the directory in its names */
+	sealed_verify(NULL, dir, D, CKPT_LEVEL_FULL, &report);
+	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_SEAL);
+}
+
+static void test_sidecar__what_the_budget_cut_off_is_said(void **state)
+{
+	const struct scratch *dir = *state;
+	struct ckpt_ctx ctx = { .max_bytes = 9000 };
+	struct ckpt_report report;
+
+	put_noise(dir, "x_1.dump");
+	put_list(dir, "SHA256SUMS", "x_1.dump", "x_1.dump", true);
+	sealed_verify(&ctx, dir, "x_1.dump", CKPT_LEVEL_FULL, &report);
+	assert_int_equal(report.verdict.status, CKPT_CORRUPT); /* enough to see that */
+	ctx = (struct ckpt_ctx) { .max_bytes = 600 }; /* for head, tail and the list */
+	sealed_verify(&ctx, dir, "x_1.dump", CKPT_LEVEL_FULL, &report);
+	assert_int_equal(report.verdict.status, CKPT_VALID);
+	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_OPAQUE);
+	assert_non_null(strstr(report.verdict.note, "was not compared with x_1.dump: budget"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sidecar__lines),
+		cmocka_unit_test(test_sidecar__what_a_list_is_worth),
+		scratch_test(test_sidecar__outweighs_no_checksum),
+		scratch_test(test_sidecar__a_directory_needs_all),
+		scratch_test(test_sidecar__what_the_budget_cut_off_is_said),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

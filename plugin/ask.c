@@ -205,7 +205,8 @@ struct ckpt_ending ckpt_ask(const struct ckpt_asking *asking, struct ckpt_decisi
 	return refuse(CKPT_REFUSE_OPTION);
 }
 
-/* Law 11: interrupted before the pointers follow the decision, the script would follow the old ones. */
+/* Law 11: interrupted before the pointers follow the decision, the script would follow the old
+ * ones. */
 static struct ckpt_ending settle(const struct ckpt_asking *asking,
 				 const struct ckpt_decision *before)
 {
@@ -223,8 +224,10 @@ static struct ckpt_ending settle(const struct ckpt_asking *asking,
 
 	if (req && d)
 		r = fill_request(req, asking, &err);
-	if (r == 0)
+	if (r == 0) {
+		ckpt_text_copy(req->decided, sizeof(req->decided), before->path);
 		r = ckpt_launch_agent(&how, req, d, &end, &err);
+	}
 	if (r == -EPIPE && end.signal && !end.timed_out)
 		return conclude_signal(end.signal);
 	if (r < 0)

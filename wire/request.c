@@ -55,6 +55,8 @@ static const struct ckpt_field rows[] = {
 	INT_ROW(array_task, "ARRAY_TASK", CKPT_REQUEST_NO_TASK, UINT32_MAX,
 		"number in the job array (%a); -1: none"),
 	ROW(reason, "REASON", WORD, "why this attempt exists"),
+	ROW(decided, "DECIDED", PATH,
+	    "path that the prolog decided on, where that is to be settled"),
 
 	INT_ROW(status_known, "STATUS_KNOWN", 0, 1, "1: batch_status is known"),
 	INT_ROW(batch_status, "BATCH_STATUS", 0, UINT32_MAX, "raw wait status of the batch task"),

@@ -46,6 +46,9 @@ struct ckpt_request {
 	int64_t array_task;  /* %a; CKPT_REQUEST_NO_TASK */
 	char reason[32];     /* CKPT_RESUME_REASON: why this attempt exists */
 
+	char decided[CKPT_PATH_MAX]; /* op settle: the path that the prolog decided on; else empty
+				      */
+
 	/* the end of an attempt (op record) */
 	int64_t status_known; /* 1: batch_status holds the raw wait status of the batch task */
 	int64_t batch_status;

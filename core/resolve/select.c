@@ -76,22 +76,32 @@ static int look(struct ckpt_selection *s, struct ckpt_set *set, bool last_resort
 	return CKPT_SELECT_NONE;
 }
 
+/* Reads all of @set. What its structure has shown stands where the budget ends before more is
+ * known. */
+static int read_content(struct ckpt_selection *s, struct ckpt_set *set)
+{
+	struct ckpt_report structure = *set->report;
+	struct ckpt_verdict *verdict = &set->report->verdict;
+
+	ckpt_set_verify(s->ctx, set, CKPT_LEVEL_FULL);
+	if (verdict->status == CKPT_UNREADABLE && ckpt_ctx_expired(s->ctx) != 0) {
+		*set->report = structure;
+		snprintf(verdict->note, sizeof(verdict->note), "content not read: budget");
+	}
+	if (verdict->status != CKPT_VALID)
+		return judge_invalid(s, set);
+	s->unproved = ckpt_ctx_expired(s->ctx) != 0 && verdict->note[0] != '\0';
+	return 0;
+}
+
 int ckpt_select_prove(struct ckpt_selection *s, struct ckpt_set *set)
 {
 	int r = look(s, set, true);
 
-	if (r != 0)
+	if (r != 0 || s->level != CKPT_LEVEL_FULL ||
+	    set->report->verdict.evidence == CKPT_EVIDENCE_SEAL_UNCHANGED)
 		return r;
-	if (s->level == CKPT_LEVEL_FULL &&
-	    set->report->verdict.evidence != CKPT_EVIDENCE_SEAL_UNCHANGED) {
-		ckpt_set_verify(s->ctx, set, CKPT_LEVEL_FULL);
-		if (!set->report)
-			return -ENOMEM;
-		if (set->report->verdict.status != CKPT_VALID)
-			return judge_invalid(s, set);
-		s->unproved = ckpt_ctx_expired(s->ctx) != 0 && set->report->verdict.note[0] != '\0';
-	}
-	return 0;
+	return read_content(s, set);
 }
 
 /* Whether @run is a requested directory itself and no folder below one. */

@@ -144,7 +144,6 @@ static void leave_marks(struct settling *s)
 static void store_decision(struct settling *s)
 {
 	struct ckpt_decision *d = &s->res->decision;
-	_cleanup_json_ cJSON *json = NULL;
 	char name[160];
 
 	if (s->req->job_id == 0)
@@ -152,16 +151,18 @@ static void store_decision(struct settling *s)
 	snprintf(name, sizeof(name), "decision-%s-%lld-%lld.json", s->req->cluster,
 		 (long long)d->job_id, (long long)d->attempt);
 	for (int i = 0; i < s->res->roots.n; i++) {
-		_cleanup_close_ int statefd = open_state(s, s->res->roots.dir[i], NULL);
+		const char *root = s->res->roots.dir[i];
+		_cleanup_close_ int statefd = open_state(s, root, NULL);
+		_cleanup_json_ cJSON *json = NULL;
+		bool first = !d->decision_file[0];
 
 		if (statefd < 0)
 			continue;
-		if (!d->decision_file[0])
-			snprintf(d->decision_file, sizeof(d->decision_file), "%s/%s/%s",
-				 s->res->roots.dir[i], CKPT_STATE_DIR, name);
-		if (!json)
-			json = ckpt_resolution_json(s->res);
-		if (!json || ckpt_json_store(statefd, name, json, NULL) < 0)
+		if (first)
+			snprintf(d->decision_file, sizeof(d->decision_file), "%s/%s/%s", root,
+				 CKPT_STATE_DIR, name);
+		json = ckpt_resolution_json(s->res);
+		if ((!json || ckpt_json_store(statefd, name, json, NULL) < 0) && first)
 			d->decision_file[0] = '\0';
 	}
 }
@@ -299,11 +300,26 @@ static void quarantine(struct settling *s)
 	}
 }
 
+/* Pointers may only follow the decision that the job was given. */
+static bool is_as_decided(const struct ckpt_request *req, struct ckpt_resolution *res)
+{
+	if (!req->decided[0] || strcmp(req->decided, res->decision.path) == 0)
+		return true;
+	ckpt_resolution_warn(
+		res,
+		"the checkpoints have changed since the prolog decided: epoch_info.json and "
+		"pointer files are left as they are, and may name another than %s",
+		CKPT_QUOTE(req->decided));
+	return false;
+}
+
 void ckpt_settle_pointers(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 			  struct ckpt_resolution *res)
 {
 	struct settling s = { .ctx = ctx, .req = req, .res = res };
 
+	if (!is_as_decided(req, res))
+		return;
 	if (req->in_hook || strcmp(res->decision.mode, "refused") == 0)
 		return;
 	quarantine(&s);

@@ -124,6 +124,7 @@ case_spool_settle()
 	spool 1 "${RESUME[@]}" settle=1
 	batch "$ASKED" late=SLURM_RESTART_COUNT=1
 	equal "$(cat "$TEST_TMP/runs")" settle "the agent's arguments"
+	file_has "$TEST_TMP/agent.env" CKPT_REQUEST_DECIDED=/s/c-2
 	has 'env CKPT_RESUME_PATH=/s/c-2'
 	says 'warning: pointer is read-only'
 	spool 1 "${RESUME[@]}" settle=1 'warning=pointer is read-only'

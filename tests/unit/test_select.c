@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/integrity/verify.h"
 #include "tests/unit/support/attempt.h"
@@ -338,6 +339,60 @@ static void test_select__prove_judges_one(void **state)
 	attempt_selection_free(a);
 }
 
+/* A clock that jumps past every deadline once so many reads were done. */
+struct jump {
+	int reads, at;
+};
+
+static ssize_t counted_pread(void *arg, int fd, void *buf, size_t len, off_t off)
+{
+	struct jump *jump = arg;
+
+	jump->reads++;
+	return pread(fd, buf, len, off);
+}
+
+static int64_t jumping_clock(void *arg)
+{
+	const struct jump *jump = arg;
+
+	return jump->reads >= jump->at ? 1000 : 1;
+}
+
+/* Wherever the budget ends after the structure was proved, the checkpoint is taken by its
+ * structure. */
+static void test_select__budget_ends_while_content_is_read(void **state)
+{
+	const struct scratch *dir = *state;
+	struct jump jump = { .at = 1 << 20 };
+	const struct ckpt_seam seam = { .now_ns = jumping_clock,
+					.pread = counted_pread,
+					.arg = &jump };
+	struct attempt_selection *a;
+	int structure, all;
+
+	attempt_put(dir, "ckpt-1.pt", 1, 10);
+	a = attempt_selection_new(dir, NULL);
+	a->ctx.seam = &seam;
+	ckpt_set_verify(&a->ctx, attempt_set(a, "ckpt-1.pt"), CKPT_LEVEL_STRUCTURE);
+	structure = jump.reads;
+	assert_string_equal(attempt_auto(a), "ckpt-1.pt");
+	all = jump.reads;
+	attempt_selection_free(a);
+	for (int at = structure; at < all; at++) {
+		jump = (struct jump) { .at = at };
+		a = attempt_selection_new(dir, NULL);
+		a->ctx.seam = &seam;
+		a->ctx.deadline_ns = 500;
+		assert_string_equal(attempt_auto(a), "ckpt-1.pt");
+		assert_true(a->s.unproved);
+		assert_int_equal(attempt_set(a, "ckpt-1.pt")->report->verdict.evidence,
+				 CKPT_EVIDENCE_STRUCTURE);
+		attempt_selection_free(a);
+	}
+	assert_true(all > structure);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -362,6 +417,7 @@ int main(void)
 		scratch_test(test_select__last_resort),
 		scratch_test(test_select__last_resort_is_last_of_all_runs),
 		scratch_test(test_select__prove_judges_one),
+		scratch_test(test_select__budget_ends_while_content_is_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -161,7 +161,7 @@ static void test_settle__the_mark_notes_what_was_there(void **state)
 	assert_string_equal(mark.base_mode, "resume");
 	assert_string_equal(mark.continues, "");
 	assert_int_equal(mark.job_id, ATTEMPT_JOB);
-	assert_int_equal(mark.n_foreign, 2); /* the base is this run's own */
+	assert_int_equal(mark.n_foreign, 2);	    /* the base is this run's own */
 	for (size_t i = 0; i < mark.n_foreign; i++) /* in the order of their inodes */
 		assert_string_not_equal(mark.foreign[i].name, "ckpt-1.pt");
 	ckpt_mark_done(&mark);
@@ -455,6 +455,49 @@ static void test_settle__pointers_alone(void **state)
 	free(req);
 }
 
+/* Pointers follow what the job was given, or nothing. */
+static void test_settle__only_what_was_decided(void **state)
+{
+	struct scratch *dir = *state;
+	_cleanup_resolution_ struct ckpt_resolution res = { 0 };
+	struct ckpt_ctx ctx = { .threads = 1 };
+	struct ckpt_request *req;
+	struct ckpt_decision d;
+
+	attempt_make(dir, 0, "auto", &d);
+	attempt_put(dir, "ckpt-3.pt", 3, 30);
+	attempt_put_cut(dir, "ckpt-4.pt", 4, 40);
+	scratch_put(dir->fd, "epoch_info.json", "{\"last_completed_epoch\": 4}");
+	req = attempt_request(dir, 1);
+	snprintf(req->decided, sizeof(req->decided), "%s/ckpt-2.pt", dir->path);
+	attempt_resolve(req, &res);
+	ckpt_settle_pointers(&ctx, req, &res);
+	assert_non_null(strstr(res.decision.warning, "changed since the prolog decided"));
+	assert_true(scratch_holds(dir->fd, "epoch_info.json", "{\"last_completed_epoch\": 4}"));
+	snprintf(req->decided, sizeof(req->decided), "%s/ckpt-3.pt", dir->path);
+	ckpt_settle_pointers(&ctx, req, &res);
+	assert_false(scratch_holds(dir->fd, "epoch_info.json", "{\"last_completed_epoch\": 4}"));
+	free(req);
+}
+
+/* A later directory that takes no decision file does not hide the one that an earlier one has. */
+static void test_settle__decision_file_of_the_first_that_takes_it(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_request *req = two_directories(dir, 0);
+	struct ckpt_decision d;
+	char path[256];
+
+	mkdirat(dir->fd, "b", 0777);
+	mkdirat(dir->fd, "b/c", 0777);
+	mkdirat(dir->fd, "b/c/.ckpt-resume", 0777);
+	mkdirat(dir->fd, "b/c/.ckpt-resume/" DECISION, 0777); /* no file can be put there */
+	attempt_settle(req, &d);
+	snprintf(path, sizeof(path), "%s/a/.ckpt-resume/" DECISION, dir->path);
+	assert_string_equal(d.decision_file, path);
+	free(req);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -478,6 +521,8 @@ int main(void)
 		scratch_test(test_settle__quarantine),
 		scratch_test(test_settle__only_what_is_proved_and_inside_moves),
 		scratch_test(test_settle__pointers_alone),
+		scratch_test(test_settle__only_what_was_decided),
+		scratch_test(test_settle__decision_file_of_the_first_that_takes_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,7 +5,7 @@
 #ifndef CKPT_HOOKS_AGENT_H
 #define CKPT_HOOKS_AGENT_H
 
-#include "hooks/worker.h"
+#include "hooks/request.h"
 
 /*
  * Runs the agent's @op for @req as the job's user until the budget ends; sets req->budget_ms. 0

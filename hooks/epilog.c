@@ -4,6 +4,8 @@
  * agent's record of it. Elsewhere it only clears the spool. slurmctld is asked once at most, and
  * only for what the environment leaves open.
  */
+#include "hooks/epilog.h"
+
 #include <errno.h>
 #include <sys/wait.h>
 

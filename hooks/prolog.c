@@ -4,6 +4,8 @@
  * known here. A missing decision costs nothing but time: the step then decides itself. So only what
  * is proved is stored, and the one thing that root says of its own: MaxRestarts.
  */
+#include "hooks/prolog.h"
+
 #include <stdio.h>
 #include <string.h>
 

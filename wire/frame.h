@@ -12,8 +12,8 @@
 
 #include "wire/error.h"
 
-#define CKPT_FRAME_MAX (64 * 1024) /* payload bytes: three paths and two lines fit several times   \
-				    */
+/* Payload bytes: three paths and two lines fit several times. */
+#define CKPT_FRAME_MAX (64 * 1024)
 
 /* CLOCK_MONOTONIC now, in nanoseconds. */
 int64_t ckpt_frame_now_ns(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the two halves of the streaming JSON reader share: bytes one at a time (jstream.c) and strings
- * (jstring.c). Not for anybody else.
+ * What the two halves of the streaming JSON reader share: bytes one at a time (jstream.c) and
+ * strings (jstring.c). Not for anybody else.
  */
 #ifndef CKPT_CORE_BASE_JSTREAM_PRIVATE_H
 #define CKPT_CORE_BASE_JSTREAM_PRIVATE_H

@@ -15,7 +15,8 @@
 #define CKPT_RUN_CONFIG "ckpt-config.json"
 #define CKPT_RUN_CONFIG_KEYS 32 /* required_keys, fetch arguments */
 
-#define CKPT_FETCH_INTO "fetched" /* below the run directory, where model.fetch_into is not given */
+/* Below the run directory, where model.fetch_into is not given. */
+#define CKPT_FETCH_INTO "fetched"
 
 struct ckpt_run_config {
 	bool present;

@@ -92,13 +92,14 @@ static bool is_optimizer(const char *name)
 }
 
 /*
- * An optimizer's variables make it full. Without them a counter of steps or saves shows that a training loop wrote it
- * (tf.train.Checkpoint.save, tf.compat.v1.train.Saver): plain SGD has no variables, so that is not weights alone.
+ * An optimizer's variables make it full. Without them a counter of steps or saves shows that a
+ * training loop wrote it (tf.train.Checkpoint.save, tf.compat.v1.train.Saver): plain SGD has no
+ * variables, so that is not weights alone.
  */
 static void note_contents(struct ckpt_report *report, const char *name)
 {
-	bool counter = ckpt_text_starts(name, "save_counter/", NULL) ||
-		       strcmp(name, "global_step") == 0;
+	bool counter =
+		ckpt_text_starts(name, "save_counter/", NULL) || strcmp(name, "global_step") == 0;
 
 	if (is_optimizer(name))
 		report->contents = CKPT_CONTENTS_FULL;

@@ -117,8 +117,7 @@ static void test_mark__foreign_is_inode_size_and_mtime(void **state)
 	assert_int_equal(ckpt_mark_add(&mark, "b", &id), 0);
 	ckpt_mark_sort(&mark);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		assert_int_equal(ckpt_mark_is_foreign(&mark, &cases[i].id),
-				 cases[i].foreign);
+		assert_int_equal(ckpt_mark_is_foreign(&mark, &cases[i].id), cases[i].foreign);
 }
 
 #define BODY                                                                                       \
@@ -266,9 +265,8 @@ static void test_mark__100000_candidates(void **state)
 	assert_int_equal(ckpt_mark_load(NULL, s->fd, &back, NULL), 0);
 	assert_int_equal(back.n_foreign, 100000);
 	assert_true(ckpt_mark_is_foreign(
-		&back,
-		&(struct ckpt_identity) {
-			.ino = 99999, .size = 1, .mtime_ns = 1700000000000000000 }));
+		&back, &(struct ckpt_identity) {
+			       .ino = 99999, .size = 1, .mtime_ns = 1700000000000000000 }));
 }
 
 static void test_mark__too_many_are_not_stored(void **state)

@@ -215,7 +215,7 @@ static void test_sidecar__what_the_budget_cut_off_is_said(void **state)
 	put_list(dir, "SHA256SUMS", "x_1.dump", "x_1.dump", true);
 	sealed_verify(&ctx, dir, "x_1.dump", CKPT_LEVEL_FULL, &report);
 	assert_int_equal(report.verdict.status, CKPT_CORRUPT); /* enough to see that */
-	ctx = (struct ckpt_ctx) { .max_bytes = 600 }; /* for head, tail and the list */
+	ctx = (struct ckpt_ctx) { .max_bytes = 600 };	       /* for head, tail and the list */
 	sealed_verify(&ctx, dir, "x_1.dump", CKPT_LEVEL_FULL, &report);
 	assert_int_equal(report.verdict.status, CKPT_VALID);
 	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_OPAQUE);

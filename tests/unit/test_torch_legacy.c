@@ -59,7 +59,7 @@ static void test_torch_legacy__truncated(void **state)
 	for (size_t cut = 0; cut <= 40; cut++) {
 		bench_write(bench, "cut.pt", data, cut == 0 ? 8 : len * cut / 41);
 		torch_real_expect(bench, "cut.pt", CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED,
-				   &report);
+				  &report);
 		assert_string_equal(report.format->name, "torch-legacy");
 	}
 	bench_write(bench, "cut.pt", data, len - 1);

@@ -112,8 +112,8 @@ static void test_torch_zip__interrupted(void **state)
 	struct ckpt_report report;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		torch_real_expect(bench, rows[i].name, CKPT_INCOMPLETE,
-				   CKPT_PROBLEM_MEMBER_MISSING, &report);
+		torch_real_expect(bench, rows[i].name, CKPT_INCOMPLETE, CKPT_PROBLEM_MEMBER_MISSING,
+				  &report);
 		assert_string_equal(report.verdict.problem.member, rows[i].member);
 	}
 }

@@ -14,6 +14,7 @@
 #include "core/format/deepspeed.h"
 #include "core/format/hdf5.h"
 #include "core/format/hf_trainer.h"
+#include "core/format/keras.h"
 #include "core/format/npy.h"
 #include "core/format/npz.h"
 #include "core/format/megatron.h"
@@ -33,6 +34,7 @@
 const struct ckpt_format *const ckpt_formats[] = {
 	&ckpt_format_torch_zip,
 	&ckpt_format_torch_legacy,
+	&ckpt_format_keras,
 	&ckpt_format_npz,
 	&ckpt_format_npy,
 	&ckpt_format_safetensors,

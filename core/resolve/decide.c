@@ -11,7 +11,6 @@
 
 #include "core/base/text.h"
 #include "core/catalog/order.h"
-#include "core/record/pointer.h"
 #include "core/resolve/trail.h"
 
 #define REST_TOLD 16 /* candidates that the choice did not need and the trail still names */
@@ -164,22 +163,47 @@ static void consult_epoch_info(struct ckpt_ctx *ctx, const struct ckpt_request *
 	res->decision.settle |= res->epochs.info_ahead;
 }
 
-/* TensorFlow's pointer, when it names another than the chosen bundle. */
-static void consult_pointer(struct ckpt_ctx *ctx, struct ckpt_resolution *res,
-			    const struct ckpt_set *set)
+struct ckpt_pointer_subject ckpt_decide_subject(const struct ckpt_set *set)
 {
-	_cleanup_close_ int dirfd = -1;
-	char target[256];
+	const struct ckpt_format *format = set->report ? set->report->format : NULL;
 
-	if (set->kind != CKPT_KIND_PREFIX)
+	return (struct ckpt_pointer_subject) {
+		.kind = set->kind,
+		.name = set->name,
+		.format = format ? format->name : NULL,
+		.ranks = set->ranks ? (const char *const *)set->members : NULL,
+	};
+}
+
+/* One framework's pointer: when it names another than the chosen one, or nothing. */
+static void consult_pointer(struct ckpt_ctx *ctx, struct ckpt_resolution *res, int dirfd,
+			    const struct ckpt_pointer_row *row)
+{
+	const struct ckpt_pointer_subject subject = ckpt_decide_subject(res->chosen);
+	char target[CKPT_POINTER_NAME];
+	int r;
+
+	if (!ckpt_pointer_applies(row, &subject))
 		return;
-	dirfd = ckpt_dir_open(AT_FDCWD, set->dir, NULL);
-	if (dirfd < 0 || ckpt_pointer_tf_load(ctx, dirfd, target, sizeof(target), NULL) != 0 ||
-	    strcmp(target, set->name) == 0)
+	r = row->load(ctx, dirfd, row, target, NULL);
+	if (r == CKPT_POINTER_TORN && row->mends)
+		ckpt_resolution_warn(res, "the pointer file `%s` names nothing, chosen is %s",
+				     row->file, subject.name);
+	else if (r != 0 || ckpt_pointer_names(target, &subject))
 		return;
-	ckpt_resolution_warn(res, "the pointer file `checkpoint` names %s, chosen is %s",
-			     CKPT_QUOTE(target), set->name);
+	else
+		ckpt_resolution_warn(res, "the pointer file `%s` names %s, chosen is %s", row->file,
+				     CKPT_QUOTE(target), subject.name);
 	res->decision.settle = 1;
+}
+
+static void consult_pointers(struct ckpt_ctx *ctx, struct ckpt_resolution *res,
+			     const struct ckpt_set *set)
+{
+	_cleanup_close_ int dirfd = ckpt_dir_open(AT_FDCWD, set->dir, NULL);
+
+	for (const struct ckpt_pointer_row *row = ckpt_pointer_rows; dirfd >= 0 && row->file; row++)
+		consult_pointer(ctx, res, dirfd, row);
 }
 
 static void print_int(char *buf, size_t size, bool known, int64_t value)
@@ -256,7 +280,7 @@ void ckpt_decide_chosen(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 		d->settle = 1;
 	if (resume)
 		consult_epoch_info(ctx, req, res, set);
-	consult_pointer(ctx, res, set);
+	consult_pointers(ctx, res, set);
 	say_cut_off(res);
 	say_name_disagreement(res, set);
 	fill_numbers(res, set, resume);

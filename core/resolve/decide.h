@@ -5,6 +5,7 @@
 #ifndef CKPT_CORE_RESOLVE_DECIDE_H
 #define CKPT_CORE_RESOLVE_DECIDE_H
 
+#include "core/record/pointer.h"
 #include "core/resolve/resolve.h"
 
 /* The job must not start: mode refused, @code, and the line. */
@@ -21,5 +22,8 @@ void ckpt_decide_fresh(struct ckpt_resolution *res);
  */
 void ckpt_decide_chosen(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 			struct ckpt_resolution *res, struct ckpt_set *set);
+
+/* What the pointers of frameworks may be about: the set @set, which it borrows from. */
+struct ckpt_pointer_subject ckpt_decide_subject(const struct ckpt_set *set);
 
 #endif

@@ -15,8 +15,8 @@
 #include "core/integrity/quarantine.h"
 #include "core/record/epoch_info.h"
 #include "core/record/ledger.h"
-#include "core/record/pointer.h"
 #include "core/record/state.h"
+#include "core/resolve/decide.h"
 #include "core/resolve/events.h"
 #include "core/resolve/trail.h"
 
@@ -215,26 +215,30 @@ static void align_epoch_info(struct settling *s, int dirfd, int statefd)
 	}
 }
 
-static void align_pointer(struct settling *s, int dirfd, int statefd)
+static void align_pointer(struct settling *s, int dirfd, int statefd,
+			  const struct ckpt_pointer_row *row)
 {
 	const struct ckpt_decision *d = &s->res->decision;
+	const struct ckpt_pointer_subject subject = ckpt_decide_subject(s->res->chosen);
 	const struct ckpt_pointer_aim aim = {
 		.target = d->tag,
+		.ranks = subject.ranks,
 		.backup_dirfd = statefd,
 		.attempt = d->attempt,
 	};
 	struct ckpt_error err = { 0 };
 	int r;
 
-	if (s->res->chosen->kind != CKPT_KIND_PREFIX)
+	if (!ckpt_pointer_applies(row, &subject))
 		return;
-	r = ckpt_pointer_tf_align(s->ctx, dirfd, &aim, &err);
+	r = row->align(s->ctx, dirfd, row, &aim, &err);
 	if (r == 0) {
-		ckpt_resolution_warn(s->res, "the pointer file `checkpoint` now names %s", d->tag);
-		append_event(s, ckpt_event_align(s->req, "checkpoint", d->tag));
+		ckpt_resolution_warn(s->res, "the pointer file `%s` now names %s", row->file,
+				     d->tag);
+		append_event(s, ckpt_event_align(s->req, row->file, d->tag));
 	} else if (r < 0) {
-		ckpt_resolution_warn(
-			s->res, "the pointer file `checkpoint` could not be aligned: %s", err.text);
+		ckpt_resolution_warn(s->res, "the pointer file `%s` could not be aligned: %s",
+				     row->file, err.text);
 	}
 }
 
@@ -252,7 +256,8 @@ static void align(struct settling *s)
 	if (statefd < 0)
 		return;
 	align_epoch_info(s, dirfd, statefd);
-	align_pointer(s, dirfd, statefd);
+	for (const struct ckpt_pointer_row *row = ckpt_pointer_rows; row->file; row++)
+		align_pointer(s, dirfd, statefd, row);
 }
 
 /* Whether @set lies in or below a requested directory. */
@@ -322,9 +327,10 @@ void ckpt_settle_pointers(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 		return;
 	if (req->in_hook || strcmp(res->decision.mode, "refused") == 0)
 		return;
-	quarantine(&s);
+	/* pointers first: a link to a damaged checkpoint is re-pointed, not put away with it */
 	if (res->decision.settle)
 		align(&s);
+	quarantine(&s);
 	res->decision.settle = 0;
 }
 

@@ -1,0 +1,51 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# What the README says against what the code has: formats, commands, options, variables.
+set -eu
+. "$(dirname "$0")/../lib/assert.sh"
+cd "$TEST_SRC"
+
+docs_formats()
+{
+	local name
+	for name in $(grep -hoP '^\s*\.name = "\K[a-z0-9-]+' core/format/*.c | sort -u); do
+		grep -qF "\`$name\`" README.md || fail "the format $name is not in the README"
+	done
+	# the other way: what the table names has a row
+	for name in $(sed -n '/^## What is checked/,/^## Install/s/^| //p' README.md | grep -oP '`\K[a-z0-9-]+(?=`)' |
+		grep -v '\.'); do
+		grep -q "\.name = \"$name\"" core/format/*.c || fail "the README names the format $name, which has no row"
+	done
+}
+
+docs_commands()
+{
+	local name
+	for name in $(grep -oP '`ckptctl \K[a-z-]+' README.md | sort -u); do
+		grep -q "{ \"$name\"," cli/main.c || fail "the README names the command $name, which there is not"
+	done
+}
+
+docs_options()
+{
+	local name
+	for name in $(grep -v Megatron README.md | grep -oP -- "--ckpt-[a-z]+" | sort -u); do
+		grep -q "\"${name#--}\"" plugin/options.c || fail "the README names $name, which the plugin does not know"
+	done
+}
+
+docs_variables()
+{
+	local name
+	for name in $(grep -oP 'CKPT_[A-Z_]+' README.md | sort -u); do
+		[[ $name != CKPT_TESTS ]] || continue
+		grep -q "\"$name\"" wire/decision.c || fail "the README names $name, which no job gets"
+	done
+}
+
+run_case docs_formats
+run_case docs_commands
+run_case docs_options
+run_case docs_variables
+test_end

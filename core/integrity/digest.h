@@ -61,7 +61,7 @@ struct ckpt_digest_bad {
 
 enum ckpt_digest_result {
 	CKPT_DIGEST_MISMATCH = 1, /* *ret_bad is the first of those found */
-	CKPT_DIGEST_CHANGED,	  /* a file is not, or no longer, what its identity says */
+	CKPT_DIGEST_CHANGED, /* a file is not, or no longer, what its identity says; outweighs */
 };
 
 /*

@@ -62,11 +62,12 @@ static bool comes_before(const struct ckpt_digest_bad *a, const struct ckpt_dige
 	return a->file != b->file ? a->file < b->file : a->off < b->off;
 }
 
+/* Bytes that differ in a file that changed meanwhile prove nothing: that outweighs. */
 static void pool_reject(struct pool *pool, int result, const struct ckpt_digest_bad *bad)
 {
 	pthread_mutex_lock(&pool->lock);
 	pool->stop = true;
-	if (pool->result <= 0 || comes_before(bad, &pool->bad)) {
+	if (pool->result < result || (pool->result == result && comes_before(bad, &pool->bad))) {
 		pool->result = result;
 		pool->bad = *bad;
 	}

@@ -295,6 +295,27 @@ static void test_digest__what_happens_meanwhile(void **state)
 	}
 }
 
+/* What a writer changes while it is compared is no damage. */
+static void test_digest__changed_outweighs_a_difference(void **state)
+{
+	struct job_bench bench = { .dir = *state };
+	struct act act = { .dir = *state, .at = 1, .touch = true };
+	const struct ckpt_seam seam = { .pread = acting_pread, .arg = &act };
+	struct ckpt_ctx ctx = { .seam = &seam, .threads = 1 }, plain = { 0 };
+	struct ckpt_digest_job job;
+	struct ckpt_digest_bad bad;
+
+	add(&bench, 4 * LEAF, 1);
+	scratch_patch(bench.dir->fd, "f00", 5, "y", 1);
+	assert_int_equal(ckpt_identity_at(bench.dir->fd, "f00", true, &bench.files[0].id), 0);
+	job = job_of(&bench, &plain, 2 * LEAF);
+	assert_int_equal(ckpt_digest_run(&job, &bad, NULL), 0);
+	usleep(20000);
+	job.ctx = &ctx;
+	job.compare = true;
+	assert_int_equal(ckpt_digest_run(&job, &bad, NULL), CKPT_DIGEST_CHANGED);
+}
+
 static void test_digest__keeps_the_budget(void **state)
 {
 	struct job_bench bench = { .dir = *state };
@@ -373,6 +394,7 @@ int main(void)
 		scratch_test(test_digest__finds_the_chunk),
 		scratch_test(test_digest__another_file_is_changed),
 		scratch_test(test_digest__what_happens_meanwhile),
+		scratch_test(test_digest__changed_outweighs_a_difference),
 		scratch_test(test_digest__keeps_the_budget),
 		scratch_test(test_digest__shows_its_progress),
 		cmocka_unit_test(test_digest__lines_of_sha256sum),

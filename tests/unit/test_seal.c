@@ -276,6 +276,49 @@ static void test_seal__hostile_is_no_seal(void **state)
 	free(text);
 }
 
+/* The same file twice, in a seal that is right otherwise. */
+static void test_seal__no_file_twice(void **state)
+{
+	const struct scratch *dir = *state;
+	_cleanup_json_ cJSON *o = NULL;
+	struct ckpt_seal seal = { 0 };
+	cJSON *files;
+	char *text;
+
+	put(dir, NAME, 64);
+	assert_int_equal(make(NULL, dir, NAME), 0);
+	o = parsed(dir, NAME);
+	files = cJSON_GetObjectItem(cJSON_GetObjectItem(o, "seal"), "files");
+	cJSON_AddItemToArray(files, cJSON_Duplicate(cJSON_GetArrayItem(files, 0), true));
+	text = cJSON_Print(o);
+	sealed_forge(dir, NAME, text);
+	assert_int_equal(load(dir, NAME, &seal), CKPT_SEAL_TORN);
+	free(text);
+}
+
+/* A safetensors file of one tensor "w" of two floats. */
+static void put_safetensors(const struct scratch *dir, const char *name)
+{
+	static const char header[] =
+		"{\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}";
+	char data[8 + sizeof(header) - 1 + 8] = { (char)(sizeof(header) - 1) };
+
+	memcpy(data + 8, header, sizeof(header) - 1);
+	scratch_write(dir->fd, name, data, sizeof(data));
+}
+
+/* A seal without all that the checkpoint needs would call it unchanged when that is gone. */
+static void test_seal__covers_what_an_index_names(void **state)
+{
+	const struct scratch *dir = *state;
+
+	put_safetensors(dir, "elsewhere.safetensors");
+	scratch_put(dir->fd, "model.safetensors.index.json",
+		    "{\"metadata\": {}, \"weight_map\": {\"w\": \"elsewhere.safetensors\"}}");
+	assert_int_equal(make(NULL, dir, "model.safetensors.index.json"), CKPT_SEAL_REFUSED);
+	assert_int_equal(scratch_count(dir->fd), 2);
+}
+
 static void test_seal__only_what_is_valid(void **state)
 {
 	static const struct torch_synthetic flip = { .epoch = 1, .step = 1, .flip = true };
@@ -371,6 +414,26 @@ static void test_seal__gives_up_when_the_file_changes(void **state)
 			assert_false(scratch_has(dir->fd, SEAL));
 		}
 	}
+}
+
+/* One file of several changes after it was hashed, while another one is. */
+static void test_seal__gives_up_when_another_file_changes(void **state)
+{
+	const struct scratch *dir = *state;
+	struct writer w = { .dir = dir, .at = -1 };
+	const struct ckpt_seam seam = { .pread = writing_pread, .arg = &w };
+	struct ckpt_ctx ctx = { .seam = &seam, .threads = 1 };
+	int reads;
+
+	sealed_put_trainer(dir, 500000);
+	assert_int_equal(make(&ctx, dir, "checkpoint-500"), 0);
+	reads = w.calls;
+	assert_int_equal(unlinkat(dir->fd, "checkpoint-500.metadata.json", 0), 0);
+	w.calls = 0;
+	w.at = reads - 3; /* in pytorch_model.bin or what comes after it */
+	w.name = "checkpoint-500/notes/more/readme.txt";
+	assert_int_equal(make(&ctx, dir, "checkpoint-500"), CKPT_SEAL_CHANGED);
+	assert_false(scratch_has(dir->fd, "checkpoint-500.metadata.json"));
 }
 
 static void test_seal__failure_to_write_leaves_the_old_one(void **state)
@@ -483,9 +546,12 @@ int main(void)
 		cmocka_unit_test(test_seal__a_report_is_kept_whole),
 		scratch_test(test_seal__edited_or_torn_is_no_seal),
 		scratch_test(test_seal__hostile_is_no_seal),
+		scratch_test(test_seal__no_file_twice),
+		scratch_test(test_seal__covers_what_an_index_names),
 		scratch_test(test_seal__only_what_is_valid),
 		scratch_test(test_seal__an_older_seal_counts_for_nothing),
 		scratch_test(test_seal__gives_up_when_the_file_changes),
+		scratch_test(test_seal__gives_up_when_another_file_changes),
 		scratch_test(test_seal__failure_to_write_leaves_the_old_one),
 		scratch_test(test_seal__keeps_what_others_wrote),
 		scratch_test(test_seal__sets_a_torn_file_aside),

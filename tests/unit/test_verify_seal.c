@@ -223,6 +223,12 @@ static void test_verify_seal__what_the_budget_cut_off_is_said(void **state)
 	sealed_verify(&ctx, dir, NAME, CKPT_LEVEL_FULL, &report);
 	expect(&report, CKPT_VALID, CKPT_EVIDENCE_SEAL_UNCHANGED, CKPT_PROBLEM_NONE);
 	expect_note(&report, "content not read: budget (bytes)");
+
+	/* Of a copy nothing is known unread. */
+	replace_by_copy(dir, NAME, &(struct copying) { -1, -1, true });
+	ctx = (struct ckpt_ctx) { .max_bytes = 200000 };
+	sealed_verify(&ctx, dir, NAME, CKPT_LEVEL_FULL, &report);
+	assert_int_not_equal(report.verdict.evidence, CKPT_EVIDENCE_SEAL_UNCHANGED);
 }
 
 static void test_verify_seal__a_rewritten_file_is_judged_alone(void **state)

@@ -75,8 +75,16 @@ live_resume__node_lost()
 	expect 1 RESUME_MODE=resume "RESUME_PATH=$RUN/ckpt-1.pt" ATTEMPT=1
 	start_slurmd "$node"
 	scontrol update "NodeName=$node" State=RESUME 2>/dev/null || true # it may be back already
+	# The node that was lost ends the attempt that it had, while the job runs on the other: it may say nothing of it.
+	cluster_until 30 cluster_node_is "$node" idle || fail "$node is not idle again"
+	equal "$(ends_of 0)" "" "the end of attempt 0, told by the lost node"
+	equal "$(job_field "$job" JobState)" RUNNING "the job on the other node"
 	ends_well "$job"
+	cluster_until 15 has_end 1 || fail "the end of attempt 1 is not recorded"
 }
+
+ends_of() { jq -r "select(.event == \"end\" and .attempt == $1) | .cause" "$RUN/.ckpt-resume/ledger.jsonl"; }
+has_end() { [[ -n $(ends_of "$1") ]]; }
 
 live_resume__slurmd_killed_and_back()
 {

@@ -12,9 +12,12 @@
 #include "core/format/accelerate.h"
 #include "core/format/dcp.h"
 #include "core/format/deepspeed.h"
+#include "core/format/gromacs.h"
 #include "core/format/hdf5.h"
 #include "core/format/hf_trainer.h"
 #include "core/format/keras.h"
+#include "core/format/lammps.h"
+#include "core/format/netcdf.h"
 #include "core/format/npy.h"
 #include "core/format/npz.h"
 #include "core/format/megatron.h"
@@ -46,6 +49,9 @@ const struct ckpt_format *const ckpt_formats[] = {
 	&ckpt_format_orbax,
 	&ckpt_format_accelerate,
 	&ckpt_format_hf_trainer,
+	&ckpt_format_gromacs,
+	&ckpt_format_lammps,
+	&ckpt_format_netcdf,
 	&ckpt_format_hdf5,
 	&ckpt_format_opaque,
 	&(const struct ckpt_format){ .name = NULL },

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * LAMMPS restart files of a real run, single and in sets; and built headers.
+ */
+#include "core/format/lammps.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/support/judge.h"
+
+static void expect(struct bench *bench, const char *name, enum ckpt_status status,
+		   enum ckpt_problem_code code, struct ckpt_report *ret)
+{
+	bench_judge(bench, name, CKPT_KIND_FILE, CKPT_LEVEL_FULL, ret);
+	assert_string_equal(ret->format->name, "lammps");
+	bench_expect(ret, status, code);
+}
+
+struct bytes {
+	unsigned char data[1024];
+	size_t n;
+	bool big;
+};
+
+static void put(struct bytes *b, uint64_t v, int n)
+{
+	for (int i = 0; i < n; i++)
+		b->data[b->n++] = (unsigned char)(v >> (8 * (b->big ? n - 1 - i : i)));
+}
+
+static void put_text(struct bytes *b, unsigned flag, const char *text)
+{
+	put(b, flag, 4);
+	put(b, strlen(text) + 1, 4);
+	memcpy(b->data + b->n, text, strlen(text) + 1);
+	b->n += strlen(text) + 1;
+}
+
+static void put_magic(struct bytes *b)
+{
+	memcpy(b->data + b->n, "LammpS RestartT", 16);
+	b->n += 16;
+}
+
+/* A base file of a set of @parts, at step 4711. */
+static void build(struct bytes *b, bool big, unsigned wide, uint64_t parts)
+{
+	memset(b, 0, sizeof(*b));
+	b->big = big;
+	put_magic(b);
+	put(b, 1, 4);
+	put(b, 2, 4);
+	put_text(b, 0, "29 Sep 2021");
+	for (unsigned flag = 1; flag <= 3; flag++) {
+		put(b, flag, 4);
+		put(b, flag == 3 ? wide : 4, 4);
+	}
+	put_text(b, 4, "real");
+	put(b, 5, 4);
+	put(b, 4711, (int)wide);
+	for (int i = 0; i < 40; i++)
+		put(b, 99, 4);
+	put(b, 44, 4);
+	put(b, parts, 4);
+	put(b, 45, 4);
+	put(b, 0, 4);
+	put(b, UINT32_MAX, 4);
+	put_magic(b);
+}
+
+static void build_part(struct bytes *b, bool big)
+{
+	memset(b, 0, sizeof(*b));
+	b->big = big;
+	put(b, 46, 4);
+	put(b, 1, 4);
+	put(b, 47, 4);
+	put_magic(b);
+}
+
+static void test_lammps__built(void **state)
+{
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+	struct bytes b, part;
+	char name[64];
+
+	(void)state;
+	bench_init(&bench);
+	for (int i = 0; i < 4; i++) {
+		build(&b, i & 1, i & 2 ? 4 : 8, 12);
+		bench_write(&bench, "base.base.3", b.data, b.n);
+		build_part(&part, i & 1);
+		for (int k = 0; k < 12; k++) {
+			snprintf(name, sizeof(name), "base.%d.3", k);
+			bench_write(&bench, name, part.data, part.n);
+		}
+		expect(&bench, "base.base.3", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
+		assert_int_equal(report.position.step, 4711);
+		assert_string_equal(report.framework, "LAMMPS 29 Sep 2021");
+		assert_int_equal(report.verdict.size_bytes, b.n + 12 * part.n);
+		for (size_t cut = 16; cut < b.n; cut++) {
+			bench_write(&bench, "base.base.3", b.data, cut);
+			bench_judge(&bench, "base.base.3", CKPT_KIND_FILE, CKPT_LEVEL_FULL,
+				    &report);
+			assert_int_equal(report.verdict.status, CKPT_INCOMPLETE);
+		}
+	}
+	build(&b, false, 8, 1u << 30);
+	bench_write(&bench, "base.base.3", b.data, b.n);
+	expect(&bench, "base.base.3", CKPT_CORRUPT, CKPT_PROBLEM_HEADER, &report);
+	build(&b, false, 8, 2);
+	bench_write(&bench, "renamed", b.data, b.n);
+	expect(&bench, "renamed", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
+	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_OPAQUE);
+}
+
+static void test_lammps__headers(void **state)
+{
+	static const struct {
+		size_t at;
+		unsigned char value;
+	} rows[] = {
+		{ 16, 7 },  /* byte order */
+		{ 24, 77 }, /* a record */
+		{ 30, 1 },  /* a text's length */
+		{ 64, 3 },  /* the width of an integer */
+	};
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+	struct bytes b;
+
+	(void)state;
+	bench_init(&bench);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		build(&b, false, 8, 0);
+		bench_write(&bench, "x", b.data, b.n);
+		expect(&bench, "x", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
+		b.data[rows[i].at] = rows[i].value;
+		bench_write(&bench, "x", b.data, b.n);
+		bench_judge(&bench, "x", CKPT_KIND_FILE, CKPT_LEVEL_FULL, &report);
+		bench_expect(&report, CKPT_CORRUPT, CKPT_PROBLEM_HEADER);
+	}
+}
+
+static void test_lammps__real(void **state)
+{
+	static const char *const names[] = { "lj.restart.50", "lj.restart.100", "single.rst",
+					     "multi.base.rst" };
+	_cleanup_bench_ struct bench bench;
+	_cleanup_free_ unsigned char *data = NULL;
+	struct ckpt_report report;
+	char command[256];
+	size_t len;
+
+	(void)state;
+	bench_init(&bench);
+	snprintf(command, sizeof(command), "cd %s && " CKPT_TEST_DATA "/make_md.sh lammps",
+		 bench.path);
+	if (system(command) != 0) {
+		print_message("LAMMPS is not here\n");
+		skip();
+	}
+	for (int i = 0; i < 4; i++) {
+		expect(&bench, names[i], CKPT_VALID, CKPT_PROBLEM_NONE, &report);
+		assert_int_equal(report.position.step, i ? 100 : 50);
+	}
+	data = bench_read(&bench, "multi.0.rst", &len);
+	bench_resize(&bench, "multi.0.rst", len - 1);
+	expect(&bench, "multi.base.rst", CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED, &report);
+	assert_string_equal(report.verdict.problem.file, "multi.0.rst");
+	bench_copy(&bench, "single.rst", "multi.0.rst");
+	expect(&bench, "multi.base.rst", CKPT_CORRUPT, CKPT_PROBLEM_HEADER, &report);
+	bench_remove(&bench, "multi.0.rst");
+	expect(&bench, "multi.base.rst", CKPT_INCOMPLETE, CKPT_PROBLEM_SHARD_MISSING, &report);
+	free(data);
+	data = bench_read(&bench, "single.rst", &len);
+	for (size_t cut = 16; cut < len; cut += 113) {
+		bench_write(&bench, "cut", data, cut);
+		bench_judge(&bench, "cut", CKPT_KIND_FILE, CKPT_LEVEL_FULL, &report);
+		assert_int_equal(report.verdict.status, CKPT_INCOMPLETE);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lammps__built),
+		cmocka_unit_test(test_lammps__headers),
+		cmocka_unit_test(test_lammps__real),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -258,6 +258,14 @@ static void test_dcp__hostile_metadata(void **state)
 		CASE("a number for a path",
 		     "}(\x8c\x0drelative_pathK\x05\x8c\x06offsetK\x02\x8c\x06lengthK\x01u",
 		     CKPT_VALID, CKPT_PROBLEM_NONE),
+		CASE("one file, its name twice",
+		     RECORD("\x01", "d", "K\x00", "K\x01") RECORD("\x01", "d", "K\x01", "K\x02"),
+		     CKPT_VALID, CKPT_PROBLEM_NONE),
+		CASE("halves of two records",
+		     "}(\x8c\x0drelative_path\x8c\x01"
+		     "d\x8c\x06offsetK\x02u}(\x8c\x0drelative_path\x8c\x01"
+		     "d\x8c\x06lengthK\x01u",
+		     CKPT_CORRUPT, CKPT_PROBLEM_HEADER),
 		CASE("no pickle", "\xff", CKPT_CORRUPT, CKPT_PROBLEM_HEADER),
 	};
 

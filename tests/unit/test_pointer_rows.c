@@ -257,6 +257,21 @@ static void test_pointer_rows__attempts(void **state)
 	}
 }
 
+/* Nothing was rejected, but DeepSpeed would find an empty `latest` and begin anew. */
+static void test_pointer_rows__torn_without_a_fallback(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_decision d;
+
+	attempt_make(dir, 0, "auto", &d);
+	put(dir, "global_step30/mp_rank_00_model_states.pt", 30, false);
+	scratch_put(dir->fd, DEEPSPEED, "");
+	attempt_make(dir, 1, "auto", &d);
+	assert_string_equal(d.tag, "global_step30");
+	assert_non_null(strstr(d.warning, "names nothing"));
+	assert_true(scratch_holds(dir->fd, DEEPSPEED, "global_step30"));
+}
+
 /* Lightning's link to a checkpoint that is put in quarantine must not go with it. */
 static void test_pointer_rows__link_to_a_corrupt_one(void **state)
 {
@@ -302,6 +317,7 @@ int main(void)
 		scratch_test(test_pointer_rows__align_links),
 		scratch_test(test_pointer_rows__applies),
 		scratch_test(test_pointer_rows__attempts),
+		scratch_test(test_pointer_rows__torn_without_a_fallback),
 		scratch_test(test_pointer_rows__link_to_a_corrupt_one),
 		scratch_test(test_pointer_rows__links_of_ranks),
 	};

@@ -93,6 +93,10 @@ const struct ckpt_name_row ckpt_name_rows[] = {
 	{ "keras", "weights.{e}*", KERAS, FILE_, NUMBERED, 0 },
 	{ "keras", "{e}-*", KERAS, FILE_, NUMBERED, MISTAKABLE },
 	{ "gromacs", "*", CKPT_EXT_CPT, FILE_, LAST, 0 },
+	{ "lammps", "restart.{s}", NONE, FILE_, NUMBERED, 0 },
+	{ "lammps", "*.restart.{s}", NONE, FILE_, NUMBERED, 0 },
+	{ "lammps", "*.{s}.restart", NONE, FILE_, NUMBERED, 0 },
+	{ "chainer", "snapshot_iter_{s}", NONE | CKPT_EXT_OTHER, FILE_, NUMBERED, 0 },
 	{ "checkpoint", "(checkpoint|ckpt)", ANY, FILE_, LAST, 0 },
 	{ "weights", "(model|pytorch_model|adapter_model)", MODEL | BIN, FILE_, LAST, TOP },
 

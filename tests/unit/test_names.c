@@ -92,6 +92,11 @@ static const struct row rows[] = {
 	{ "checkpoint_250", false, "flax", NUMBERED, 250, NO, NO, "checkpoint_#" },
 	{ "state.cpt", false, "gromacs", LAST, NO, NO, NO, "state.cpt" },
 	{ "state_prev.cpt", false, "gromacs", SUPERSEDED, NO, NO, NO, "state.cpt_prev.cpt" },
+	{ "restart.5000", false, "lammps", NUMBERED, 5000, NO, NO, "restart.#" },
+	{ "lj.restart.50", false, "lammps", NUMBERED, 50, NO, NO, "lj.restart.#" },
+	{ "melt.20000.restart", false, "lammps", NUMBERED, 20000, NO, NO, "melt.#.restart" },
+	{ "snapshot_iter_900", false, "chainer", NUMBERED, 900, NO, NO, "snapshot_iter_#" },
+	{ "snapshot_iter_900.npz", false, "chainer", NUMBERED, 900, NO, NO, "snapshot_iter_#.npz" },
 	/* kohya and Keras files */
 	{ "lora-step00000150.safetensors", false, "kohya", NUMBERED, 150, NO, NO,
 	  "lora-step#.safetensors" },

@@ -140,9 +140,12 @@ static int say(const struct seal *s, const struct ckpt_set *set, const char *pat
 {
 	char words[512];
 
-	if (!s->quiet && !s->json)
-		fprintf(s->export ? stderr : stdout, "%s: %s, %s\n", path, what,
-			ckpt_report_words(words, sizeof(words), set->report));
+	ckpt_report_words(words, sizeof(words), set->report);
+	if (s->quiet || s->json)
+		return CKPT_EXIT_YES;
+	if (s->export) /* stdout is for the digests */
+		return ckpt_cli_fail(CKPT_EXIT_YES, "%s: %s, %s", path, what, words);
+	ckpt_cli_say("%s: %s, %s", path, what, words);
 	return CKPT_EXIT_YES;
 }
 

@@ -88,6 +88,7 @@ seal__nothing_damaged_is_sealed()
 	exits 1 "$CTL" seal "$DIR/model_1.safetensors" 2>"$TEST_TMP/words"
 	file_has "$TEST_TMP/words" "not sealed"
 	exits 1 "$CTL" seal "$DIR/nothing_1.safetensors" 2>/dev/null
+	equal "$("$CTL" seal --json "$DIR/nothing_1.safetensors" 2>/dev/null | jq -r .verdict)" missing
 	equal "$(entries)" model_1.safetensors "entries"
 	exits 2 "$CTL" seal --export=md5sum "$DIR/model_1.safetensors" 2>/dev/null
 }

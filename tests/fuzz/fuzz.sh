@@ -43,8 +43,10 @@ fuzz_one()
 	clang -std=gnu17 -D_GNU_SOURCE -O1 -g "$SANITIZE,fuzzer" -I"$TEST_SRC" "$TEST_SRC/tests/fuzz/fuzz_$name.c" \
 		-Wl,--start-group "${libs[@]}" -Wl,--end-group -lcjson -lisal -lcrypto -lz -lpthread -lm -o "$BUILD/fuzz_$name"
 	mkdir -p "$BUILD/corpus/$name" "$BUILD/seeds/$name" "$BUILD/failed"
-	[[ ! -d $TEST_SRC/tests/fuzz/corpus/$name ]] ||
+	if [[ -d $TEST_SRC/tests/fuzz/corpus/$name ]]; then
 		"$BUILD/fuzz_$name" -runs=0 "$TEST_SRC/tests/fuzz/corpus/$name"/*
+		cp "$TEST_SRC/tests/fuzz/corpus/$name"/* "$BUILD/seeds/$name"
+	fi
 	"$BUILD/fuzz_$name" -max_total_time="${FUZZ_SECONDS:-4}" -max_len=16384 -timeout=10 -rss_limit_mb=1024 \
 		-artifact_prefix="$BUILD/failed/$name-" -print_final_stats=1 "$BUILD/corpus/$name" "$BUILD/seeds/$name" ||
 		fail "an input was found; it is kept in build-fuzz/failed/"

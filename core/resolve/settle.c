@@ -327,7 +327,7 @@ void ckpt_settle_pointers(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 		return;
 	if (req->in_hook || strcmp(res->decision.mode, "refused") == 0)
 		return;
-	/* pointers first: a link to a damaged checkpoint is re-pointed, not put away with it */
+	/* pointers first: none dangles if this is interrupted in between */
 	if (res->decision.settle)
 		align(&s);
 	quarantine(&s);

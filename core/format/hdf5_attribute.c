@@ -46,17 +46,22 @@ static struct ckpt_hdf5_cur part(struct ckpt_hdf5_cur *cur, unsigned len, unsign
 	return ret;
 }
 
-static void note_framework(struct ckpt_hdf5 *h, struct ckpt_hdf5_cur *cur, uint64_t size)
+/* Keras writes its version as a text of either kind. */
+static void note_framework(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *value,
+			   const struct ckpt_hdf5_cur *cur)
 {
-	char text[32];
+	struct ckpt_report *report = h->check->report;
+	uint64_t size = value->type_size;
+	char text[32] = "";
 
 	size = size < sizeof(text) - 1 ? size : sizeof(text) - 1;
-	if (size > cur->end - cur->at || ckpt_hdf5_read(h, cur->at, text, size))
+	if (value->type_class == 9)
+		ckpt_hdf5_text(h, cur->at, text, sizeof(text));
+	else if (value->type_class != 3 || size > cur->end - cur->at ||
+		 ckpt_hdf5_read(h, cur->at, text, size))
 		return;
-	text[size] = '\0';
 	ckpt_text_clean(text);
-	snprintf(h->check->report->framework, sizeof(h->check->report->framework), "Keras %s",
-		 text);
+	snprintf(report->framework, sizeof(report->framework), "Keras %s", text);
 }
 
 int ckpt_hdf5_attribute(struct ckpt_hdf5_cur *cur)
@@ -85,11 +90,13 @@ int ckpt_hdf5_attribute(struct ckpt_hdf5_cur *cur)
 		return 0;
 	r = ckpt_hdf5_message(&type, 0x03, &value);
 	r = r ? r : ckpt_hdf5_message(&space, 0x01, &value);
+	r = r ? r : ckpt_hdf5_variable(cur->h, &value, cur->at, cur->end - cur->at);
 	if (r || cur->h->current != 0 || name_len >= sizeof(text))
 		return r;
 	r = ckpt_hdf5_read(cur->h, name.at, text, name_len);
-	if (r == 0 && value.type_class == 3 && strcmp(text, "keras_version") == 0)
-		note_framework(cur->h, cur, value.type_size);
+	text[name_len] = '\0';
+	if (r == 0 && strcmp(text, "keras_version") == 0)
+		note_framework(cur->h, &value, cur);
 	return r ? r : take(cur->h, &value, cur->at, text);
 }
 

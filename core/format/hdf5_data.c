@@ -199,6 +199,7 @@ static int chunked(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *obj)
 static int contiguous(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *obj)
 {
 	uint64_t need = 0, size = obj->size;
+	int r;
 
 	if (obj->has_space && obj->has_type &&
 	    __builtin_mul_overflow(obj->items, obj->type_size, &need))
@@ -209,8 +210,9 @@ static int contiguous(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *obj)
 		return ckpt_hdf5_reject(h, CKPT_PROBLEM_HEADER, obj->addr,
 					"the data set has %llu bytes, but its shape needs %llu",
 					(unsigned long long)size, (unsigned long long)need);
+	r = ckpt_hdf5_charge(h, obj->addr, size, "the data");
 	h->unsummed += size > 0;
-	return ckpt_hdf5_charge(h, obj->addr, size, "the data");
+	return r ? r : ckpt_hdf5_variable(h, obj, obj->addr, size);
 }
 
 int ckpt_hdf5_data(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *obj)

@@ -193,6 +193,15 @@ int ckpt_hdf5_heap_open(struct ckpt_hdf5 *h, uint64_t addr, struct ckpt_hdf5_hea
 int ckpt_hdf5_heap_find(struct ckpt_hdf5_heap *heap, struct ckpt_hdf5_cur *id,
 			struct ckpt_hdf5_cur *ret);
 
+/* hdf5_global.c: checks the heaps that the @size bytes at @addr name, if @value is of variable
+ * length.
+ */
+int ckpt_hdf5_variable(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *value, uint64_t addr,
+		       uint64_t size);
+
+/* The text that the reference at @addr names, cut to fit; "" where there is none. */
+void ckpt_hdf5_text(struct ckpt_hdf5 *h, uint64_t addr, char *ret, size_t size);
+
 /* hdf5_array.c: fixed and extensible arrays of chunks. */
 int ckpt_hdf5_fixed(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *obj);
 int ckpt_hdf5_extensible(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *obj);

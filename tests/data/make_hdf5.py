@@ -89,6 +89,9 @@ with open_("keras3.weights.h5", "earliest") as f:
     f["layers/dense/vars/0"] = rand.rand(4, 4).astype("f4")
     f["optimizer/vars/0"] = np.int32(77)
     f["optimizer/vars/1"] = np.float32(0.001)
+with open_("variable.h5", "latest") as f:
+    f.attrs["keras_version"] = "2.15.0"
+    f["v"] = np.array(["a", "bc", ""] * 900, dtype=h5py.string_dtype())
 with open_("swmr.h5", "latest") as f:
     f.create_dataset("x", data=np.arange(30), chunks=(3,), maxshape=(None,))
     f.swmr_mode = True

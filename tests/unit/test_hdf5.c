@@ -108,6 +108,7 @@ static void test_hdf5__position(void **state)
 	} rows[] = {
 		{ "keras2.h5", 1234, false, CKPT_CONTENTS_FULL, "Keras 2.9.0" },
 		{ "keras3.weights.h5", 77, false, CKPT_CONTENTS_FULL, "" },
+		{ "variable.h5", -1, false, CKPT_CONTENTS_UNKNOWN, "Keras 2.15.0" },
 		{ "attributes_earliest.h5", -1, false, CKPT_CONTENTS_UNKNOWN, "" },
 		{ "summed_latest.h5", -1, false, CKPT_CONTENTS_WEIGHTS, "" },
 	};
@@ -214,7 +215,8 @@ static void test_hdf5__structures_lost(void **state)
 		{ "chunks_latest.h5", "FAHD" },	  { "chunks_latest.h5", "FADB" },
 		{ "chunks_latest.h5", "EAHD" },	  { "chunks_latest.h5", "EAIB" },
 		{ "pages_latest.h5", "EASB" },	  { "pages_latest.h5", "EADB" },
-		{ "groups_latest.h5", "FSHD" },	  { "groups_latest.h5", "FSSE" },
+		{ "variable.h5", "GCOL" },	  { "groups_latest.h5", "FSHD" },
+		{ "groups_latest.h5", "FSSE" },
 	};
 	struct bench *bench = files(state);
 	struct ckpt_report report;

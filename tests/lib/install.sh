@@ -6,7 +6,7 @@
 PACKAGES_BUILD=(gcc libc6-dev cmake ninja-build pkg-config libslurm-dev libcjson-dev libisal-dev
 	libseccomp-dev libsmartcols-dev libssl-dev libcmocka-dev)
 PACKAGES_CLUSTER=(slurmctld slurmd slurm-client munge python3 python3-torch procps util-linux)
-PACKAGES_TEST=(shellcheck clang clang-format libclang-rt-dev universal-ctags strace jq)
+PACKAGES_TEST=(python3-h5py shellcheck clang clang-format libclang-rt-dev universal-ctags strace jq)
 export PACKAGES_BUILD PACKAGES_CLUSTER PACKAGES_TEST
 
 # Prints those of the packages that are not installed.

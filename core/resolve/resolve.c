@@ -24,9 +24,9 @@ struct resolving {
 	struct ckpt_ctx *ctx;
 	const struct ckpt_request *req;
 	struct ckpt_resolution *res;
-	struct ckpt_mode mode;	      /* in force at this attempt */
-	bool began_fresh;	      /* later attempts take the run's own work or nothing */
-	char pin_path[CKPT_PATH_MAX]; /* backs a pin of the run configuration */
+	struct ckpt_mode mode;		  /* in force at this attempt */
+	bool began_fresh;		  /* later attempts take the run's own work or nothing */
+	char pin_path[2 * CKPT_PATH_MAX]; /* backs a pin of the run configuration */
 	struct ckpt_selection select;
 	struct ckpt_error *err;
 };
@@ -275,19 +275,44 @@ static int choose_custom(struct resolving *r, struct ckpt_set **ret)
 	return ckpt_select_pinned(&r->select, &r->mode, ret, r->err);
 }
 
+/* model.pretrained, relative to the run directory. What cannot be used is said: it was named for a
+ * reason. */
+static int choose_named_pretrained(struct resolving *r, struct ckpt_set **ret)
+{
+	const char *text = r->res->config.pretrained;
+	struct ckpt_trail_entry *entry = NULL;
+	struct ckpt_set *set = NULL;
+	int e;
+
+	if (!text[0])
+		return CKPT_SELECT_NONE;
+	snprintf(r->pin_path, sizeof(r->pin_path), "%s%s%.*s",
+		 text[0] == '/' ? "" : r->res->run_dirs[0], text[0] == '/' ? "" : "/",
+		 CKPT_PATH_MAX - 1, text);
+	e = ckpt_catalog_add_path(r->ctx, &r->res->catalog, r->pin_path, &set, r->err);
+	if (e == 0) {
+		set->role = CKPT_ROLE_PRETRAINED;
+		e = ckpt_select_prove(&r->select, set);
+		entry = ckpt_trail_of(r->res, set);
+	}
+	if (e == 0)
+		*ret = set;
+	else
+		ckpt_resolution_warn(r->res, "model.pretrained %s is not used: %s",
+				     CKPT_QUOTE(text),
+				     entry ? entry->why : strerror(e < 0 ? -e : ENOENT));
+	return e == 0 ? 0 : CKPT_SELECT_NONE;
+}
+
 static int choose_pretrained(struct resolving *r, struct ckpt_set **ret)
 {
 	struct ckpt_catalog *cat = &r->res->catalog;
-	const char *path = r->res->config.pretrained;
-	struct ckpt_set *set;
 
-	if (path[0] == '/' && ckpt_catalog_add_path(r->ctx, cat, path, &set, r->err) == 0) {
-		set->role = CKPT_ROLE_PRETRAINED;
-		if (ckpt_select_prove(&r->select, set) == 0)
-			return *ret = set, 0;
-	}
+	if (choose_named_pretrained(r, ret) == 0)
+		return 0;
 	for (size_t i = 0; i < cat->n_sets; i++) {
-		set = &cat->sets[i];
+		struct ckpt_set *set = &cat->sets[i];
+
 		if (set->role == CKPT_ROLE_PRETRAINED && ckpt_select_prove(&r->select, set) == 0)
 			return *ret = set, 0;
 	}

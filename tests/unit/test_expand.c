@@ -20,7 +20,7 @@ static struct ckpt_request *request(void)
 	assert_non_null(req);
 	ckpt_request_init(req);
 	req->job_id = 1234;
-	assert_true(ckpt_text_copy(req->work_dir, sizeof(req->work_dir), "/work"));
+	assert_true(ckpt_text_copy(req->work_dir, sizeof(req->work_dir), "/jobs"));
 	assert_true(ckpt_text_copy(req->job_name, sizeof(req->job_name), "train"));
 	assert_true(ckpt_text_copy(req->user, sizeof(req->user), "anna"));
 	return req;
@@ -68,20 +68,20 @@ static void test_expand__letters_and_lexical_form(void **state)
 	static const struct {
 		const char *dir, *expected;
 	} cases[] = {
-		{ "out", "/work/out" },
+		{ "out", "/jobs/out" },
 		{ "/abs", "/abs" },
 		{ "/", "/" },
-		{ ".", "/work" },
-		{ "./out/", "/work/out" },
+		{ ".", "/jobs" },
+		{ "./out/", "/jobs/out" },
 		{ "/a//b/./c///", "/a/b/c" },
 		{ "/a/../b", "/a/../b" }, /* a link makes it another place: not ours to fold */
-		{ "../out", "/work/../out" },
-		{ ".hidden/..x", "/work/.hidden/..x" },
+		{ "../out", "/jobs/../out" },
+		{ ".hidden/..x", "/jobs/.hidden/..x" },
 		{ "/s/%u/%x-%j", "/s/anna/train-1234" },
-		{ "%A_%a", "/work/1234_0" },
-		{ "100%%", "/work/100%" },
-		{ "%%j%%", "/work/%j%" },
-		{ "%%%j", "/work/%1234" },
+		{ "%A_%a", "/jobs/1234_0" },
+		{ "100%%", "/jobs/100%" },
+		{ "%%j%%", "/jobs/%j%" },
+		{ "%%%j", "/jobs/%1234" },
 	};
 
 	(void)state;
@@ -105,7 +105,7 @@ static void test_expand__hostile_values_stay_one_component(void **state)
 		{ "/s/.%x/t", ".", "/s/_/t" },	    { "/s/%x./t", ".", "/s/_/t" },
 		{ "/s/%x", "../..", "/s/.._.." },   { "/s/%x", "...", "/s/..." },
 		{ "/s/%x", "a\nb\x7f", "/s/a_b_" }, { "/s/%x", "%j%u", "/s/%j%u" },
-		{ "/s/%x", "a:b", "/s/a:b" },	    { "%x", "/etc", "/work/_etc" },
+		{ "/s/%x", "a:b", "/s/a:b" },	    { "%x", "/etc", "/jobs/_etc" },
 	};
 
 	(void)state;
@@ -128,13 +128,13 @@ static void test_expand__list_keeps_order_and_drops_repeats(void **state)
 	SET(req->dirs, "b:/c/:/c:a:./b");
 	assert_int_equal(ckpt_expand_dirs(req, dirs, &n, NULL), 0);
 	assert_int_equal(n, 3);
-	assert_string_equal(dirs[0], "/work/b");
+	assert_string_equal(dirs[0], "/jobs/b");
 	assert_string_equal(dirs[1], "/c");
-	assert_string_equal(dirs[2], "/work/a");
+	assert_string_equal(dirs[2], "/jobs/a");
 	SET(req->dirs, "1:2:3:4:5:6:7:8");
 	assert_int_equal(ckpt_expand_dirs(req, dirs, &n, NULL), 0);
 	assert_int_equal(n, 8);
-	assert_string_equal(dirs[7], "/work/8");
+	assert_string_equal(dirs[7], "/jobs/8");
 	free(req);
 }
 
@@ -161,7 +161,7 @@ static void test_expand__bad_lists_are_refused(void **state)
 static void test_expand__too_long_is_refused_never_cut(void **state)
 {
 	struct ckpt_request *req = request();
-	size_t fits = CKPT_PATH_MAX - strlen("/work/") - 1;
+	size_t fits = CKPT_PATH_MAX - strlen("/jobs/") - 1;
 
 	(void)state;
 	memset(req->dirs, 'd',
@@ -183,13 +183,13 @@ static void test_expand__default_directory(void **state)
 	struct ckpt_request *req = request();
 
 	(void)state;
-	expect_dir(req, "/work/checkpoints");
+	expect_dir(req, "/jobs/checkpoints");
 	SET(req->default_dir, "/scratch/%u/ckpt");
 	expect_dir(req, "/scratch/anna/ckpt");
 	make_array(req);
 	expect_dir(req, "/scratch/anna/ckpt/1230_4");
 	SET(req->default_dir, "");
-	expect_dir(req, "/work/checkpoints/1230_4");
+	expect_dir(req, "/jobs/checkpoints/1230_4");
 	free(req);
 }
 
@@ -204,9 +204,9 @@ static void test_expand__array_needs_a_letter_that_separates(void **state)
 		{ "out/%x-%u", NULL },
 		{ "out/%%a", NULL },
 		{ "out/%%j", NULL },
-		{ "out/%a", "/work/out/4" },
-		{ "out/%j", "/work/out/1234" },
-		{ "%A/%a/x", "/work/1230/4/x" },
+		{ "out/%a", "/jobs/out/4" },
+		{ "out/%j", "/jobs/out/1234" },
+		{ "%A/%a/x", "/jobs/1230/4/x" },
 	};
 
 	(void)state;
@@ -241,7 +241,7 @@ static void test_expand__task_zero_is_an_array(void **state)
 	(void)state;
 	req->array_job = 1230;
 	req->array_task = 0;
-	expect_dir(req, "/work/checkpoints/1230_0");
+	expect_dir(req, "/jobs/checkpoints/1230_0");
 	SET(req->dirs, "shared");
 	expect_result(req, CKPT_EXPAND_REFUSED, "%a");
 	free(req);
@@ -285,13 +285,13 @@ static void test_expand__hook_that_knows(void **state)
 	(void)state;
 	req->in_hook = 1;
 	req->array_job = req->job_id;
-	expect_dir(req, "/work/checkpoints");
+	expect_dir(req, "/jobs/checkpoints");
 	SET(req->dirs, "%A_%a");
-	expect_dir(req, "/work/1234_0");
+	expect_dir(req, "/jobs/1234_0");
 	make_array(req);
-	expect_dir(req, "/work/1230_4");
+	expect_dir(req, "/jobs/1230_4");
 	SET(req->dirs, "");
-	expect_dir(req, "/work/checkpoints/1230_4");
+	expect_dir(req, "/jobs/checkpoints/1230_4");
 	free(req);
 }
 
@@ -302,7 +302,7 @@ static void test_expand__by_hand_there_is_no_job(void **state)
 	(void)state;
 	req->job_id = 0;
 	SET(req->job_name, "");
-	expect_dir(req, "/work/checkpoints");
+	expect_dir(req, "/jobs/checkpoints");
 	SET(req->dirs, "%j");
 	expect_result(req, CKPT_EXPAND_UNKNOWN, "%j");
 	SET(req->dirs, "%A");
@@ -325,7 +325,7 @@ static void test_expand__run_dirs_compare_by_component(void **state)
 		{ "//scratch/./", "/scratch/anna", 0 },
 		{ "/home:/scratch", "/scratch/anna", 0 },
 		{ "/", "/anything", 0 },
-		{ "/work", "relative", 0 },
+		{ "/jobs", "relative", 0 },
 		{ "/scratch", "/scratch2", CKPT_EXPAND_REFUSED },
 		{ "/scratch", "/scratc", CKPT_EXPAND_REFUSED },
 		{ "/scratch", "/", CKPT_EXPAND_REFUSED },

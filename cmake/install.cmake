@@ -7,9 +7,6 @@ foreach(_own ${CKPT_LIBEXECDIR} ${CMAKE_INSTALL_DATADIR}/ckpt-resume
 		${CMAKE_INSTALL_DATADIR}/ckpt-resume/slurm.conf.d)
 	install(DIRECTORY DESTINATION ${_own})
 endforeach()
-if(TARGET ckpt_resume)
-	install(TARGETS ckpt_resume LIBRARY DESTINATION ${CKPT_SLURM_PLUGIN_DIR})
-endif()
 foreach(_target ckpt-hook ckpt-jobinfo)
 	if(TARGET ${_target})
 		install(TARGETS ${_target} RUNTIME DESTINATION ${CKPT_LIBEXECDIR})
@@ -33,7 +30,8 @@ install(CODE "
 	set(to \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DATADIR}/ckpt-resume/slurm.conf.d\")
 	foreach(conf ckpt-resume.conf hooks.conf plugstack.conf)
 		configure_file(\"${PROJECT_SOURCE_DIR}/slurm.conf.d/\${conf}.in\" \"\${to}/\${conf}\" @ONLY)
-		list(APPEND CMAKE_INSTALL_MANIFEST_FILES \"\${to}/\${conf}\")
+		list(APPEND CMAKE_INSTALL_MANIFEST_FILES
+			\"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DATADIR}/ckpt-resume/slurm.conf.d/\${conf}\")
 	endforeach()
 	if(NOT CKPT_LIBEXEC STREQUAL compiled)
 		file(APPEND \"\${to}/ckpt-resume.conf\"
@@ -42,3 +40,8 @@ install(CODE "
 			\"beside slurm.conf, or configure with -DCMAKE_INSTALL_PREFIX=\${CMAKE_INSTALL_PREFIX}\")
 	endif()
 ")
+
+# Last: Slurm's plugin directory is root's, and whoever installs below a prefix of their own still gets the rest.
+if(TARGET ckpt_resume)
+	install(TARGETS ckpt_resume LIBRARY DESTINATION ${CKPT_SLURM_PLUGIN_DIR})
+endif()

@@ -178,6 +178,9 @@ static int step_law6(struct resolving *r)
 	if (!state->have_ledger && res->catalog.n_sets == 0 &&
 	    ckpt_run_state_never_began(&res->roots, r->req->work_dir)) {
 		res->first = true;
+		ckpt_resolution_warn(
+			res, "no earlier attempt left anything in %s: this one begins the run",
+			res->roots.dir[0]);
 		return 0;
 	}
 	ckpt_decide_refused(
@@ -348,6 +351,45 @@ static void refuse_unknown(struct resolving *r)
 		r->res->run_dirs[0], n, r->res->run_dirs[0]);
 }
 
+/* The reason of the first checkpoint that the validation turned away. */
+static const char *turned_away_why(const struct ckpt_resolution *res)
+{
+	for (size_t i = 0; i < res->n_trail; i++)
+		if (res->trail[i].fate == CKPT_FATE_PASSED_OVER &&
+		    strstr(res->trail[i].why, "validation."))
+			return res->trail[i].why;
+	return "";
+}
+
+/* Progress is there and whole: a configuration that takes none of it must not cost it. */
+static void refuse_turned_away(struct resolving *r)
+{
+	ckpt_decide_refused(
+		r->res, CKPT_REFUSE_OPTION,
+		"%zu whole checkpoints are there, and %s takes none of them (%s). Nothing was "
+		"started: mend it and requeue the job",
+		r->select.turned_away, r->res->config.file, turned_away_why(r->res));
+}
+
+/* A fresh start beside checkpoints says why. */
+static void say_why_fresh(struct resolving *r)
+{
+	struct ckpt_resolution *res = r->res;
+	const struct ckpt_run_config *config = &res->config;
+
+	if (r->mode.kind == CKPT_MODE_FRESH && strcmp(r->req->mode, "fresh") == 0)
+		snprintf(res->fresh_why, sizeof(res->fresh_why), "as asked");
+	else if (r->mode.kind == CKPT_MODE_FRESH)
+		snprintf(res->fresh_why, sizeof(res->fresh_why), "%s in %.400s",
+			 config->no_restore ? "training.no_restore"
+					    : "training.resume_from_checkpoint: false",
+			 config->file);
+	else if (r->select.turned_away)
+		snprintf(res->fresh_why, sizeof(res->fresh_why),
+			 "%zu whole ones turned away by %.300s", r->select.turned_away,
+			 turned_away_why(res));
+}
+
 static void settle_none(struct resolving *r)
 {
 	struct ckpt_resolution *res = r->res;
@@ -362,6 +404,11 @@ static void settle_none(struct resolving *r)
 			res->state.recorded);
 		return;
 	}
+	if (r->select.turned_away && !res->first) {
+		refuse_turned_away(r);
+		return;
+	}
+	say_why_fresh(r);
 	res->wants_fetch = !r->began_fresh && res->config.fetch[0] && !r->req->in_hook;
 	ckpt_decide_fresh(res);
 }

@@ -54,7 +54,8 @@ struct ckpt_resolution {
 	bool first; /* this attempt begins the run: attempt 0, or the one that never came so far */
 	size_t unreadable; /* candidates that could not be judged */
 	bool unproved; /* the budget cut the chosen one's content off: not for a hook to hand on */
-	bool wants_fetch; /* nothing found, and model.fetch could get something */
+	char fresh_why[512]; /* why it starts fresh, where that is not plain */
+	bool wants_fetch;    /* nothing found, and model.fetch could get something */
 };
 
 /*

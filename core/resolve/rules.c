@@ -21,7 +21,7 @@ static int rule_size(const struct ckpt_selection *s, const struct ckpt_set *set,
 		return 0;
 	snprintf(why, size, "smaller than validation.min_size_bytes (%llu of %lld bytes)",
 		 (unsigned long long)bytes, (long long)s->config->min_size_bytes);
-	return CKPT_RULE_NEVER;
+	return CKPT_RULE_TURNED_AWAY;
 }
 
 /* validation.required_keys. A format that shows no keys cannot answer, and that is no yes. */
@@ -36,7 +36,7 @@ static int rule_keys(const struct ckpt_selection *s, const struct ckpt_set *set,
 		snprintf(why, size, "validation.required_keys: %s %s", CKPT_QUOTE(*key),
 			 report->n_keys && !report->keys_cut ? "is not in it"
 							     : "cannot be looked up in it");
-		return CKPT_RULE_NEVER;
+		return CKPT_RULE_TURNED_AWAY;
 	}
 	return 0;
 }
@@ -76,7 +76,7 @@ static int rule_foreign(const struct ckpt_selection *s, const struct ckpt_set *s
 	return CKPT_RULE_NEVER;
 }
 
-/* In the order in which their reasons should be told. */
+/* Of two that are equally strict the first is told. */
 static int (*const rules[])(const struct ckpt_selection *s, const struct ckpt_set *set, char *why,
 			    size_t size) = {
 	rule_size,
@@ -87,11 +87,16 @@ static int (*const rules[])(const struct ckpt_selection *s, const struct ckpt_se
 int ckpt_rules_ask(const struct ckpt_selection *s, const struct ckpt_set *set, char *why,
 		   size_t size)
 {
-	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++) {
-		int r = rules[i](s, set, why, size);
+	int strictest = 0;
 
-		if (r != 0)
-			return r;
+	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++) {
+		char reason[512];
+		int r = rules[i](s, set, reason, sizeof(reason));
+
+		if (r <= strictest)
+			continue;
+		strictest = r;
+		snprintf(why, size, "%s", reason);
 	}
-	return 0;
+	return strictest;
 }

@@ -7,9 +7,12 @@
 
 #include "core/resolve/select.h"
 
+/* From the mildest to the strictest. */
 enum ckpt_rule_result {
-	CKPT_RULE_NEVER = 1,   /* not in this run */
-	CKPT_RULE_LAST_RESORT, /* only where nothing else is left */
+	CKPT_RULE_LAST_RESORT = 1, /* only where nothing else is left */
+	CKPT_RULE_TURNED_AWAY, /* by the run configuration's validation: whole, but not as its user
+				  wants it */
+	CKPT_RULE_NEVER,       /* not in this run */
 };
 
 /*

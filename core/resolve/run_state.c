@@ -47,8 +47,11 @@ static void gather_end(struct gather *g, const cJSON *entry, int64_t attempt)
 
 static void gather_other(struct gather *g, const cJSON *entry, const char *event)
 {
+	const char *mode = ckpt_json_text(entry, "mode");
 	int64_t job = 0;
 
+	if (mode && strcmp(mode, "refused") == 0)
+		return; /* it never began */
 	g->ends |= strcmp(event, "end") == 0;
 	if (!ckpt_json_int(entry, "job_id", &job) || job == 0)
 		return;

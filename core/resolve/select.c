@@ -70,10 +70,11 @@ static int look(struct ckpt_selection *s, struct ckpt_set *set, bool last_resort
 	r = ckpt_rules_ask(s, set, why, sizeof(why));
 	if (r == 0 || (r == CKPT_RULE_LAST_RESORT && last_resort))
 		return 0;
-	if (!ckpt_trail_of(s->res, set) &&
-	    ckpt_trail_add(s->res, set, CKPT_FATE_PASSED_OVER, "%s", why) < 0)
-		return -ENOMEM;
-	return CKPT_SELECT_NONE;
+	if (ckpt_trail_of(s->res, set))
+		return CKPT_SELECT_NONE;
+	s->turned_away += r == CKPT_RULE_TURNED_AWAY;
+	return ckpt_trail_add(s->res, set, CKPT_FATE_PASSED_OVER, "%s", why) < 0 ? -ENOMEM
+										 : CKPT_SELECT_NONE;
 }
 
 /* Reads all of @set. What its structure has shown stands where the budget ends before more is

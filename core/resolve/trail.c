@@ -157,8 +157,11 @@ static void add_choice(struct ckpt_str *line, const struct ckpt_resolution *res,
 	char words[96];
 
 	if (!chosen) {
-		ckpt_str_add(line, "starting fresh%s",
-			     res->catalog.n_sets ? "" : ": no checkpoint in the run directory");
+		ckpt_str_add(line, "starting fresh%s%s",
+			     res->fresh_why[0] || !res->catalog.n_sets ? ": " : "",
+			     res->fresh_why[0]	   ? res->fresh_why
+			     : res->catalog.n_sets ? ""
+						   : "no checkpoint in the run directory");
 		return;
 	}
 	position = ckpt_order_position(chosen);

@@ -275,6 +275,13 @@ static const struct expectation cases[] = {
 	{ .name = "pretrained that is missing: fresh",
 	  .files = { { "ckpt-config.json", { 0 }, "{\"model\": {\"pretrained\": \"base.pt\"}}" } },
 	  .mode = "fresh" },
+	{ .name = "all turned away by the configuration: said",
+	  .files = { { "ckpt-1.pt", AT(1, 10), NULL },
+		     { "ckpt-config.json",
+		       { 0 },
+		       "{\"validation\": {\"required_keys\": [\"ema\"]}}" } },
+	  .mode = "fresh",
+	  .line = "1 whole ones turned away by validation.required_keys: 'ema'" },
 	{ .name = "custom checkpoint missing is refused",
 	  .files = { { "ckpt-1.pt", AT(1, 10), NULL },
 		     { "ckpt-config.json",
@@ -673,10 +680,46 @@ static void test_resolve__pins_of_the_run_configuration(void **state)
 	}
 }
 
+/* Later on, a configuration that takes nothing must not cost what was reached. */
+static void test_resolve__turned_away_later_is_refused(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_decision d;
+
+	attempt_make(dir, 0, "auto", &d);
+	attempt_put(dir, "ckpt-1.pt", 1, 10);
+	scratch_put(dir->fd, "ckpt-config.json",
+		    "{\"validation\": {\"min_size_bytes\": 1000000000}}");
+	attempt_make(dir, 1, "auto", &d);
+	assert_string_equal(d.mode, "refused");
+	assert_int_equal(d.refusal, CKPT_REFUSE_OPTION);
+	assert_non_null(strstr(d.line, "min_size_bytes"));
+}
+
+/* A job that was refused never began, and is not waited for. */
+static void test_resolve__a_refused_job_is_not_live(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_decision d;
+
+	attempt_make(dir, 0, "step:99", &d);
+	assert_string_equal(d.mode, "refused");
+	mkdirat(dir->fd, ".ckpt-resume", 0700);
+	scratch_put(
+		dir->fd, ".ckpt-resume/ledger.jsonl",
+		"{\"event\":\"end\",\"job_id\":5,\"cluster\":\"test\",\"attempt\":0}\n"
+		"{\"event\":\"decision\",\"mode\":\"refused\",\"job_id\":7,\"cluster\":\"test\","
+		"\"attempt\":0}\n");
+	attempt_make(dir, 0, "auto", &d);
+	assert_null(strstr(d.warning, "was not seen to end"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_resolve__first_start),
+		scratch_test(test_resolve__turned_away_later_is_refused),
+		scratch_test(test_resolve__a_refused_job_is_not_live),
 		scratch_test(test_resolve__later_attempts_follow_auto),
 		scratch_test(test_resolve__rollback_is_not_undone),
 		scratch_test(test_resolve__fresh_stays_fresh_until_own_progress),

@@ -61,6 +61,13 @@ static void expect_never(struct fixture *f, const char *part)
 		fail_msg("'%s' is not in: %s", part, f->why);
 }
 
+static void expect_away(struct fixture *f, const char *part)
+{
+	assert_int_equal(ask(f), CKPT_RULE_TURNED_AWAY);
+	if (!strstr(f->why, part))
+		fail_msg("'%s' is not in: %s", part, f->why);
+}
+
 /* Attempt 0 found the set here, and began at @base (step @step; NULL: fresh). */
 static void was_there(struct fixture *f, const char *base, int64_t step)
 {
@@ -87,7 +94,7 @@ static void test_rules__smallest_size(void **state)
 	f->config.min_size_bytes = 100;
 	assert_int_equal(ask(f), 0);
 	f->config.min_size_bytes = 101;
-	expect_never(f, "validation.min_size_bytes (100 of 101 bytes)");
+	expect_away(f, "validation.min_size_bytes (100 of 101 bytes)");
 	f->config.min_size_bytes = -1;
 	assert_int_equal(ask(f), 0);
 }
@@ -98,28 +105,42 @@ static void test_rules__required_keys(void **state)
 	struct fixture *f = *state;
 
 	f->config.required_keys[0] = model;
-	expect_never(f, "'model' cannot be looked up in it");
+	expect_away(f, "'model' cannot be looked up in it");
 	ckpt_report_add_key(&f->report, "optimizer", 9);
-	expect_never(f, "'model' is not in it");
+	expect_away(f, "'model' is not in it");
 	f->report.keys_cut = true;
-	expect_never(f, "'model' cannot be looked up in it");
+	expect_away(f, "'model' cannot be looked up in it");
 	ckpt_report_add_key(&f->report, "model", 5);
 	assert_int_equal(ask(f), 0);
 	f->config.required_keys[1] = ema;
 	f->report.keys_cut = false;
-	expect_never(f, "'ema' is not in it");
+	expect_away(f, "'ema' is not in it");
 }
 
-static void test_rules__size_is_told_before_keys_and_lineage(void **state)
+static void test_rules__lineage_is_told_before_size_before_keys(void **state)
 {
 	static char model[] = "model";
 	struct fixture *f = *state;
 
-	was_there(f, NULL, 0);
 	f->config.required_keys[0] = model;
-	expect_never(f, "required_keys");
+	expect_away(f, "required_keys");
 	f->config.min_size_bytes = 1000;
-	expect_never(f, "min_size_bytes");
+	expect_away(f, "min_size_bytes");
+	was_there(f, NULL, 0);
+	expect_never(f, "this run began fresh");
+}
+
+/* A last resort that the configuration turns away is none. */
+static void test_rules__turned_away_outweighs_last_resort(void **state)
+{
+	struct fixture *f = *state;
+
+	f->report.position.has_step = false;
+	f->set.has_number = false;
+	was_there(f, "other.pt", 5);
+	assert_int_equal(ask(f), CKPT_RULE_LAST_RESORT);
+	f->config.min_size_bytes = 1000;
+	expect_away(f, "min_size_bytes");
 }
 
 static void test_rules__foreign_to_a_fresh_run(void **state)
@@ -208,7 +229,8 @@ int main(void)
 		fixture_test(test_rules__without_a_reason_all_may_be_used),
 		fixture_test(test_rules__smallest_size),
 		fixture_test(test_rules__required_keys),
-		fixture_test(test_rules__size_is_told_before_keys_and_lineage),
+		fixture_test(test_rules__lineage_is_told_before_size_before_keys),
+		fixture_test(test_rules__turned_away_outweighs_last_resort),
 		fixture_test(test_rules__foreign_to_a_fresh_run),
 		fixture_test(test_rules__foreign_ahead_of_the_base),
 		fixture_test(test_rules__foreign_not_ahead),

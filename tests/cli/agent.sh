@@ -52,6 +52,26 @@ plain_run()
 	echo "state of a program" >"$TEST_TMP/run/state-5.dat"
 }
 
+# Law 9: a script that never heard of us counts from epoch_info.json, and must not skip the epoch that was lost.
+agent__a_script_that_counts_by_itself_starts_right()
+{
+	local dir=$TEST_TMP/count runs=$TEST_SRC/tests/data/make_runs.py start
+	mkdir "$dir"
+	agent resolve "DIR=$dir"
+	ended 0
+	"$PYTHON" "$runs" write "$dir" zip 4 || skip_case "python3-torch is not installed"
+	echo '{"last_completed_epoch": 4, "best_epoch": 2, "best_score": 0.5}' >"$dir/epoch_info.json"
+	"$PYTHON" "$runs" damage "$dir/ckpt-4.pt" cut-10
+	agent resolve "DIR=$dir" ATTEMPT=1
+	ended 0
+	says "path=$dir/ckpt-3.pt"
+	says start_epoch=4
+	start=$(cd "$dir" && "$PYTHON" -c 'import json; print(json.load(open("epoch_info.json"))["last_completed_epoch"] + 1)')
+	equal "$start" 4 "where the script starts"
+	equal "$(jq .best_score "$dir/epoch_info.json")" 0.5 "what else the program keeps there"
+	equal "$(jq .last_completed_epoch "$dir/.ckpt-resume/epoch_info.json.1")" 4 "the backup"
+}
+
 agent__usage()
 {
 	local words
@@ -321,7 +341,7 @@ agent__in_a_hook_it_is_silent()
 for case in usage answers_one_frame a_refusal_is_an_answer nowhere_to_answer bad_requests no_exec_confines \
 	while_it_reads_it_is_confined killed_it_has_not_answered fetch_runs_in_the_step \
 	fetch_is_refused_when_confined a_failing_fetch_is_said a_hook_hands_on_only_a_resume records_the_end \
-	tells_progress in_a_hook_it_is_silent; do
+	tells_progress in_a_hook_it_is_silent a_script_that_counts_by_itself_starts_right; do
 	rm -rf "$TEST_TMP/run" "$TEST_TMP/ran"
 	run_case "agent__$case"
 done

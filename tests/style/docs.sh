@@ -39,7 +39,7 @@ docs_variables()
 {
 	local name
 	for name in $(grep -oP 'CKPT_[A-Z_]+' README.md | sort -u); do
-		[[ $name != CKPT_TESTS ]] || continue
+		[[ $name != CKPT_SLURM_PLUGIN_DIR ]] || continue # of the build
 		grep -q "\"$name\"" wire/decision.c || fail "the README names $name, which no job gets"
 	done
 }

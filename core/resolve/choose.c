@@ -12,20 +12,25 @@
 #include "core/resolve/lost.h"
 #include "core/resolve/trail.h"
 
+#define JOINED_MAX (2 * CKPT_PATH_MAX) /* bytes of a path below the run directory: always enough   \
+					*/
+
+/* What the run configuration names: absolute, or below the run directory. Returns @buf (JOINED_MAX
+ * bytes). */
+static const char *below_run_dir(const struct ckpt_resolution *res, const char *text, char *buf)
+{
+	bool absolute = text[0] == '/';
+
+	snprintf(buf, JOINED_MAX, "%s%s%s", absolute ? "" : res->run_dirs[0], absolute ? "" : "/",
+		 text);
+	return buf;
+}
+
 struct ckpt_mode ckpt_choose_config_pin(struct ckpt_resolving *r, const char *text)
 {
-	struct ckpt_mode pin = { CKPT_MODE_NAME, 0, text };
-	int n;
-
 	if (!strchr(text, '/'))
-		return pin;
-	pin.kind = CKPT_MODE_PATH;
-	if (text[0] == '/')
-		return pin;
-	n = snprintf(r->pin_path, sizeof(r->pin_path), "%s/%s", r->res->run_dirs[0], text);
-	if (n < (int)sizeof(r->pin_path))
-		pin.text = r->pin_path;
-	return pin;
+		return (struct ckpt_mode) { CKPT_MODE_NAME, 0, text };
+	return (struct ckpt_mode) { CKPT_MODE_PATH, 0, below_run_dir(r->res, text, r->pin_path) };
 }
 
 /* model.custom_checkpoint: named by the user, so it is taken or refused, never replaced. */
@@ -50,10 +55,8 @@ static int choose_named_pretrained(struct ckpt_resolving *r, struct ckpt_set **r
 
 	if (!text[0])
 		return CKPT_SELECT_NONE;
-	snprintf(r->pin_path, sizeof(r->pin_path), "%s%s%.*s",
-		 text[0] == '/' ? "" : r->res->run_dirs[0], text[0] == '/' ? "" : "/",
-		 CKPT_PATH_MAX - 1, text);
-	e = ckpt_catalog_add_path(r->ctx, &r->res->catalog, r->pin_path, &set, r->err);
+	e = ckpt_catalog_add_path(r->ctx, &r->res->catalog,
+				  below_run_dir(r->res, text, r->pin_path), &set, r->err);
 	if (e == 0) {
 		set->role = CKPT_ROLE_PRETRAINED;
 		e = ckpt_select_prove(&r->select, set);
@@ -179,12 +182,11 @@ static void tell_fetched(struct ckpt_resolution *res)
 {
 	const char *into = res->config.fetch_into[0] ? res->config.fetch_into : CKPT_FETCH_INTO;
 	struct ckpt_catalog *cat = &res->catalog;
-	char dir[2 * CKPT_PATH_MAX];
+	char dir[JOINED_MAX];
 
 	if (!res->config.fetch[0])
 		return;
-	snprintf(dir, sizeof(dir), "%s%s%s", into[0] == '/' ? "" : res->run_dirs[0],
-		 into[0] == '/' ? "" : "/", into);
+	below_run_dir(res, into, dir);
 	for (size_t i = 0; i < cat->n_sets; i++)
 		if (strcmp(cat->sets[i].dir, dir) == 0)
 			cat->sets[i].role = CKPT_ROLE_PRETRAINED;

@@ -12,8 +12,8 @@
 #include "core/resolve/lost.h"
 #include "core/resolve/trail.h"
 
-#define JOINED_MAX (2 * CKPT_PATH_MAX) /* bytes of a path below the run directory: always enough   \
-					*/
+/* Bytes of a path below the run directory: always enough. */
+#define JOINED_MAX (2 * CKPT_PATH_MAX)
 
 /* What the run configuration names: absolute, or below the run directory. Returns @buf (JOINED_MAX
  * bytes). */

@@ -286,7 +286,7 @@ static int check_data(struct ckpt_check *check, struct ckpt_dcp_index *index, en
 			       "the file of %llu items is not known: not compared",
 			       (unsigned long long)index->n_unplaced);
 	r = check_sizes(check, index);
-	if (r || level != CKPT_LEVEL_FULL)
+	if (r || level < CKPT_LEVEL_FULL)
 		return r;
 	ckpt_dcp_index_sort(index);
 	return check_content(check, index);

@@ -264,9 +264,10 @@ int ckpt_check_as(struct ckpt_check *check, const struct ckpt_format *row, enum 
 	int r;
 
 	check->report->format = row;
+	check->level = level;
 	check->report->verdict.evidence = weaker(row->full, CKPT_EVIDENCE_STRUCTURE);
 	r = row->structure(check);
-	if (r == 0 && level == CKPT_LEVEL_FULL && row->content)
+	if (r == 0 && level >= CKPT_LEVEL_FULL && row->content)
 		r = check_content(check, row);
 	return r;
 }
@@ -291,6 +292,12 @@ int ckpt_check_blame(struct ckpt_check *check, const char *file, int status)
 
 	set_text(problem->file, sizeof(problem->file), file);
 	return status;
+}
+
+/* Rows ask for their members' content in full; what goes beyond is the same for all of them. */
+static enum ckpt_level member_level(const struct ckpt_check *check, enum ckpt_level level)
+{
+	return level == CKPT_LEVEL_FULL && check->level > level ? check->level : level;
 }
 
 /* Adds what was found out about the member @own to the set's report. */
@@ -352,7 +359,7 @@ int ckpt_check_member(struct ckpt_check *check, const char *name, enum ckpt_leve
 				      NULL, "not a regular file");
 	} else if (r == 0) {
 		sub.file = &file;
-		r = ckpt_check_file(&sub, level);
+		r = ckpt_check_file(&sub, member_level(check, level));
 	}
 	if (ret)
 		*ret = own;
@@ -389,7 +396,7 @@ int ckpt_check_slice(struct ckpt_check *check, const struct ckpt_slice *slice,
 		r = ckpt_check_reject(&sub, CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED, CKPT_NO_OFFSET,
 				      NULL, "it ends before this part does");
 	} else if (r == 0) {
-		r = ckpt_check_file(&sub, level);
+		r = ckpt_check_file(&sub, member_level(check, level));
 	}
 	place_problem(&own.verdict.problem, slice);
 	if (ret)
@@ -413,5 +420,5 @@ int ckpt_check_folder(struct ckpt_check *check, const char *name, enum ckpt_leve
 	const struct ckpt_format *row = fd >= 0 ? ckpt_format_find(&sub) : NULL;
 
 	*ret_known = row;
-	return row ? fold(check, &own, ckpt_check_as(&sub, row, level)) : 0;
+	return row ? fold(check, &own, ckpt_check_as(&sub, row, member_level(check, level))) : 0;
 }

@@ -42,6 +42,7 @@ struct ckpt_check {
 	struct ckpt_head head;	/* CKPT_KIND_FILE */
 	struct ckpt_report *report;
 	unsigned depth;		/* directories of formats around this one */
+	enum ckpt_level level;	/* asked for: a member checked in full is checked as far as this */
 	struct ckpt_error *err; /* for < 0 results; never NULL */
 };
 

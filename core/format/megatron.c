@@ -230,7 +230,7 @@ static int check_distributed(struct ckpt_check *check, enum ckpt_level level)
 
 	if (r || !known)
 		return r;
-	if (level == CKPT_LEVEL_FULL)
+	if (level >= CKPT_LEVEL_FULL)
 		r = check_digests(check, &data);
 	if (r == 0)
 		r = ckpt_dcp_check(check, data);

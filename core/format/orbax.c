@@ -107,7 +107,7 @@ static int nothing(struct ckpt_check *check)
 static int check_data(const struct item *item, const char *path, const char *name)
 {
 	(void)name;
-	return check_file(item, path, item->level == CKPT_LEVEL_FULL ? ckpt_ocdbt_data : nothing);
+	return check_file(item, path, item->level >= CKPT_LEVEL_FULL ? ckpt_ocdbt_data : nothing);
 }
 
 static int any(const struct item *item, const char *path, const char *name)

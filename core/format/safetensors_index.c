@@ -127,7 +127,7 @@ static int check_shard(struct ckpt_check *check, const struct ckpt_weight_map *m
 	if (own.verdict.evidence == CKPT_EVIDENCE_OPAQUE)
 		return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, CKPT_NO_OFFSET,
 					 map->shards[i], "the shard holds no known format");
-	if (own.format != &ckpt_format_safetensors || level == CKPT_LEVEL_FULL)
+	if (own.format != &ckpt_format_safetensors || level >= CKPT_LEVEL_FULL)
 		return 0; /* the names were compared with the structure */
 	return check_tensors(check, map, i);
 }

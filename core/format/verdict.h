@@ -28,8 +28,12 @@ enum ckpt_evidence {
 	CKPT_EVIDENCE_SEAL,
 };
 
-/* How far a check goes. */
-enum ckpt_level { CKPT_LEVEL_STRUCTURE, CKPT_LEVEL_FULL };
+/* How far a check goes: each level does what those before it do, and more. */
+enum ckpt_level {
+	CKPT_LEVEL_STRUCTURE,
+	CKPT_LEVEL_FULL,
+	CKPT_LEVEL_FINITE, /* looks for NaN and Inf too */
+};
 
 enum ckpt_problem_code {
 	CKPT_PROBLEM_NONE,

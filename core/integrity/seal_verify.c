@@ -239,7 +239,7 @@ static bool judge(struct seal_check *c, enum ckpt_level level)
 	case COPY:
 		break;
 	}
-	if (level == CKPT_LEVEL_FULL)
+	if (level >= CKPT_LEVEL_FULL)
 		return judge_bytes(c, relation);
 	if (relation == COPY) {
 		note(c, "seal not used: %.120s was copied or renamed after it was made",

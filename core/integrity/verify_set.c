@@ -155,7 +155,7 @@ static void verify_at(struct ckpt_ctx *ctx, const struct ckpt_set *set, enum ckp
 			memcpy(note, report->verdict.note, sizeof(note));
 		verify_by_format(ctx, dirfd, set, level, report);
 		add_note(&report->verdict, note);
-		if (level == CKPT_LEVEL_FULL)
+		if (level >= CKPT_LEVEL_FULL)
 			ckpt_sidecar_verify(ctx, dirfd, set, report);
 	}
 }

@@ -99,7 +99,7 @@ int ckpt_select_prove(struct ckpt_selection *s, struct ckpt_set *set)
 {
 	int r = look(s, set, true);
 
-	if (r != 0 || s->level != CKPT_LEVEL_FULL ||
+	if (r != 0 || s->level < CKPT_LEVEL_FULL ||
 	    set->report->verdict.evidence == CKPT_EVIDENCE_SEAL_UNCHANGED)
 		return r;
 	return read_content(s, set);

@@ -132,6 +132,8 @@ static ssize_t do_pread(const struct ckpt_file *file, void *buf, size_t len, uin
 	const struct ckpt_seam *seam = file->ctx ? file->ctx->seam : NULL;
 	off_t at = (off_t)(file->base + off);
 
+	if (file->source)
+		return file->source->pread(file->source->arg, buf, len, file->base + off);
 	if (seam && seam->pread)
 		return seam->pread(seam->arg, file->fd, buf, len, at);
 	return pread(file->fd, buf, len, at);
@@ -150,7 +152,7 @@ static ssize_t read_some(const struct ckpt_file *file, void *buf, size_t len, ui
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
-	if (file->ctx)
+	if (file->ctx && !file->source)
 		file->ctx->bytes_read += (uint64_t)n;
 	return n;
 }

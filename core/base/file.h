@@ -27,6 +27,14 @@ struct ckpt_identity {
 /* True if inode, size, mtime and ctime agree. */
 bool ckpt_identity_same(const struct ckpt_identity *a, const struct ckpt_identity *b);
 
+/* Bytes that come from elsewhere than the descriptor: an archive's decoder. */
+struct ckpt_file_source {
+	/* As pread(2), with -1 and errno; one thread at a time. -EDQUOT: more than it may decode.
+	 */
+	ssize_t (*pread)(void *arg, void *buf, size_t len, uint64_t off);
+	void *arg;
+};
+
 struct ckpt_file {
 	int fd;
 	char *name;    /* as opened, for messages; owned */
@@ -34,6 +42,8 @@ struct ckpt_file {
 	uint64_t size; /* of the view */
 	struct ckpt_identity id;
 	struct ckpt_ctx *ctx; /* borrowed */
+	/* Borrowed; NULL: the descriptor's own bytes. Else only ckpt_file_read() may read. */
+	const struct ckpt_file_source *source;
 };
 
 #define CKPT_FILE_INIT                                                                             \
@@ -64,7 +74,8 @@ void ckpt_file_done(struct ckpt_file *file);
 
 /*
  * Reads exactly @len bytes at @off. 0; CKPT_FILE_SHORT, without touching anything beyond;
- * -ETIMEDOUT, -EDQUOT by the context; or an errno of pread. Counts into ctx->bytes_read.
+ * -ETIMEDOUT, -EDQUOT by the context; or an errno of pread. Counts into ctx->bytes_read, unless the
+ * file has a source.
  */
 int ckpt_file_read(const struct ckpt_file *file, uint64_t off, void *buf, size_t len,
 		   struct ckpt_error *err);

@@ -140,6 +140,40 @@ static void test_file__reads_exactly(void **state)
 	assert_int_equal(ctx.bytes_read, 14);
 }
 
+static ssize_t pattern_pread(void *arg, void *buf, size_t len, uint64_t off)
+{
+	if (off >= *(uint64_t *)arg) {
+		errno = EDQUOT;
+		return -1;
+	}
+	for (size_t i = 0; i < len; i++)
+		((uint8_t *)buf)[i] = (uint8_t)(off + i);
+	return (ssize_t)(len < 7 ? len : 7);
+}
+
+static void test_file__reads_from_a_source(void **state)
+{
+	const struct scratch *dir = *state;
+	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT, view = CKPT_FILE_INIT;
+	uint64_t end = 40;
+	const struct ckpt_file_source source = { .pread = pattern_pread, .arg = &end };
+	struct ckpt_ctx ctx = { 0 };
+	uint8_t buf[20];
+
+	scratch_put(dir->fd, "file", "0123456789");
+	assert_int_equal(ckpt_file_open(&ctx, dir->fd, "file", &file, NULL), 0);
+	file.source = &source;
+	file.size = 100;
+	assert_int_equal(ckpt_file_view(&file, 10, 80, &view, NULL), 0);
+	assert_int_equal(ckpt_file_read(&view, 5, buf, sizeof(buf), NULL), 0);
+	for (size_t i = 0; i < sizeof(buf); i++)
+		assert_int_equal(buf[i], 15 + i);
+	assert_int_equal(ckpt_file_read(&view, 30, buf, sizeof(buf), NULL), -EDQUOT);
+	assert_int_equal(ckpt_file_read(&view, 61, buf, sizeof(buf), NULL), CKPT_FILE_SHORT);
+	assert_int_equal(ctx.bytes_read, 0);
+	assert_int_equal(ckpt_file_unchanged(&view), 1);
+}
+
 static void test_file__views_nest(void **state)
 {
 	const struct scratch *dir = *state;
@@ -499,6 +533,7 @@ int main(void)
 		scratch_test(test_file__says_access_denied),
 		scratch_test(test_file__descriptor_is_closed_on_exec),
 		scratch_test(test_file__reads_exactly),
+		scratch_test(test_file__reads_from_a_source),
 		scratch_test(test_file__views_nest),
 		scratch_test(test_file__hands_up_errors),
 		scratch_test(test_file__goes_on_after_signals_and_short_reads),

@@ -61,20 +61,6 @@ static bool subject_init(struct subject *s, const char *name)
 	return true;
 }
 
-/* The digits in [begin, end) of @s as a number; false on overflow. */
-static bool take_int(const char *s, const struct ckpt_pattern_number *n, int64_t *ret)
-{
-	int64_t value = 0;
-
-	for (size_t i = n->begin; i < n->end; i++) {
-		if (__builtin_mul_overflow(value, 10, &value) ||
-		    __builtin_add_overflow(value, s[i] - '0', &value))
-			return false;
-	}
-	*ret = value;
-	return true;
-}
-
 static void set_number(struct ckpt_name *ret, char meaning, int64_t value)
 {
 	switch (meaning) {
@@ -95,6 +81,16 @@ static void set_number(struct ckpt_name *ret, char meaning, int64_t value)
 	case 'p':
 		ret->part = value;
 		break;
+	}
+}
+
+void ckpt_name_take_numbers(const char *name, struct ckpt_name *ret)
+{
+	int64_t value;
+
+	for (int i = 0; i < ret->n_numbers; i++) {
+		if (ckpt_pattern_int(name, &ret->numbers[i], &value))
+			set_number(ret, ret->numbers[i].meaning, value);
 	}
 }
 
@@ -166,18 +162,15 @@ static void make_rank_stem(const struct subject *s, const struct ckpt_pattern_ma
 static void fill(const struct subject *s, const struct ckpt_name_row *row,
 		 const struct ckpt_pattern_match *m, struct ckpt_name *ret)
 {
-	int64_t value;
-
 	ret->layout = row->layout;
 	ret->role = role_of(row, s->lower);
 	ret->weak = row->flags & CKPT_ROW_WEAK;
 	ret->mistakable = row->flags & CKPT_ROW_MISTAKABLE;
 	ret->top_only = row->flags & CKPT_ROW_TOP & ~CKPT_ROW_MISTAKABLE;
 	ret->holds = row->flags & CKPT_ROW_ORBAX ? "_CHECKPOINT_METADATA" : NULL;
-	for (int i = 0; i < m->n; i++) {
-		if (take_int(s->lower, &m->numbers[i], &value))
-			set_number(ret, m->numbers[i].meaning, value);
-	}
+	ret->n_numbers = m->n;
+	memcpy(ret->numbers, m->numbers, sizeof(ret->numbers));
+	ckpt_name_take_numbers(s->lower, ret);
 	make_series(s, m, ret->series);
 	if (row->flags & CKPT_ROW_RANKS) {
 		ret->fold = CKPT_FOLD_RANKS;
@@ -239,7 +232,7 @@ static size_t split_bundle(const char *name, int64_t *ret_part, bool *ret_weak)
 
 	*ret_weak = false;
 	if (data && ckpt_pattern_match(".data-{p5}-of-{o5}", data, &m)) {
-		take_int(data, &m.numbers[0], ret_part);
+		ckpt_pattern_int(data, &m.numbers[0], ret_part);
 		return (size_t)(data - name);
 	}
 	if (ckpt_text_ends(name, ".index")) {
@@ -303,7 +296,7 @@ static int parse_shards(const char *name, struct ckpt_name *ret)
 		snprintf(base, sizeof(base), "%.*s", (int)(len - strlen(index_suffix)), name);
 	} else if (ckpt_pattern_match("*-{p5}-of-{o5}.safetensors", name, &m) ||
 		   ckpt_pattern_match("pytorch_model-{p5}-of-{o5}.bin", name, &m)) {
-		take_int(name, &m.numbers[0], &part);
+		ckpt_pattern_int(name, &m.numbers[0], &part);
 		snprintf(base, sizeof(base), "%.*s%s", (int)m.numbers[0].begin - 1, name,
 			 name + m.numbers[1].end);
 	} else {
@@ -444,7 +437,7 @@ void ckpt_name_user(const char *name, bool is_dir, struct ckpt_name *ret)
 	snprintf(ret->series, sizeof(ret->series), "%s%s", name, is_dir ? "/" : "");
 	if (!last_number(name, &n))
 		return;
-	ret->has_number = take_int(name, &n, &ret->number);
+	ret->has_number = ckpt_pattern_int(name, &n, &ret->number);
 	snprintf(ret->series, sizeof(ret->series), "%.*s#%s%s", (int)n.begin, name, name + n.end,
 		 is_dir ? "/" : "");
 }

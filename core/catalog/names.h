@@ -7,6 +7,7 @@
 #define CKPT_CORE_CATALOG_NAMES_H
 
 #include "core/catalog/catalog.h"
+#include "core/catalog/pattern.h"
 
 #define CKPT_NAME_SIZE 256 /* NAME_MAX and the NUL */
 
@@ -30,16 +31,19 @@ struct ckpt_name {
 	struct ckpt_position position;
 	bool has_number; /* a number of unknown meaning: orders a series, nothing else */
 	int64_t number;
-	char series[2 * CKPT_NAME_SIZE]; /* the name with its numbers as '#'; "/" or ".*" ends a
-					    directory's, a bundle's */
+	struct ckpt_pattern_number numbers[CKPT_PATTERN_NUMBERS]; /* that a row took, where it took
+								     them */
+	int n_numbers;
 	enum ckpt_fold fold;
-	char stem[2 * CKPT_NAME_SIZE]; /* what the members of a folded set share */
-	int64_t part;		       /* shard or rank of a folded one, or CKPT_PART_ */
+	int64_t part;	 /* shard or rank of a folded one, or CKPT_PART_ */
 	bool weak;	 /* no member but data files proves that the stem is a checkpoint */
 	bool mistakable; /* other files have such names too: no candidate in a directory searched by
 			    default */
 	bool top_only;	 /* counts in a requested directory itself, not in folders below it */
 	const char *holds; /* an entry that the directory must have: the name says too little */
+	char series[2 * CKPT_NAME_SIZE]; /* the name with its numbers as '#'; "/" or ".*" ends a
+					    directory's, a bundle's */
+	char stem[2 * CKPT_NAME_SIZE];	 /* what the members of a folded set share */
 };
 
 enum ckpt_name_result {
@@ -55,6 +59,10 @@ enum ckpt_name_result {
  * detectron2, mmengine, Keras, TensorFlow).
  */
 int ckpt_name_parse(const char *name, bool is_dir, struct ckpt_name *ret, const char **ret_why);
+
+/* Reads @ret->numbers of @name anew into @ret's position, number and part; what is beyond int64 is
+ * left alone. */
+void ckpt_name_take_numbers(const char *name, struct ckpt_name *ret);
 
 /* Reads @prefix as the prefix of a bundle. 0 with *@ret (weak: only data files prove it), or
  * CKPT_NAME_NONE. */

@@ -159,3 +159,16 @@ bool ckpt_pattern_match(const char *pattern, const char *name, struct ckpt_patte
 	ret->n = 0;
 	return match(&m, pattern, name);
 }
+
+bool ckpt_pattern_int(const char *s, const struct ckpt_pattern_number *n, int64_t *ret)
+{
+	int64_t value = 0;
+
+	for (size_t i = n->begin; i < n->end; i++) {
+		if (__builtin_mul_overflow(value, 10, &value) ||
+		    __builtin_add_overflow(value, s[i] - '0', &value))
+			return false;
+	}
+	*ret = value;
+	return true;
+}

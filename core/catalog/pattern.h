@@ -34,4 +34,7 @@ struct ckpt_pattern_match {
 /* True if the whole of @name is of @pattern; then the numbers are in @ret. */
 bool ckpt_pattern_match(const char *pattern, const char *name, struct ckpt_pattern_match *ret);
 
+/* The digits at @n in @s as a number; false on overflow. */
+bool ckpt_pattern_int(const char *s, const struct ckpt_pattern_number *n, int64_t *ret);
+
 #endif

@@ -11,6 +11,7 @@
 
 #include "core/catalog/build.h"
 #include "core/catalog/folders.h"
+#include "core/catalog/name_memo.h"
 #include "wire/text.h"
 
 #define CHECK_EVERY 1024 /* entries between two looks at the deadline */
@@ -24,6 +25,7 @@ struct scan {
 	int request;
 	struct ckpt_folders queue; /* queue.f[at] is being read */
 	size_t at;
+	struct ckpt_name_memo memo;
 };
 
 /* The folder being read. */
@@ -109,10 +111,10 @@ static bool holds(const struct reading *rd, const char *name, const char *entry)
 }
 
 /* Reads the name by the rows, within what this place allows, then by the user's patterns. */
-static int read_name(const struct scan *scan, const struct reading *rd, const char *name,
-		     bool is_dir, struct ckpt_name *ret, const char **ret_why)
+static int read_name(struct scan *scan, const struct reading *rd, const char *name, bool is_dir,
+		     struct ckpt_name *ret, const char **ret_why)
 {
-	int r = ckpt_name_parse(name, is_dir, ret, ret_why);
+	int r = ckpt_name_memo_parse(&scan->memo, name, is_dir, ret, ret_why);
 	bool allowed;
 
 	if (r > CKPT_NAME_NONE)

@@ -34,7 +34,8 @@ static const struct argp_option options[] = {
 	{ "glob", 'g', "PATTERN", 0, "further names that are checkpoints", 0 },
 	{ "config", 'c', "FILE", 0, "run configuration (default: ckpt-config.json)", 0 },
 	{ "state", 's', "DIR", 0, "where the run keeps its state", 0 },
-	{ "level", 'l', "structure|full", 0, "how far to check the chosen one (default full)", 0 },
+	{ "level", 'l', "structure|sample|full", 0,
+	  "how far to check the chosen one (default full)", 0 },
 	{ "json", 'j', NULL, 0, "answer as JSON", 0 },
 	{ 0 },
 };
@@ -169,10 +170,22 @@ bool ckpt_cli_colors(FILE *stream)
 
 bool ckpt_cli_level(const char *text, enum ckpt_level *ret)
 {
-	if (strcmp(text, "structure") != 0 && strcmp(text, "full") != 0)
-		return false;
-	*ret = strcmp(text, "full") == 0 ? CKPT_LEVEL_FULL : CKPT_LEVEL_STRUCTURE;
-	return true;
+	static const struct {
+		const char *name;
+		enum ckpt_level level;
+	} levels[] = {
+		{ "structure", CKPT_LEVEL_STRUCTURE },
+		{ "sample", CKPT_LEVEL_SAMPLE },
+		{ "full", CKPT_LEVEL_FULL },
+	};
+
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+		if (strcmp(text, levels[i].name) != 0)
+			continue;
+		*ret = levels[i].level;
+		return true;
+	}
+	return false;
 }
 
 bool ckpt_cli_absolute(const char *path, char *buf)

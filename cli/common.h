@@ -64,7 +64,7 @@ int ckpt_cli_find(struct ckpt_ctx *ctx, struct ckpt_catalog *cat, const char *pa
  * memory. */
 cJSON *ckpt_cli_unfound_json(const char *path, int code, const struct ckpt_error *err);
 
-/* Parses "structure" or "full". */
+/* Parses "structure", "sample" or "full". */
 bool ckpt_cli_level(const char *text, enum ckpt_level *ret);
 
 /* @path made absolute from the current directory into @buf (CKPT_PATH_MAX bytes). False if too

@@ -19,7 +19,7 @@ struct info {
 };
 
 static const struct argp_option options[] = {
-	{ "level", 'l', "structure|full", 0, "how far to check (default structure)", 0 },
+	{ "level", 'l', "structure|sample|full", 0, "how far to check (default structure)", 0 },
 	{ "json", 'j', NULL, 0, "answer as JSON", 0 },
 	{ 0 },
 };
@@ -31,7 +31,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 'l':
 		if (!ckpt_cli_level(arg, &info->level))
-			argp_error(state, "--level=%s: structure or full", arg);
+			argp_error(state, "--level=%s: structure, sample or full", arg);
 		return 0;
 	case 'j':
 		info->json = true;

@@ -19,7 +19,8 @@
 	(20 * 1000000000LL) /* after which rows stay unverified: a list is no validation */
 
 struct list {
-	bool json, all_runs, verify, full;
+	bool json, all_runs, verify;
+	enum ckpt_level level;
 	struct ckpt_table table;
 	char **dirs;
 	int n_dirs;
@@ -29,7 +30,8 @@ struct list {
 static const struct argp_option options[] = {
 	{ "all-runs", 'a', NULL, 0, "every run folder, not the newest alone", 0 },
 	{ "long", 'L', NULL, 0, "labels as training UIs show them: -o label,name,verdict", 0 },
-	{ "level", 'l', "none|structure|full", 0, "how far to check (default structure)", 0 },
+	{ "level", 'l', "none|structure|sample|full", 0, "how far to check (default structure)",
+	  0 },
 	{ "noheader", 'h', NULL, 0, "no header line", 0 },
 	{ "format", 'o', "COLUMN[,...]", 0, "which columns (below)", 0 },
 	{ "parsable", 'p', NULL, 0,
@@ -44,8 +46,8 @@ static void set_level(struct list *list, const char *arg, struct argp_state *sta
 
 	list->verify = strcmp(arg, "none") != 0;
 	if (list->verify && !ckpt_cli_level(arg, &level))
-		argp_error(state, "--level=%s: none, structure or full", arg);
-	list->full = level == CKPT_LEVEL_FULL;
+		argp_error(state, "--level=%s: none, structure, sample or full", arg);
+	list->level = level;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -175,7 +177,7 @@ static int add_row(struct list *list, struct ckpt_ctx *ctx, struct ckpt_set *set
 	int r;
 
 	if (list->verify && ckpt_ctx_expired(ctx) == 0)
-		ckpt_set_verify(ctx, set, list->full ? CKPT_LEVEL_FULL : CKPT_LEVEL_STRUCTURE);
+		ckpt_set_verify(ctx, set, list->level);
 	else
 		list->unverified += list->verify;
 	ckpt_cli_progress_end(ctx);
@@ -272,7 +274,8 @@ int ckpt_cmd_list(int argc, char **argv)
 		return CKPT_EXIT_USAGE;
 	r = ckpt_table_begin(&list.table);
 	if (r == 0) {
-		ctx.deadline_ns = list.full ? 0 : ckpt_ctx_now(&ctx) + VERIFY_NS;
+		ctx.deadline_ns =
+			list.level == CKPT_LEVEL_FULL ? 0 : ckpt_ctx_now(&ctx) + VERIFY_NS;
 		ckpt_cli_progress(&ctx);
 		r = list_all(&list, &ctx, &cat);
 	}

@@ -8,16 +8,19 @@
 #include "cli/common.h"
 #include "core/integrity/verify.h"
 #include "core/resolve/trail.h"
+#include "wire/text.h"
 
 struct validate {
 	bool json, quiet;
 	enum ckpt_level level;
+	int64_t seed;
 	char **paths;
 	int n_paths;
 };
 
 static const struct argp_option options[] = {
-	{ "level", 'l', "structure|full", 0, "how far to check (default full)", 0 },
+	{ "level", 'l', "structure|sample|full", 0, "how far to check (default full)", 0 },
+	{ "seed", 's', "N", 0, "which chunks --level=sample reads again (default 0)", 0 },
 	{ "quiet", 'q', NULL, 0, "no output, the exit code alone", 0 },
 	{ "json", 'j', NULL, 0, "answer as JSON", 0 },
 	{ 0 },
@@ -30,7 +33,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 'l':
 		if (!ckpt_cli_level(arg, &v->level))
-			argp_error(state, "--level=%s: structure or full", arg);
+			argp_error(state, "--level=%s: structure, sample or full", arg);
+		return 0;
+	case 's':
+		if (!ckpt_text_int(arg, 0, INT64_MAX, &v->seed))
+			argp_error(state, "--seed=%s: a number", arg);
 		return 0;
 	case 'q':
 		v->quiet = true;
@@ -96,6 +103,7 @@ int ckpt_cmd_validate(int argc, char **argv)
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, &v) != 0)
 		return CKPT_EXIT_USAGE;
+	ctx.seed = (uint64_t)v.seed;
 	array = cJSON_CreateArray();
 	ckpt_cli_progress(&ctx);
 	for (int i = 0; i < v.n_paths; i++) {

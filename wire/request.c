@@ -26,7 +26,7 @@
 #define ENV_HELP                                                                                   \
 	"NAME[,NAME...] of letters, digits and '_', not PATH, LD_*, SLURM_*, CKPT_* or a name "    \
 	"that changes how programs start"
-#define VERIFY_HELP "structure or full"
+#define VERIFY_HELP "structure, full, or sample: full, and some of what a seal shows unchanged"
 #define METRIC_HELP "KEY:min or KEY:max"
 #define EPOCH_HELP "completed or next"
 #define ALIGN_HELP "yes or no"
@@ -207,7 +207,7 @@ const char *ckpt_request_env_names_problem(const char *list)
 
 static const char *verify_problem(const char *text)
 {
-	static const char *const allowed[] = { "structure", "full", NULL };
+	static const char *const allowed[] = { "structure", "sample", "full", NULL };
 
 	return empty_or_one_of(text, allowed) ? NULL : "is no level";
 }

@@ -32,7 +32,7 @@ struct row {
 	const char *const *words;
 };
 
-static const char *const verify_words[] = { "structure", "full", NULL };
+static const char *const verify_words[] = { "structure", "sample", "full", NULL };
 static const char *const quarantine_words[] = { "rename", "mark", "off", NULL };
 static const char *const prolog_words[] = { "requeue", "always", "off", NULL };
 static const char *const undecided_words[] = { "fail", "hold", "requeue", NULL };
@@ -184,7 +184,7 @@ static bool parse_count(const struct row *row, void *member, const char *value)
 	  "Run directories may lie below these directories only.", paths, run_dirs, 0, 0, NULL)    \
 	X("Partitions", "NAME[,NAME...] (default: all)",                                           \
 	  "The hooks act on these partitions only.", text, partitions, 0, 0, NULL)                 \
-	X("Verify", "structure|full (default full)",                                               \
+	X("Verify", "structure|sample|full (default full)",                                        \
 	  "How far the chosen checkpoint is checked where the job does not say.", word, verify, 0, \
 	  0, verify_words)                                                                         \
 	X("Quarantine", "rename|mark|off (default rename)",                                        \

@@ -33,7 +33,7 @@ struct ckpt_site {
 	char default_dir[CKPT_PATH_MAX];  /* DefaultDir= */
 	char run_dirs[16384];		  /* RunDirs=: allow list */
 	char partitions[4096];		  /* Partitions=: comma list; empty = all */
-	char verify[16];		  /* Verify=structure|full */
+	char verify[16];		  /* Verify=structure|sample|full */
 	char quarantine[16];		  /* Quarantine=rename|mark|off */
 	int64_t prolog_budget_ms;	  /* PrologBudget= seconds, decimals allowed */
 	int64_t epilog_budget_ms;	  /* EpilogBudget= */

@@ -27,6 +27,7 @@ struct ckpt_ctx {
 	int64_t deadline_ns;	      /* CLOCK_MONOTONIC; 0 = none */
 	uint64_t max_bytes;	      /* cap on bytes read; 0 = none */
 	int threads;	/* for content checks; 0 = as many as the process may run on */
+	uint64_t seed;	/* of samples: the same seed reads the same parts */
 	bool no_recall; /* do not read files that a tape system has released */
 	ckpt_progress_fn *progress;
 	void *progress_arg;

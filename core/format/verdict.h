@@ -31,6 +31,7 @@ enum ckpt_evidence {
 /* How far a check goes: each level does what those before it do, and more. */
 enum ckpt_level {
 	CKPT_LEVEL_STRUCTURE,
+	CKPT_LEVEL_SAMPLE, /* and some chunks of what a seal shows unchanged */
 	CKPT_LEVEL_FULL,
 	CKPT_LEVEL_FINITE, /* looks for NaN and Inf too */
 };

@@ -8,6 +8,7 @@
 #ifndef CKPT_CORE_INTEGRITY_DIGEST_H
 #define CKPT_CORE_INTEGRITY_DIGEST_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -51,6 +52,13 @@ struct ckpt_digest_job {
 	size_t n;
 	uint64_t chunk; /* a multiple of the leaf up to CKPT_DIGEST_CHUNK_MAX; 0 = plain digests */
 	bool compare;	/* the digests are what is expected; else they are filled in */
+	/*
+	 * Whether chunk number @chunk of file number @file is looked at (0: the whole file, for
+	 * plain digests). NULL = all are. Called under a lock, in order.
+	 */
+	bool (*wants)(void *arg, size_t file, uint64_t chunk);
+	void *arg;
+	_Atomic uint64_t *done; /* counts the digests that were computed or compared; or NULL */
 };
 
 /* Where a file is not what it should be. */

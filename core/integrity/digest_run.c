@@ -136,12 +136,39 @@ static void take_leaves(struct pool *pool, uint64_t size, struct unit *ret)
 	pool->off = 0;
 }
 
+/* Whether something of what begins at the pool's place is to be read. */
+static bool wants_next(const struct pool *pool)
+{
+	const struct ckpt_digest_job *job = pool->job;
+
+	if (job->chunk && job->files[pool->file].id.size == 0)
+		return false;
+	if (!job->wants || (job->chunk && pool->off % job->chunk != 0))
+		return true;
+	return job->wants(job->arg, pool->file, job->chunk ? pool->off / job->chunk : 0);
+}
+
+/* Goes on to the next chunk or file that is wanted. */
+static void skip_unwanted(struct pool *pool)
+{
+	const struct ckpt_digest_job *job = pool->job;
+
+	while (pool->file < job->n && !wants_next(pool)) {
+		uint64_t left = job->files[pool->file].id.size - pool->off;
+
+		pool->off += job->chunk;
+		if (job->chunk && left > job->chunk)
+			continue;
+		pool->file++;
+		pool->off = 0;
+	}
+}
+
 static bool take_unit(struct pool *pool, struct unit *ret)
 {
 	const struct ckpt_digest_job *job = pool->job;
 
-	while (job->chunk && pool->file < job->n && job->files[pool->file].id.size == 0)
-		pool->file++;
+	skip_unwanted(pool);
 	if (pool->stop || pool->file >= job->n)
 		return false;
 	if (job->chunk)
@@ -216,6 +243,8 @@ static void enter(struct pool *pool, const struct ckpt_digest_bad *bad, uint64_t
 {
 	struct ckpt_digest *place = &pool->job->files[bad->file].digests[index];
 
+	if (pool->job->done)
+		atomic_fetch_add(pool->job->done, 1);
 	if (!pool->job->compare)
 		*place = *digest;
 	else if (memcmp(place->b, digest->b, sizeof(place->b)) != 0)

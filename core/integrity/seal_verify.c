@@ -16,6 +16,7 @@
 #include "core/integrity/seal.h"
 #include "wire/text.h"
 
+#define SAMPLE_CHUNKS 12 /* of 64 MiB: about a second's reading of a parallel file system */
 #define SECOND_NS 1000000000
 #define NOTE_SIZE sizeof(((struct ckpt_verdict *)0)->note)
 
@@ -37,7 +38,9 @@ struct seal_check {
 	struct ckpt_files files; /* as they are now */
 	size_t at; /* file of the seal, or of files where it was added, that decided */
 	struct ckpt_report *report;
-	char note[NOTE_SIZE]; /* why it is of no use */
+	char note[NOTE_SIZE];  /* why it is of no use */
+	uint64_t chunks;       /* in all files */
+	_Atomic uint64_t done; /* chunks that were compared */
 };
 
 static void note(struct seal_check *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -179,36 +182,93 @@ static void accept_unchanged(struct seal_check *c)
 		 ckpt_evidence_name(made_on));
 }
 
-/* Compares every byte. As ckpt_digest_run(). */
-static int compare(struct seal_check *c, struct ckpt_digest_bad *bad, struct ckpt_error *err)
+/* A number that depends on both alone, evenly spread (splitmix64). */
+static uint64_t scatter(uint64_t seed, uint64_t n)
+{
+	uint64_t z = seed + (n + 1) * UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return z ^ (z >> 31);
+}
+
+/* One chunk of each of SAMPLE_CHUNKS equal parts of all chunks, so that all files have their turn.
+ */
+static bool in_sample(void *arg, size_t file, uint64_t chunk)
+{
+	const struct seal_check *c = arg;
+	uint64_t n = (uint64_t)(c->seal.files[file].digests - c->seal.digests) + chunk;
+	uint64_t part, begin, end;
+
+	if (c->chunks <= SAMPLE_CHUNKS)
+		return true;
+	part = ((n + 1) * SAMPLE_CHUNKS - 1) / c->chunks;
+	begin = c->chunks * part / SAMPLE_CHUNKS;
+	end = c->chunks * (part + 1) / SAMPLE_CHUNKS;
+	return n == begin + scatter(c->ctx->seed, part) % (end - begin);
+}
+
+/* Compares every byte, or those of the sample. As ckpt_digest_run(). */
+static int compare(struct seal_check *c, enum ckpt_level level, struct ckpt_digest_bad *bad,
+		   struct ckpt_error *err)
 {
 	const struct ckpt_digest_job job = { .ctx = c->ctx,
 					     .dirfd = c->rootfd,
 					     .files = c->seal.files,
 					     .n = c->seal.n,
 					     .chunk = c->seal.chunk,
-					     .compare = true };
+					     .compare = true,
+					     .wants = level == CKPT_LEVEL_SAMPLE ? in_sample : NULL,
+					     .arg = c,
+					     .done = &c->done };
 
 	for (size_t i = 0; i < c->seal.n; i++)
 		c->seal.files[i].id = c->files.f[i].id;
 	return ckpt_digest_run(&job, bad, err);
 }
 
-/* The full check. False: the budget is used up and nothing else is known of it. */
-static bool judge_bytes(struct seal_check *c, enum relation relation)
+/* The budget ended before all was compared. False: nothing is known of a copy then. */
+static bool accept_cut_off(struct seal_check *c, enum relation relation, int code)
+{
+	const char *what = code == -ETIMEDOUT ? "time" : "bytes";
+
+	note(c, "seal not compared: budget (%s)", what);
+	if (relation != SAME)
+		return false;
+	accept_unchanged(c);
+	snprintf(c->report->verdict.note, NOTE_SIZE,
+		 "content not read: budget (%s); %llu of %llu chunks compared with the seal", what,
+		 (unsigned long long)c->done, (unsigned long long)c->chunks);
+	return true;
+}
+
+/* All that was to be compared agrees. */
+static void accept_compared(struct seal_check *c, enum ckpt_level level)
+{
+	if (level >= CKPT_LEVEL_FULL) {
+		c->report->verdict.evidence = CKPT_EVIDENCE_SEAL;
+		return;
+	}
+	accept_unchanged(c);
+	snprintf(c->report->verdict.note, NOTE_SIZE,
+		 "%llu of %llu chunks re-read (seed %llu); sealed on %s",
+		 (unsigned long long)c->done, (unsigned long long)c->chunks,
+		 (unsigned long long)c->ctx->seed, c->seal.sealed_at);
+}
+
+/* The check of bytes. False: the budget is used up and nothing else is known of it. */
+static bool judge_bytes(struct seal_check *c, enum relation relation, enum ckpt_level level)
 {
 	struct ckpt_error err = { 0 };
 	struct ckpt_digest_bad bad;
-	int r = compare(c, &bad, &err);
+	int r;
 
-	if (r == -ETIMEDOUT || r == -EDQUOT) {
-		note(c, "seal not compared: budget (%s)", r == -ETIMEDOUT ? "time" : "bytes");
-		if (relation != SAME)
-			return false;
-		accept_unchanged(c);
-		snprintf(c->report->verdict.note, NOTE_SIZE, "content not read: budget (%s)",
-			 r == -ETIMEDOUT ? "time" : "bytes");
-	} else if (r < 0) {
+	for (size_t i = 0; i < c->seal.n; i++)
+		c->chunks += ckpt_digest_chunks(c->seal.files[i].id.size, c->seal.chunk);
+	r = compare(c, level, &bad, &err);
+	if (r == -ETIMEDOUT || r == -EDQUOT)
+		return accept_cut_off(c, relation, r);
+	if (r < 0) {
 		reject_error(c, r, &err);
 	} else if (r == CKPT_DIGEST_MISMATCH) {
 		reject_bytes(c, &bad);
@@ -216,7 +276,7 @@ static bool judge_bytes(struct seal_check *c, enum relation relation)
 		reject(c, CKPT_UNREADABLE, CKPT_PROBLEM_WRITER_ACTIVE, bad.file);
 		DETAIL(c, "it changed while it was read");
 	} else {
-		c->report->verdict.evidence = CKPT_EVIDENCE_SEAL;
+		accept_compared(c, level);
 	}
 	return true;
 }
@@ -239,8 +299,8 @@ static bool judge(struct seal_check *c, enum ckpt_level level)
 	case COPY:
 		break;
 	}
-	if (level >= CKPT_LEVEL_FULL)
-		return judge_bytes(c, relation);
+	if (level >= CKPT_LEVEL_FULL || (level == CKPT_LEVEL_SAMPLE && relation == SAME))
+		return judge_bytes(c, relation, level);
 	if (relation == COPY) {
 		note(c, "seal not used: %.120s was copied or renamed after it was made",
 		     c->seal.files[c->at].name);

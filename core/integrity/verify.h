@@ -33,7 +33,8 @@ int ckpt_target_kind(int dirfd, const char *name, enum ckpt_kind *ret);
  * Verifies @set at @level unless its report is of that level or of a deeper one; the report stays
  * with the set and is never NULL. A set of ranks has its weakest member's verdict, and is
  * incomplete with a rank missing. A seal that is there and belongs to these very files answers
- * instead of the format: at STRUCTURE without reading anything, in full by its digests.
+ * instead of the format: at STRUCTURE without reading anything, at SAMPLE by the digests of a few
+ * chunks, which ctx->seed chooses, in full by all of them. What was read of it is said in the note.
  * Without one, digests that others left (sidecar.h) are compared in full after the format.
  */
 const struct ckpt_report *ckpt_set_verify(struct ckpt_ctx *ctx, struct ckpt_set *set,

@@ -154,6 +154,8 @@ static void verify_at(struct ckpt_ctx *ctx, const struct ckpt_set *set, enum ckp
 		if (by_seal)
 			memcpy(note, report->verdict.note, sizeof(note));
 		verify_by_format(ctx, dirfd, set, level, report);
+		if (level == CKPT_LEVEL_SAMPLE && !note[0])
+			snprintf(note, sizeof(note), "no seal: structure only");
 		add_note(&report->verdict, note);
 		if (level >= CKPT_LEVEL_FULL)
 			ckpt_sidecar_verify(ctx, dirfd, set, report);

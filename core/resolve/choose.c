@@ -197,6 +197,7 @@ int ckpt_choose(struct ckpt_resolving *r)
 	struct ckpt_set *set = NULL;
 	int e;
 
+	r->ctx->seed = (uint64_t)r->req->attempt;
 	tell_fetched(r->res);
 	ckpt_lost_say(r->res);
 	r->select = (struct ckpt_selection) {
@@ -207,6 +208,7 @@ int ckpt_choose(struct ckpt_resolving *r)
 		.config = &r->res->config,
 		.level = strcmp(r->req->verify, "structure") == 0 ? CKPT_LEVEL_STRUCTURE
 								  : CKPT_LEVEL_FULL,
+		.sample = strcmp(r->req->verify, "sample") == 0,
 	};
 	e = choose(r, &set);
 	if (e < 0)

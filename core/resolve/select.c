@@ -77,14 +77,14 @@ static int look(struct ckpt_selection *s, struct ckpt_set *set, bool last_resort
 										 : CKPT_SELECT_NONE;
 }
 
-/* Reads all of @set. What its structure has shown stands where the budget ends before more is
- * known. */
-static int read_content(struct ckpt_selection *s, struct ckpt_set *set)
+/* Reads @set as far as @level goes. What its structure has shown stands where the budget ends
+ * before more is known. */
+static int read_content(struct ckpt_selection *s, struct ckpt_set *set, enum ckpt_level level)
 {
 	struct ckpt_report structure = *set->report;
 	struct ckpt_verdict *verdict = &set->report->verdict;
 
-	ckpt_set_verify(s->ctx, set, CKPT_LEVEL_FULL);
+	ckpt_set_verify(s->ctx, set, level);
 	if (verdict->status == CKPT_UNREADABLE && ckpt_ctx_expired(s->ctx) != 0) {
 		*set->report = structure;
 		snprintf(verdict->note, sizeof(verdict->note), "content not read: budget");
@@ -99,10 +99,11 @@ int ckpt_select_prove(struct ckpt_selection *s, struct ckpt_set *set)
 {
 	int r = look(s, set, true);
 
-	if (r != 0 || s->level < CKPT_LEVEL_FULL ||
-	    set->report->verdict.evidence == CKPT_EVIDENCE_SEAL_UNCHANGED)
+	if (r != 0 || s->level < CKPT_LEVEL_FULL)
 		return r;
-	return read_content(s, set);
+	if (set->report->verdict.evidence != CKPT_EVIDENCE_SEAL_UNCHANGED)
+		return read_content(s, set, CKPT_LEVEL_FULL);
+	return s->sample ? read_content(s, set, CKPT_LEVEL_SAMPLE) : 0;
 }
 
 /* Whether @run is a requested directory itself and no folder below one. */

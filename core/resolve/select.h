@@ -19,6 +19,7 @@ struct ckpt_selection {
 	const struct ckpt_run_state *state; /* NULL: no lineage counts */
 	const struct ckpt_run_config *config;
 	enum ckpt_level level;
+	bool sample;	    /* some chunks of what a seal shows unchanged are read again */
 	size_t unreadable;  /* candidates that could not be judged */
 	size_t turned_away; /* whole ones that the run configuration's validation does not take */
 	bool unproved;	    /* the chosen one's content was not read to its end */

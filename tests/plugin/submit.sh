@@ -62,7 +62,7 @@ case_bad_values()
 	refuses ckpt-env=PATH reserved
 	refuses ckpt-env=LD_PRELOAD reserved
 	refuses 'ckpt-env=A B' 'variable name'
-	refuses ckpt-verify=fast 'structure or full'
+	refuses ckpt-verify=fast 'structure, full, or sample'
 	refuses ckpt-metric=loss 'KEY:min or KEY:max'
 	refuses ckpt-epoch=last 'completed or next'
 	refuses ckpt-align=1 'yes or no'

@@ -242,7 +242,8 @@ static void test_verify_seal__a_rewritten_file_is_judged_alone(void **state)
 	for (int level = CKPT_LEVEL_STRUCTURE; level <= CKPT_LEVEL_FULL; level++) {
 		sealed_verify(NULL, dir, NAME, (enum ckpt_level)level, &report);
 		expect(&report, CKPT_VALID,
-		       level ? CKPT_EVIDENCE_CHECKSUM : CKPT_EVIDENCE_STRUCTURE, CKPT_PROBLEM_NONE);
+		       level == CKPT_LEVEL_FULL ? CKPT_EVIDENCE_CHECKSUM : CKPT_EVIDENCE_STRUCTURE,
+		       CKPT_PROBLEM_NONE);
 		expect_note(&report, "seal ignored: " NAME " was rewritten");
 		assert_int_equal(report.position.step, 4600);
 	}
@@ -446,7 +447,8 @@ static void test_verify_seal__a_directory_counts_whole(void **state)
 			snprintf(words, sizeof(words), "%s %s", report.verdict.problem.detail,
 				 report.verdict.note);
 			if (report.verdict.status != cases[i].status ||
-			    report.verdict.evidence != (level ? cases[i].read : cases[i].unread) ||
+			    report.verdict.evidence !=
+				    (level == CKPT_LEVEL_FULL ? cases[i].read : cases[i].unread) ||
 			    !strstr(words, cases[i].words))
 				fail_msg("case %zu, level %d: %s by %s, %s", i, level,
 					 ckpt_status_name(report.verdict.status),

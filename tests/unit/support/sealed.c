@@ -114,3 +114,66 @@ void sealed_take_as_unchanged(const struct scratch *dir, const char *name, const
 	sealed_forge(dir, name, text);
 	free(text);
 }
+
+/* Digest of a chunk of @len zero bytes: that of its leaves' digests, which are all but the last the
+ * same. */
+static struct ckpt_digest hole_digest(uint64_t len)
+{
+	static struct ckpt_digest leaf;
+	static uint8_t zeros[CKPT_DIGEST_LEAF];
+	size_t n = (size_t)(len / CKPT_DIGEST_LEAF), rest = (size_t)(len % CKPT_DIGEST_LEAF);
+	struct ckpt_digest *leaves = calloc(n + 1, sizeof(*leaves)), ret;
+
+	assert_non_null(leaves);
+	if (!leaf.b[0] && !leaf.b[1])
+		assert_int_equal(ckpt_digest_of(zeros, sizeof(zeros), &leaf), 0);
+	for (size_t i = 0; i < n; i++)
+		leaves[i] = leaf;
+	if (rest)
+		assert_int_equal(ckpt_digest_of(zeros, rest, &leaves[n++]), 0);
+	assert_int_equal(ckpt_digest_of(leaves, n * sizeof(*leaves), &ret), 0);
+	free(leaves);
+	return ret;
+}
+
+static void fill_holes(struct ckpt_digest_file *f, uint64_t chunk)
+{
+	uint64_t n = ckpt_digest_chunks(f->id.size, chunk), rest = f->id.size % chunk;
+	struct ckpt_digest whole = hole_digest(chunk);
+
+	for (uint64_t i = 0; i < n; i++)
+		f->digests[i] = whole;
+	if (rest)
+		f->digests[n - 1] = hole_digest(rest);
+}
+
+void sealed_put_holes(const struct scratch *dir, const char *name, const uint64_t *sizes, size_t n)
+{
+	struct ckpt_seal seal = { .chunk = CKPT_DIGEST_CHUNK, .sealed_at = "2026-01-02T03:04:05Z" };
+	_cleanup_json_ cJSON *metadata = cJSON_CreateObject();
+	struct ckpt_digest *at;
+	char path[300];
+
+	for (size_t i = 0; i < n; i++)
+		seal.report.verdict.size_bytes += sizes[i];
+	seal.report.verdict.evidence = CKPT_EVIDENCE_STRUCTURE;
+	while (seal.report.verdict.size_bytes / seal.chunk > CKPT_SEAL_CHUNKS_MAX)
+		seal.chunk *= 2;
+	seal.files = calloc(n, sizeof(*seal.files));
+	at = seal.digests = calloc(CKPT_SEAL_CHUNKS_MAX + n, sizeof(*at));
+	assert_true(seal.files && at);
+	for (; seal.n < n; seal.n++) {
+		struct ckpt_digest_file *f = &seal.files[seal.n];
+
+		snprintf(path, sizeof(path), "%s/part-%02zu", name, seal.n);
+		scratch_put(dir->fd, path, "");
+		scratch_resize(dir->fd, path, sizes[seal.n]);
+		assert_int_equal(ckpt_identity_at(dir->fd, path, true, &f->id), 0);
+		f->name = strdup(path + strlen(name) + 1);
+		f->digests = at;
+		at += ckpt_digest_chunks(f->id.size, seal.chunk);
+		fill_holes(f, seal.chunk);
+	}
+	assert_int_equal(ckpt_seal_store(dir->fd, name, &seal, metadata, NULL), 0);
+	ckpt_seal_done(&seal);
+}

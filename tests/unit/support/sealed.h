@@ -22,6 +22,10 @@ void sealed_verify(struct ckpt_ctx *ctx, const struct scratch *dir, const char *
 /* Writes checkpoint-500/, as a Trainer leaves it, with @floats weights. */
 void sealed_put_trainer(const struct scratch *dir, uint32_t floats);
 
+/* Makes the directory @name of @n files "part-00", ... of @sizes bytes without blocks, and its true
+ * seal, without reading them: what a hole holds is known. */
+void sealed_put_holes(const struct scratch *dir, const char *name, const uint64_t *sizes, size_t n);
+
 /* Replaces the seal of @name by @text, whose self-hash is made right (its digits may be anything).
  */
 void sealed_forge(const struct scratch *dir, const char *name, char *text);

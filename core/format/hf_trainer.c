@@ -27,7 +27,8 @@ static const struct ckpt_train_row rows[] = {
 	{ "rng_state_#.pth", CKPT_PART_RNG, false },
 	{ "training_args.bin", CKPT_PART_OTHER, false },
 	/* DeepSpeed and FSDP keep theirs in directories of their own formats. */
-	{ "global_step#", CKPT_PART_WEIGHTS | CKPT_PART_OPTIMIZER, true },
+	{ "global_step#",
+	  CKPT_PART_WEIGHTS | CKPT_PART_OPTIMIZER | CKPT_PART_SCHEDULER | CKPT_PART_TAGGED, true },
 	{ "pytorch_model_fsdp_#", CKPT_PART_WEIGHTS, true },
 	{ "optimizer_#", CKPT_PART_OPTIMIZER, true },
 	{ NULL, 0, false },
@@ -43,6 +44,10 @@ static int check_members(struct ckpt_check *check, enum ckpt_level level)
 		return r;
 	if (!(dir.parts & CKPT_PART_WEIGHTS))
 		return ckpt_train_dir_lacks(check, "model weights");
+	if (dir.parts & CKPT_PART_TAGGED)
+		r = ckpt_train_dir_latest(check);
+	if (r)
+		return r;
 	if (dir.first_gap < dir.n_rng) {
 		snprintf(lacking, sizeof(lacking), "rng_state_%llu.pth",
 			 (unsigned long long)dir.first_gap);

@@ -7,11 +7,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/base/words.h"
 #include "wire/text.h"
+
+#define LATEST "latest"
 
 /* A directory's known names, and the numbers of its random states. */
 struct listing {
@@ -175,4 +179,34 @@ bool ckpt_train_dir_numbered(const char *name, const char *prefix, int64_t *ret)
 	const char *rest;
 
 	return ckpt_text_starts(name, prefix, &rest) && ckpt_text_int(rest, 0, INT64_MAX, ret);
+}
+
+static int latest_names_nothing(struct ckpt_check *check, const char *why)
+{
+	return ckpt_check_blame(check, LATEST,
+				ckpt_check_reject(check, CKPT_INCOMPLETE,
+						  CKPT_PROBLEM_POINTER_STALE, CKPT_NO_OFFSET, NULL,
+						  "%s: DeepSpeed would begin anew", why));
+}
+
+int ckpt_train_dir_latest(struct ckpt_check *check)
+{
+	_cleanup_free_ char *text = NULL;
+	struct stat st;
+	size_t len;
+	int r = ckpt_file_slurp(check->ctx, check->dirfd, LATEST, NAME_MAX + 2, &text, &len,
+				check->err);
+
+	if (r == -ENOENT)
+		return latest_names_nothing(check, "it is missing");
+	if (r > 0 || r == -EFBIG)
+		return latest_names_nothing(check, "it is no name");
+	if (r < 0)
+		return r;
+	text[strcspn(text, "\r\n")] = '\0';
+	if (!text[0] || strchr(text, '/'))
+		return latest_names_nothing(check, "it holds no name");
+	if (fstatat(check->dirfd, text, &st, 0) < 0 || !S_ISDIR(st.st_mode))
+		return latest_names_nothing(check, "what it names is not there");
+	return 0;
 }

@@ -17,6 +17,7 @@ enum ckpt_part {
 	CKPT_PART_SCHEDULER = 4,
 	CKPT_PART_RNG = 8, /* numbered ones are counted */
 	CKPT_PART_OTHER = 16,
+	CKPT_PART_TAGGED = 32, /* loaded by the name that the file `latest` beside it holds */
 };
 
 /* One known name; '#' in it stands for a decimal number. @is_dir: a directory, whose inside is
@@ -40,6 +41,13 @@ struct ckpt_train_dir {
  */
 int ckpt_train_dir_check(struct ckpt_check *check, const struct ckpt_train_row *rows,
 			 enum ckpt_level level, struct ckpt_train_dir *ret);
+
+/*
+ * Checks that DeepSpeed's pointer `latest` in check->dirfd names a directory there: its loader
+ * takes that one, and begins anew without (deepspeed/runtime/engine.py, load_checkpoint()). As a
+ * check function.
+ */
+int ckpt_train_dir_latest(struct ckpt_check *check);
 
 /* Rejects as incomplete: @what is missing. Returns the status. */
 int ckpt_train_dir_lacks(struct ckpt_check *check, const char *what);

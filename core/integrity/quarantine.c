@@ -34,10 +34,12 @@ static const bool is_damage[CKPT_PROBLEM_COUNT] = {
 	[CKPT_PROBLEM_CHECKSUM] = true,	   [CKPT_PROBLEM_DIGEST] = true,
 };
 
-static int check_report(const struct ckpt_set *set, const struct ckpt_report *report,
-			struct ckpt_error *err)
+static int check_report(const struct ckpt_set *set, bool unfinished, struct ckpt_error *err)
 {
-	if (!report || report->verdict.status != CKPT_CORRUPT)
+	const struct ckpt_report *report = set->report;
+	bool cut = report && report->verdict.status == CKPT_INCOMPLETE;
+
+	if (!(cut && unfinished) && (!report || report->verdict.status != CKPT_CORRUPT))
 		return refused(err, set, "only what is proved corrupt is moved");
 	if (report->verdict.problem.code >= CKPT_PROBLEM_COUNT ||
 	    !is_damage[report->verdict.problem.code])
@@ -235,23 +237,37 @@ static int put_away(const struct ckpt_place *place, const struct ckpt_set *set,
 	return 0;
 }
 
+static int move_aside(struct ckpt_ctx *ctx, const struct ckpt_place *place,
+		      const struct ckpt_set *set, struct ckpt_error *err)
+{
+	_cleanup_(ckpt_place_unlock) const struct ckpt_place *locked = NULL;
+	int r = ckpt_place_lock(place, err);
+
+	if (r != 0)
+		return r;
+	locked = place;
+	r = ckpt_moves_recover(place, err);
+	if (r == 0)
+		r = check_members(place->dirfd, set, err);
+	if (r == 0)
+		r = verify_again(ctx, set, set->report, err);
+	return r == 0 ? put_away(place, set, err) : r;
+}
+
 int ckpt_quarantine(struct ckpt_ctx *ctx, int dirfd, int statefd, const struct ckpt_set *set,
 		    struct ckpt_error *err)
 {
-	const struct ckpt_report *first = set->report;
 	const struct ckpt_place place = { .dirfd = dirfd, .statefd = statefd };
-	_cleanup_(ckpt_place_unlock) const struct ckpt_place *locked = NULL;
-	int r = check_report(set, first, err);
+	int r = check_report(set, false, err);
 
-	if (r == 0)
-		r = ckpt_place_lock(&place, err);
-	if (r != 0)
-		return r;
-	locked = &place;
-	r = ckpt_moves_recover(&place, err);
-	if (r == 0)
-		r = check_members(dirfd, set, err);
-	if (r == 0)
-		r = verify_again(ctx, set, first, err);
-	return r == 0 ? put_away(&place, set, err) : r;
+	return r ? r : move_aside(ctx, &place, set, err);
+}
+
+int ckpt_quarantine_unfinished(struct ckpt_ctx *ctx, int dirfd, int statefd,
+			       const struct ckpt_set *set, struct ckpt_error *err)
+{
+	const struct ckpt_place place = { .dirfd = dirfd, .statefd = statefd };
+	int r = check_report(set, true, err);
+
+	return r ? r : move_aside(ctx, &place, set, err);
 }

@@ -28,6 +28,11 @@ enum ckpt_quarantine_result {
 int ckpt_quarantine(struct ckpt_ctx *ctx, int dirfd, int statefd, const struct ckpt_set *set,
 		    struct ckpt_error *err);
 
+/* The same also for one that is incomplete because its bytes were cut short, where the caller knows
+ * that its writer is gone. */
+int ckpt_quarantine_unfinished(struct ckpt_ctx *ctx, int dirfd, int statefd,
+			       const struct ckpt_set *set, struct ckpt_error *err);
+
 /*
  * Undoes it for @name (the checkpoint's own name, or that of the renamed file): every member that
  * the ledger says was moved with it goes back; nothing that exists is overwritten (-EEXIST). 0,

@@ -53,6 +53,7 @@ struct ckpt_pointer_row {
 	const char *format;  /* they are of that format only; NULL: any */
 	const char *ending;  /* their names end so; NULL: any */
 	bool mends;	     /* align also writes one that is torn */
+	bool copied;	     /* may also be a copy of the checkpoint, a candidate of its own */
 	/* The name, or the first rank's, that it names. As ckpt_pointer_tf_load(). */
 	int (*load)(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_pointer_row *row,
 		    char ret[CKPT_POINTER_NAME], struct ckpt_error *err);

@@ -278,12 +278,13 @@ static int tf_align(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_pointer_r
 	return ckpt_pointer_tf_align(ctx, dirfd, aim, err);
 }
 
-#define TEXT(load) true, load, text_align
-#define LINK false, link_load, link_align
+#define TEXT(load) true, false, load, text_align
+#define LINK false, false, link_load, link_align
+#define LINK_OR_COPY false, true, link_load, link_align
 
 /* clang-format off */
 const struct ckpt_pointer_row ckpt_pointer_rows[] = {
-	{ "checkpoint", CKPT_KIND_PREFIX, NULL, NULL, false, tf_load, tf_align },
+	{ "checkpoint", CKPT_KIND_PREFIX, NULL, NULL, false, false, tf_load, tf_align },
 	/* DeepSpeed: rank 0 writes it without waiting for the others */
 	{ "latest", CKPT_KIND_DIRECTORY, "deepspeed", NULL, TEXT(name_load) },
 	{ "latest_checkpointed_iteration.txt", CKPT_KIND_DIRECTORY, "megatron", NULL,
@@ -292,9 +293,9 @@ const struct ckpt_pointer_row ckpt_pointer_rows[] = {
 	{ "last_checkpoint", CKPT_KIND_FILE, NULL, ".pth", TEXT(name_load) },
 	/* Composer; Lightning's save_last="link", of a file or of a sharded save */
 	{ "latest-rank#.pt", CKPT_KIND_FILE, NULL, ".pt", LINK },
-	{ "last.ckpt", CKPT_KIND_FILE, NULL, ".ckpt", LINK },
+	{ "last.ckpt", CKPT_KIND_FILE, NULL, ".ckpt", LINK_OR_COPY },
 	{ "last.ckpt", CKPT_KIND_DIRECTORY, "dcp", ".ckpt", LINK },
-	{ NULL, CKPT_KIND_FILE, NULL, NULL, false, NULL, NULL },
+	{ NULL, CKPT_KIND_FILE, NULL, NULL, false, false, NULL, NULL },
 };
 /* clang-format on */
 

@@ -13,19 +13,11 @@
 #include "core/base/text.h"
 #include "core/catalog/order.h"
 #include "core/integrity/quarantine.h"
-#include "core/record/epoch_info.h"
 #include "core/record/ledger.h"
 #include "core/record/state.h"
-#include "core/resolve/decide.h"
 #include "core/resolve/events.h"
+#include "core/resolve/settling.h"
 #include "core/resolve/trail.h"
-
-/* One settling under way. */
-struct settling {
-	struct ckpt_ctx *ctx;
-	const struct ckpt_request *req;
-	struct ckpt_resolution *res;
-};
 
 /* Makes @path with its parents and opens it. Descriptor or an errno. */
 static int make_path(const char *path, struct ckpt_error *err)
@@ -48,7 +40,7 @@ static int make_path(const char *path, struct ckpt_error *err)
 }
 
 /* Opens the state directory of @root; makes both where this attempt begins the run. */
-static int open_state(const struct settling *s, const char *root, struct ckpt_error *err)
+static int open_state(const struct ckpt_settling *s, const char *root, struct ckpt_error *err)
 {
 	bool make =
 		s->res->first && !s->req->in_hook && strcmp(s->res->decision.mode, "refused") != 0;
@@ -83,7 +75,7 @@ static int note_catalog(const struct ckpt_resolution *res, const struct ckpt_cat
 }
 
 /* What is there and is not where this run begins. */
-static int note_foreign(const struct settling *s, struct ckpt_mark *mark)
+static int note_foreign(const struct ckpt_settling *s, struct ckpt_mark *mark)
 {
 	if (note_catalog(s->res, &s->res->former, mark) < 0 ||
 	    note_catalog(s->res, &s->res->catalog, mark) < 0)
@@ -92,7 +84,7 @@ static int note_foreign(const struct settling *s, struct ckpt_mark *mark)
 	return 0;
 }
 
-static int fill_mark(const struct settling *s, struct ckpt_mark *mark)
+static int fill_mark(const struct ckpt_settling *s, struct ckpt_mark *mark)
 {
 	const struct ckpt_run_state *state = &s->res->state;
 	const struct ckpt_decision *d = &s->res->decision;
@@ -115,7 +107,7 @@ static int fill_mark(const struct settling *s, struct ckpt_mark *mark)
 }
 
 /* Attempt 0's mark, in every run directory that takes it. */
-static void leave_marks(struct settling *s)
+static void leave_marks(struct ckpt_settling *s)
 {
 	_cleanup_mark_ struct ckpt_mark mark = { 0 };
 	struct ckpt_error err = { 0 };
@@ -141,7 +133,7 @@ static void leave_marks(struct settling *s)
 
 /* decision-CLUSTER-JOB-ATTEMPT.json in every state directory; the first one is the job's
  * CKPT_DECISION. */
-static void store_decision(struct settling *s)
+static void store_decision(struct ckpt_settling *s)
 {
 	struct ckpt_decision *d = &s->res->decision;
 	char name[160];
@@ -167,7 +159,7 @@ static void store_decision(struct settling *s)
 	}
 }
 
-static void append_event(struct settling *s, cJSON *event)
+void ckpt_settling_append(struct ckpt_settling *s, cJSON *event)
 {
 	_cleanup_json_ cJSON *owned = event;
 
@@ -178,86 +170,6 @@ static void append_event(struct settling *s, cJSON *event)
 		if (statefd >= 0 && ckpt_ledger_append(statefd, owned, &err) < 0)
 			ckpt_resolution_warn(s->res, "%s", err.text);
 	}
-}
-
-/* Law 9 for epoch_info.json. */
-static void align_epoch_info(struct settling *s, int dirfd, int statefd)
-{
-	const struct ckpt_decision *d = &s->res->decision;
-	struct ckpt_epoch_record record = {
-		.position = ckpt_order_position(s->res->chosen),
-		.has_last = s->res->epochs.has_completed,
-		.last_completed_epoch = s->res->epochs.completed,
-		.checkpoint = d->tag,
-		.reason = d->reason,
-		.job_id = d->job_id,
-		.attempt = d->attempt,
-	};
-	struct ckpt_error err = { 0 };
-	int r;
-
-	if (!record.has_last) {
-		if (ckpt_dir_has(dirfd, CKPT_EPOCH_INFO))
-			ckpt_resolution_warn(s->res,
-					     "epoch_info.json is left as it is: the epoch that %s "
-					     "completed is not known",
-					     d->tag);
-		return;
-	}
-	r = ckpt_epoch_info_align(s->ctx, dirfd, statefd, &record, &err);
-	if (r == 0) {
-		ckpt_resolution_warn(
-			s->res, "epoch_info.json now says last_completed_epoch %lld, as %s does",
-			(long long)record.last_completed_epoch, d->tag);
-		append_event(s, ckpt_event_align(s->req, CKPT_EPOCH_INFO, d->tag));
-	} else if (r < 0) {
-		ckpt_resolution_warn(s->res, "epoch_info.json could not be aligned: %s", err.text);
-	}
-}
-
-static void align_pointer(struct settling *s, int dirfd, int statefd,
-			  const struct ckpt_pointer_row *row)
-{
-	const struct ckpt_decision *d = &s->res->decision;
-	const struct ckpt_pointer_subject subject = ckpt_decide_subject(s->res->chosen);
-	const struct ckpt_pointer_aim aim = {
-		.target = d->tag,
-		.ranks = subject.ranks,
-		.backup_dirfd = statefd,
-		.attempt = d->attempt,
-	};
-	struct ckpt_error err = { 0 };
-	int r;
-
-	if (!ckpt_pointer_applies(row, &subject))
-		return;
-	r = row->align(s->ctx, dirfd, row, &aim, &err);
-	if (r == 0) {
-		ckpt_resolution_warn(s->res, "the pointer file `%s` now names %s", row->file,
-				     d->tag);
-		append_event(s, ckpt_event_align(s->req, row->file, d->tag));
-	} else if (r < 0) {
-		ckpt_resolution_warn(s->res, "the pointer file `%s` could not be aligned: %s",
-				     row->file, err.text);
-	}
-}
-
-static void align(struct settling *s)
-{
-	const struct ckpt_set *chosen = s->res->chosen;
-	_cleanup_close_ int dirfd = -1, statefd = -1;
-
-	if (!chosen || strcmp(s->req->align, "no") == 0)
-		return;
-	if (strcmp(s->res->decision.mode, "resume") != 0)
-		return; /* a start for fine-tuning may be anybody's */
-	dirfd = ckpt_dir_open(AT_FDCWD, chosen->dir, NULL);
-	statefd = dirfd < 0 ? -1 : ckpt_state_make(dirfd, NULL);
-	if (statefd < 0)
-		return;
-	align_epoch_info(s, dirfd, statefd);
-	for (const struct ckpt_pointer_row *row = ckpt_pointer_rows; row->file; row++)
-		align_pointer(s, dirfd, statefd, row);
 }
 
 /* Whether @set lies in or below a requested directory. */
@@ -273,7 +185,7 @@ static bool in_request(const struct ckpt_resolution *res, const struct ckpt_set 
 	return false;
 }
 
-static void quarantine_one(struct settling *s, const struct ckpt_set *set)
+static void quarantine_one(struct ckpt_settling *s, const struct ckpt_set *set)
 {
 	_cleanup_close_ int dirfd = ckpt_dir_open(AT_FDCWD, set->dir, NULL);
 	_cleanup_close_ int statefd = dirfd < 0 ? -1 : ckpt_state_make(dirfd, NULL);
@@ -282,7 +194,9 @@ static void quarantine_one(struct settling *s, const struct ckpt_set *set)
 
 	if (statefd < 0)
 		return;
-	r = ckpt_quarantine(s->ctx, dirfd, statefd, set, &err);
+	r = set->report->verdict.status == CKPT_INCOMPLETE
+		    ? ckpt_quarantine_unfinished(s->ctx, dirfd, statefd, set, &err)
+		    : ckpt_quarantine(s->ctx, dirfd, statefd, set, &err);
 	if (r == 0)
 		ckpt_resolution_warn(s->res, "%s is in quarantine (`ckptctl release` undoes it)",
 				     set->name);
@@ -291,18 +205,39 @@ static void quarantine_one(struct settling *s, const struct ckpt_set *set)
 				     err.text);
 }
 
-/* Law 7: proved corruption alone, by a second read, inside the run directories. */
-static void quarantine(struct settling *s)
+/*
+ * Whether nobody can still be writing what the attempts before left: Slurm ended the last one on
+ * all its nodes, and no other job is at work here.
+ */
+static bool writers_are_gone(const struct ckpt_resolution *res)
+{
+	return !res->first && res->state.ended && strcmp(res->state.cause, "node-fail") != 0 &&
+	       strcmp(res->state.cause, "unknown") != 0 && !res->state.live_job;
+}
+
+/*
+ * Law 7: damage of the bytes alone, by a second read, inside the run directories. One that was cut
+ * short goes too where the decision falls back behind it: programs that take the highest number, or
+ * the name "last", would take it again (law 9).
+ */
+static bool is_in_the_way(const struct ckpt_resolution *res, const struct ckpt_trail_entry *e)
+{
+	enum ckpt_status status;
+
+	if (e->fate != CKPT_FATE_REJECTED || !e->set || !e->set->report || !in_request(res, e->set))
+		return false;
+	status = e->set->report->verdict.status;
+	return status == CKPT_CORRUPT || (status == CKPT_INCOMPLETE && writers_are_gone(res) &&
+					  strcmp(res->decision.mode, "resume") == 0);
+}
+
+static void quarantine(struct ckpt_settling *s)
 {
 	if (strcmp(s->req->quarantine, "off") == 0 || strcmp(s->req->quarantine, "mark") == 0)
 		return; /* the ledger's decision entry is the mark */
-	for (size_t i = 0; i < s->res->n_trail; i++) {
-		const struct ckpt_trail_entry *e = &s->res->trail[i];
-
-		if (e->fate == CKPT_FATE_REJECTED && e->set && e->set->report &&
-		    e->set->report->verdict.status == CKPT_CORRUPT && in_request(s->res, e->set))
-			quarantine_one(s, e->set);
-	}
+	for (size_t i = 0; i < s->res->n_trail; i++)
+		if (is_in_the_way(s->res, &s->res->trail[i]))
+			quarantine_one(s, s->res->trail[i].set);
 }
 
 /* Pointers may only follow the decision that the job was given. */
@@ -321,7 +256,7 @@ static bool is_as_decided(const struct ckpt_request *req, struct ckpt_resolution
 void ckpt_settle_pointers(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 			  struct ckpt_resolution *res)
 {
-	struct settling s = { .ctx = ctx, .req = req, .res = res };
+	struct ckpt_settling s = { .ctx = ctx, .req = req, .res = res };
 
 	if (!is_as_decided(req, res))
 		return;
@@ -329,18 +264,20 @@ void ckpt_settle_pointers(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 		return;
 	/* pointers first: none dangles if this is interrupted in between */
 	if (res->decision.settle)
-		align(&s);
+		ckpt_align(&s);
 	quarantine(&s);
+	if (res->decision.settle)
+		ckpt_align_copies(&s);
 	res->decision.settle = 0;
 }
 
 void ckpt_settle(struct ckpt_ctx *ctx, const struct ckpt_request *req, struct ckpt_resolution *res)
 {
-	struct settling s = { .ctx = ctx, .req = req, .res = res };
+	struct ckpt_settling s = { .ctx = ctx, .req = req, .res = res };
 
 	if (strcmp(res->decision.mode, "refused") != 0)
 		leave_marks(&s);
 	ckpt_settle_pointers(ctx, req, res);
 	store_decision(&s);
-	append_event(&s, ckpt_event_decision(req, res));
+	ckpt_settling_append(&s, ckpt_event_decision(req, res));
 }

@@ -114,6 +114,52 @@ static void test_hf_trainer__missing(void **state)
 	}
 }
 
+/* With DeepSpeed, which keeps optimizer and scheduler in a folder that its pointer has to name. */
+static void test_hf_trainer__deepspeed_pointer(void **state)
+{
+	static const char more[] = "import torch, os\n"
+				   "os.chdir('checkpoint-500')\n"
+				   "os.mkdir('global_step500')\n"
+				   "w = torch.nn.Linear(4, 3).state_dict()\n"
+				   "torch.save(dict(module=w, optimizer={'state': {}}, "
+				   "lr_scheduler={}, global_steps=500,\n"
+				   "                dp_world_size=1, mp_world_size=1),\n"
+				   "           'global_step500/mp_rank_00_model_states.pt')\n"
+				   "os.remove('optimizer.pt'); os.remove('scheduler.pt'); "
+				   "os.remove('model.safetensors')\n";
+	static const struct {
+		const char *latest; /* NULL: none */
+		enum ckpt_status status;
+	} rows[] = {
+		{ "global_step500", CKPT_VALID },
+		{ "global_step500\n", CKPT_VALID },
+		{ NULL, CKPT_INCOMPLETE },
+		{ "", CKPT_INCOMPLETE },
+		{ "global_step400", CKPT_INCOMPLETE },
+		{ "../checkpoint-500", CKPT_INCOMPLETE },
+		{ "trainer_state.json", CKPT_INCOMPLETE },
+	};
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+
+	(void)state;
+	if (!put(&bench) || !bench_python(&bench, more))
+		skip();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		unlinkat(bench.fd, D "/latest", 0);
+		if (rows[i].latest)
+			bench_text(&bench, D "/latest", rows[i].latest);
+		judge(&bench, D, &report);
+		bench_expect(&report, rows[i].status,
+			     rows[i].status == CKPT_VALID ? CKPT_PROBLEM_NONE
+							  : CKPT_PROBLEM_POINTER_STALE);
+		if (rows[i].status == CKPT_VALID)
+			assert_int_equal(report.contents, CKPT_CONTENTS_FULL);
+		else
+			assert_string_equal(report.verdict.problem.file, "latest");
+	}
+}
+
 /* Every known member is held to its own format; each is cut and, in turn, put back. */
 static void test_hf_trainer__damaged_members(void **state)
 {
@@ -201,6 +247,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hf_trainer__whole),
 		cmocka_unit_test(test_hf_trainer__missing),
+		cmocka_unit_test(test_hf_trainer__deepspeed_pointer),
 		cmocka_unit_test(test_hf_trainer__damaged_members),
 		cmocka_unit_test(test_hf_trainer__state),
 		cmocka_unit_test(test_hf_trainer__just_begun),

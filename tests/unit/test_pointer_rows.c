@@ -289,6 +289,61 @@ static void test_pointer_rows__link_to_a_corrupt_one(void **state)
 	expect_link(dir, "last.ckpt", "epoch=3-step=30.ckpt");
 }
 
+static bool same_file(const struct scratch *dir, const char *a, const char *b)
+{
+	struct stat x, y;
+
+	assert_int_equal(fstatat(dir->fd, a, &x, AT_SYMLINK_NOFOLLOW), 0);
+	assert_int_equal(fstatat(dir->fd, b, &y, AT_SYMLINK_NOFOLLOW), 0);
+	return x.st_ino == y.st_ino;
+}
+
+/*
+ * Lightning's last.ckpt that is a copy, and damaged: without one, ckpt_path="last" begins anew. A
+ * copy again, of its own: the program may write it in place.
+ */
+static void test_pointer_rows__damaged_copy(void **state)
+{
+	_cleanup_free_ char *text = NULL, *copy = NULL;
+	struct scratch *dir = *state;
+	struct ckpt_decision d;
+	size_t n, m;
+
+	attempt_make(dir, 0, "auto", &d);
+	attempt_put(dir, "epoch=3-step=30.ckpt", 3, 30);
+	attempt_put_flipped(dir, "last.ckpt", 4, 40);
+	attempt_make(dir, 1, "auto", &d);
+	assert_string_equal(d.tag, "epoch=3-step=30.ckpt");
+	assert_true(scratch_has(dir->fd, "last.ckpt.corrupted"));
+	assert_non_null(strstr(d.warning, "last.ckpt is a copy of epoch=3-step=30.ckpt now"));
+	assert_int_equal(ckpt_file_slurp(NULL, dir->fd, d.tag, 1 << 20, &text, &n, NULL), 0);
+	assert_int_equal(ckpt_file_slurp(NULL, dir->fd, "last.ckpt", 1 << 20, &copy, &m, NULL), 0);
+	assert_int_equal(n, m);
+	assert_memory_equal(text, copy, n);
+	assert_false(same_file(dir, d.tag, "last.ckpt"));
+}
+
+/* Where the user does not want it, nothing appears; nor where last.ckpt was never there. */
+static void test_pointer_rows__no_copy_unasked(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_request *req = attempt_request(dir, 1);
+	struct ckpt_decision d;
+
+	attempt_make(dir, 0, "auto", &d);
+	attempt_put(dir, "epoch=3-step=30.ckpt", 3, 30);
+	attempt_put_flipped(dir, "last.ckpt", 4, 40);
+	ATTEMPT_SET(req->align, "no");
+	attempt_settle(req, &d);
+	assert_true(scratch_has(dir->fd, "last.ckpt.corrupted"));
+	assert_false(scratch_has(dir->fd, "last.ckpt"));
+	attempt_put_flipped(dir, "epoch=5-step=50.ckpt", 5, 50);
+	attempt_make(dir, 2, "auto", &d);
+	assert_string_equal(d.tag, "epoch=3-step=30.ckpt");
+	assert_false(scratch_has(dir->fd, "last.ckpt"));
+	free(req);
+}
+
 /* Both ranks' links of Composer. */
 static void test_pointer_rows__links_of_ranks(void **state)
 {
@@ -319,6 +374,8 @@ int main(void)
 		scratch_test(test_pointer_rows__attempts),
 		scratch_test(test_pointer_rows__torn_without_a_fallback),
 		scratch_test(test_pointer_rows__link_to_a_corrupt_one),
+		scratch_test(test_pointer_rows__damaged_copy),
+		scratch_test(test_pointer_rows__no_copy_unasked),
 		scratch_test(test_pointer_rows__links_of_ranks),
 	};
 

@@ -139,12 +139,15 @@ static void test_quarantine__unreadable_now_stays(void **state)
 	close(statefd);
 }
 
-static void test_quarantine__cut_short_is_unfinished_not_corrupt(void **state)
+/* Cut short is unfinished, not corrupt; once its writer is gone, it goes, and comes back. */
+static void test_quarantine__cut_short(void **state)
 {
 	struct scratch *s = *state;
 	_cleanup_catalog_ struct ckpt_catalog cat = { 0 };
+	struct ckpt_ctx ctx = { 0 };
 	struct ckpt_set *bad;
 	char path[128];
+	int statefd = statefd_of(s);
 
 	put_safetensors(s->fd, "model_2.safetensors", "[2]");
 	snprintf(path, sizeof(path), "%s/model_2.safetensors", s->path);
@@ -153,6 +156,11 @@ static void test_quarantine__cut_short_is_unfinished_not_corrupt(void **state)
 	assert_non_null(bad);
 	assert_int_equal(bad->report->verdict.status, CKPT_INCOMPLETE);
 	assert_int_equal(quarantine(s, bad), CKPT_QUARANTINE_REFUSED);
+	assert_int_equal(ckpt_quarantine_unfinished(&ctx, s->fd, statefd, bad, NULL), 0);
+	assert_int_equal(faccessat(s->fd, "model_2.safetensors.corrupted", F_OK, 0), 0);
+	assert_int_equal(ckpt_release(NULL, s->fd, statefd, "model_2.safetensors", NULL), 0);
+	assert_int_equal(faccessat(s->fd, "model_2.safetensors", F_OK, 0), 0);
+	close(statefd);
 }
 
 int main(void)
@@ -162,7 +170,7 @@ int main(void)
 		scratch_test(test_quarantine__released_is_found_again),
 		scratch_test(test_quarantine__rewritten_since_stays),
 		scratch_test(test_quarantine__unreadable_now_stays),
-		scratch_test(test_quarantine__cut_short_is_unfinished_not_corrupt),
+		scratch_test(test_quarantine__cut_short),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

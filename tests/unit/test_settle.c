@@ -398,11 +398,50 @@ static void test_settle__quarantine(void **state)
 		assert_int_equal(scratch_has(dir->fd, "ckpt-2.pt"), !quarantine_rows[i].moved);
 		assert_int_equal(strstr(d.warning, "ckpt-2.pt is in quarantine") != NULL,
 				 quarantine_rows[i].moved);
-		assert_true(scratch_has(dir->fd, "ckpt-3.pt")); /* cut is not corrupt */
+		assert_true(scratch_has(dir->fd, "ckpt-3.pt")); /* its writer may be alive */
 		assert_true(scratch_has(dir->fd, "ckpt-1.pt"));
 		if (quarantine_rows[i].moved)
 			assert_int_equal(unlinkat(dir->fd, "ckpt-2.pt.corrupted", 0), 0);
 		free(req);
+	}
+}
+
+/* One that was cut short goes once the attempt that wrote it is known to be over everywhere. */
+static void test_settle__cut_short_goes_when_its_writer_is_gone(void **state)
+{
+	static const struct {
+		const char *ledger; /* after attempt 0; NULL: as it is */
+		bool moved;
+	} rows[] = {
+		{ "{\"event\":\"end\",\"cluster\":\"test\",\"job_id\":41,\"attempt\":0,"
+		  "\"cause\":\"preempted\"}\n",
+		  true },
+		{ "{\"event\":\"end\",\"cluster\":\"test\",\"job_id\":41,\"attempt\":0,"
+		  "\"cause\":\"node-fail\"}\n",
+		  false },
+		{ "{\"event\":\"end\",\"cluster\":\"test\",\"job_id\":41,\"attempt\":0,"
+		  "\"cause\":\"unknown\"}\n",
+		  false },
+		{ NULL, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct scratch dir;
+		struct ckpt_decision d;
+
+		assert_int_equal(scratch_open(&dir), 0);
+		attempt_make(&dir, 0, "auto", &d);
+		attempt_put(&dir, "ckpt-1.pt", 1, 10);
+		attempt_put_cut(&dir, "ckpt-2.pt", 2, 20);
+		if (rows[i].ledger)
+			scratch_put(dir.fd, ATTEMPT_STATE "ledger.jsonl", rows[i].ledger);
+		attempt_make(&dir, 1, "auto", &d);
+		assert_string_equal(d.tag, "ckpt-1.pt");
+		if (scratch_has(dir.fd, "ckpt-2.pt.corrupted") != rows[i].moved)
+			fail_msg("row %zu: %s", i, d.warning);
+		assert_int_equal(scratch_has(dir.fd, "ckpt-2.pt"), !rows[i].moved);
+		scratch_close(&dir);
 	}
 }
 
@@ -519,6 +558,7 @@ int main(void)
 		scratch_test(test_settle__no_alignment_where_the_user_says_so),
 		scratch_test(test_settle__unknown_epochs_align_nothing),
 		scratch_test(test_settle__quarantine),
+		scratch_test(test_settle__cut_short_goes_when_its_writer_is_gone),
 		scratch_test(test_settle__only_what_is_proved_and_inside_moves),
 		scratch_test(test_settle__pointers_alone),
 		scratch_test(test_settle__only_what_was_decided),

@@ -58,4 +58,7 @@ int ckpt_cmd_release(int argc, char **argv);
  */
 int ckpt_cmd_epoch_info(int argc, char **argv);
 
+/* damage SOURCE --to=COPY, damage COPY --how=KIND: spoils a copy. 1 where it refuses. */
+int ckpt_cmd_damage(int argc, char **argv);
+
 #endif

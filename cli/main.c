@@ -18,6 +18,7 @@ const struct ckpt_command ckpt_commands[] = {
 	{ "quarantine", "take a proved corrupt checkpoint out of the way", ckpt_cmd_quarantine },
 	{ "release", "undo a quarantine", ckpt_cmd_release },
 	{ "epoch-info", "show or repair epoch_info.json", ckpt_cmd_epoch_info },
+	{ "damage", "try whether your own checkpoints' damage would be found", ckpt_cmd_damage },
 	{ NULL, NULL, NULL },
 };
 

@@ -53,7 +53,7 @@ const struct ckpt_name_row ckpt_name_rows[] = {
 	{ "deepspeed", "global_step{s}", NONE, DIR_, NUMBERED, 0 },
 	{ "megatron", "iter_{s7}", NONE, DIR_, NUMBERED, 0 },
 	{ "torchtitan", "step-{s}", NONE, DIR_, NUMBERED, 0 },
-	{ "amrex", "chk{s5}", NONE, DIR_, NUMBERED, 0 },
+	{ "amrex", "chk{s}", NONE, DIR_, NUMBERED, 0 },
 	{ "orbax", "{s}", NONE, DIR_, NUMBERED, CKPT_ROW_ORBAX },
 	{ "checkpoint-best", "checkpoint~best", NONE, DIR_, BEST, 0 },
 	{ "checkpoint-last", "checkpoint~(last|latest|final)", NONE, DIR_, LAST, 0 },

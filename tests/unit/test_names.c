@@ -50,6 +50,8 @@ static const struct row rows[] = {
 	{ "iter_0005000", true, "megatron", NUMBERED, 5000, NO, NO, "iter_#/" },
 	{ "step-100", true, "torchtitan", NUMBERED, 100, NO, NO, "step-#/" },
 	{ "chk00010", true, "amrex", NUMBERED, 10, NO, NO, "chk#/" },
+	{ "chk1000000", true, "amrex", NUMBERED, 1000000, NO, NO, "chk#/" },
+	{ "chk00010.old.0123456", true, "amrex", SUPERSEDED, 10, NO, NO, "chk#/.old.0123456" },
 	{ "checkpoint-500.old", true, "hf-trainer", SUPERSEDED, 500, NO, NO, "checkpoint-#/.old" },
 	/* Lightning */
 	{ "epoch=3-step=400.ckpt", false, "lightning", NUMBERED, 400, 3, NO,

@@ -22,7 +22,7 @@ add_compile_definitions(CKPT_AGENT_PATH="${CKPT_LIBEXEC}/ckpt-agent"
 
 ckpt_layer(ckpt_wire wire)
 ckpt_layer(ckpt_base core/base ckpt_wire PkgConfig::CJSON PkgConfig::ISAL PkgConfig::CRYPTO
-	ckpt_multibuffer Threads::Threads m)
+	Threads::Threads m)
 ckpt_layer(ckpt_format core/format ckpt_base PkgConfig::ZSTD PkgConfig::LZ4 PkgConfig::LZMA BZip2::BZip2)
 ckpt_layer(ckpt_catalog core/catalog ckpt_format)
 ckpt_layer(ckpt_record core/record ckpt_format ckpt_base)

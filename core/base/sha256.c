@@ -1,27 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * See sha256.h. A file is one chain of blocks that cannot be split, so threads share the list.
+ * See sha256.h. A file is one chain of blocks that cannot be split, so threads and their lanes
+ * share the list.
  */
 #include "core/base/sha256.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/sha256_streams.h"
+#include "core/base/workers.h"
 #include "wire/text.h"
-
-#define CHUNK ((size_t)256 * 1024) /* of a file at a time: fits the cache of a core */
 
 struct run {
 	struct ckpt_ctx *ctx;
 	int dirfd;
 	struct ckpt_sha256_item *items;
 	size_t n;
+	int lanes; /* of each worker */
 	_Atomic size_t next;
-	_Atomic bool stop;
+	_Atomic bool stop, no_memory;
+};
+
+struct worker {
+	struct run *run;
+	struct ckpt_file files[CKPT_SHA256_LANES]; /* by lane */
+	struct ckpt_sha256_item *items[CKPT_SHA256_LANES];
 };
 
 static int hex_digit(char c)
@@ -49,63 +55,76 @@ bool ckpt_sha256_parse(const char *hex, uint8_t ret[CKPT_SHA256_SIZE])
 	return true;
 }
 
-static void free_digest(EVP_MD_CTX **md)
+static bool next(void *arg, int lane, struct ckpt_sha256_message *ret)
 {
-	EVP_MD_CTX_free(*md);
-}
+	struct worker *self = arg;
+	struct run *run = self->run;
+	struct ckpt_file *file = &self->files[lane];
+	size_t i = run->next++;
+	struct ckpt_sha256_item *item = i < run->n ? &run->items[i] : NULL;
+	int r;
 
-/* The digest of the open file into @ret. 0 or an errno; CHANGED if it shrank. */
-static int digest_file(const struct ckpt_file *file, uint8_t *buf, uint8_t *ret)
-{
-	_cleanup_(free_digest) EVP_MD_CTX *md = EVP_MD_CTX_new();
-	uint64_t off = 0;
-
-	if (!md || !EVP_DigestInit_ex(md, EVP_sha256(), NULL))
-		return -ENOMEM;
-	while (off < file->size) {
-		size_t len = file->size - off < CHUNK ? (size_t)(file->size - off) : CHUNK;
-		int r = ckpt_file_read(file, off, buf, len, NULL);
-
-		if (r)
-			return r == CKPT_FILE_SHORT ? CKPT_SHA256_CHANGED : r;
-		if (!EVP_DigestUpdate(md, buf, len))
-			return -EIO;
-		off += len;
+	if (!item)
+		return false;
+	self->items[lane] = item;
+	r = ckpt_file_open(run->ctx, run->dirfd, item->name, file, NULL);
+	if (r != 0) {
+		item->result = r == CKPT_FILE_NOT_REGULAR ? CKPT_SHA256_NOT_REGULAR : r;
+		run->stop = true;
+		return false;
 	}
-	return EVP_DigestFinal_ex(md, ret, NULL) ? 0 : -EIO;
+	item->size = file->size;
+	*ret = (struct ckpt_sha256_message) { .file = file, .len = file->size };
+	return true;
 }
 
-static int compare_file(const struct run *run, struct ckpt_sha256_item *item, uint8_t *buf)
+/* What an item that was read to its end comes to. */
+static int judge(const struct ckpt_file *file, const struct ckpt_sha256_item *item,
+		 const uint8_t *digest)
 {
-	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
-	uint8_t digest[EVP_MAX_MD_SIZE];
-	int r = ckpt_file_open(run->ctx, run->dirfd, item->name, &file, NULL), same;
+	int same = ckpt_file_unchanged(file);
 
-	if (r)
-		return r == CKPT_FILE_NOT_REGULAR ? CKPT_SHA256_NOT_REGULAR : r;
-	item->size = file.size;
-	r = digest_file(&file, buf, digest);
-	if (r)
-		return r;
-	same = ckpt_file_unchanged(&file);
 	if (same <= 0)
 		return same < 0 ? same : CKPT_SHA256_CHANGED;
 	return memcmp(digest, item->expected, CKPT_SHA256_SIZE) ? CKPT_SHA256_MISMATCH : 0;
 }
 
+static void done(void *arg, int lane, int result, const uint8_t *digest,
+		 const struct ckpt_error *err)
+{
+	struct worker *self = arg;
+	struct ckpt_sha256_item *item = self->items[lane];
+
+	(void)err;
+	if (result == 0)
+		item->result = judge(&self->files[lane], item, digest);
+	else if (result == CKPT_FILE_SHORT)
+		item->result = CKPT_SHA256_CHANGED;
+	else if (result != -ECANCELED)
+		item->result = result;
+	if (item->result != 0)
+		self->run->stop = true;
+	ckpt_file_done(&self->files[lane]);
+}
+
+static bool stopped(void *arg)
+{
+	struct worker *self = arg;
+
+	return self->run->stop;
+}
+
 static void *work(void *arg)
 {
-	struct run *run = arg;
-	_cleanup_free_ uint8_t *buf = malloc(CHUNK);
-	size_t i;
+	struct worker *self = arg;
+	const struct ckpt_sha256_source source = {
+		.next = next, .done = done, .stop = stopped, .arg = self
+	};
 
-	while (!run->stop && (i = run->next++) < run->n) {
-		struct ckpt_sha256_item *item = &run->items[i];
-
-		item->result = buf ? compare_file(run, item, buf) : -ENOMEM;
-		if (item->result)
-			run->stop = true;
-	}
+	for (int i = 0; i < CKPT_SHA256_LANES; i++)
+		self->files[i] = (struct ckpt_file)CKPT_FILE_INIT;
+	if (ckpt_sha256_streams(&source, self->run->lanes) < 0)
+		self->run->no_memory = true;
 	return NULL;
 }
 
@@ -132,16 +151,20 @@ int ckpt_sha256_verify(struct ckpt_ctx *ctx, int dirfd, struct ckpt_sha256_item 
 		       struct ckpt_error *err)
 {
 	struct run run = { .ctx = ctx, .dirfd = dirfd, .items = items, .n = n };
-	int wanted = ckpt_ctx_threads(ctx), started = 0;
-	pthread_t threads[64];
+	int threads = ckpt_ctx_threads(ctx), r;
+	_cleanup_free_ struct worker *workers = calloc((size_t)threads, sizeof(*workers));
 
+	if (n > 0 && n < (size_t)threads)
+		threads = (int)n;
+	run.lanes = ckpt_sha256_lanes(n, threads);
 	for (size_t i = 0; i < n; i++)
 		items[i].result = CKPT_SHA256_UNREAD;
-	while (started < wanted - 1 && started < 63 && (size_t)started + 1 < n &&
-	       pthread_create(&threads[started], NULL, work, &run) == 0)
-		started++;
-	work(&run);
-	while (started > 0)
-		pthread_join(threads[--started], NULL);
-	return sum_up(&run, err);
+	for (int i = 0; workers && i < threads; i++)
+		workers[i].run = &run;
+	if (workers)
+		ckpt_workers_run(work, workers, sizeof(*workers), threads);
+	r = sum_up(&run, err);
+	if (r == 0 && (!workers || run.no_memory))
+		return ckpt_fail(err, -ENOMEM, "no memory for digests");
+	return r;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * SHA-256 of whole files by libcrypto, several at a time, in constant memory: for lists of digests
- * that others wrote.
+ * SHA-256 of whole files, many at a time, in constant memory: for lists of digests that others
+ * wrote.
  */
 #ifndef CKPT_CORE_BASE_SHA256_H
 #define CKPT_CORE_BASE_SHA256_H
@@ -10,8 +10,7 @@
 #include <stdint.h>
 
 #include "core/base/file.h"
-
-#define CKPT_SHA256_SIZE 32
+#include "core/base/sha256_blocks.h"
 
 /* One file of a list; the verdict is filled in. */
 struct ckpt_sha256_item {
@@ -32,9 +31,9 @@ enum ckpt_sha256_result {
 bool ckpt_sha256_parse(const char *hex, uint8_t ret[CKPT_SHA256_SIZE]);
 
 /*
- * Reads and compares the @n @items below @dirfd with all threads of the context, a file a thread.
- * Ends early at the first item that does not match. 0 if all match; CKPT_SHA256_MISMATCH if some
- * item has a result other than 0 that is an answer (-ENOENT included); or an errno.
+ * Reads and compares the @n @items below @dirfd with all threads of the context, several files a
+ * thread. Ends early at the first item that does not match. 0 if all match; CKPT_SHA256_MISMATCH if
+ * some item has a result other than 0 that is an answer (-ENOENT included); or an errno.
  */
 int ckpt_sha256_verify(struct ckpt_ctx *ctx, int dirfd, struct ckpt_sha256_item *items, size_t n,
 		       struct ckpt_error *err);

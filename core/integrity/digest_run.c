@@ -1,38 +1,34 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ckpt_digest_run() of digest.h. Workers take units (a few leaves of one chunk, or a whole file)
- * from a pool, read them through descriptors of their own, and enter the digests; whoever enters
- * the last leaf of a chunk makes the chunk's digest. No more chunks are under way than there are
- * workers, so that memory depends on their number alone.
+ * ckpt_digest_run() of digest.h. Each lane of each worker takes units (a leaf, or a whole file)
+ * from a pool, one at a time; whoever enters the last leaf of a chunk makes the chunk's digest. No
+ * more chunks are under way than there are lanes, so that memory depends on their number alone.
  */
 #include <errno.h>
-#include <openssl/evp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/sha256_streams.h"
 #include "core/base/workers.h"
 #include "core/integrity/digest.h"
 #include "wire/text.h"
-
-#define BUFFER ((size_t)256 * 1024) /* fits a core's L2 cache */
-#define UNIT_LEAVES 4
 
 /* A chunk whose leaves are being read; free while n is 0. */
 struct slot {
 	size_t file;
 	uint64_t index; /* of the chunk in its file */
 	uint64_t n, done;
-	struct ckpt_digest *leaves;
+	struct ckpt_digest *leaves; /* owned */
 };
 
-/* What a worker does before it asks for more. */
+/* A message of a worker: a leaf or a whole file. */
 struct unit {
 	size_t file;
 	uint64_t off, len;
 	struct slot *slot; /* NULL: a whole file's plain digest */
-	uint64_t leaf;	   /* its first one's index in the chunk */
+	uint64_t leaf;	   /* its index in the chunk */
 };
 
 struct pool {
@@ -42,6 +38,8 @@ struct pool {
 	uint64_t off;
 	struct slot *slot; /* of the chunk that off lies in */
 	struct slot *slots;
+	size_t n_slots;
+	int lanes;	      /* of each worker */
 	uint64_t done, total; /* bytes, for the progress */
 	atomic_bool stop;
 	int result; /* first errno, or the answer, which outweighs it */
@@ -49,12 +47,18 @@ struct pool {
 	struct ckpt_error err;
 };
 
+/* A file that lanes of one worker read, kept open from unit to unit. */
+struct open_file {
+	struct ckpt_file file;
+	size_t index;
+	int users;
+};
+
 struct worker {
 	struct pool *pool;
-	void *buf;
-	EVP_MD_CTX *md;
-	struct ckpt_file file; /* kept open from unit to unit */
-	size_t index;	       /* of that file */
+	struct open_file files[CKPT_SHA256_LANES];
+	struct open_file *reading[CKPT_SHA256_LANES]; /* by lane */
+	struct unit units[CKPT_SHA256_LANES];
 };
 
 static bool comes_before(const struct ckpt_digest_bad *a, const struct ckpt_digest_bad *b)
@@ -92,7 +96,7 @@ static void changed(struct pool *pool, size_t file)
 	pool_reject(pool, CKPT_DIGEST_CHANGED, &bad);
 }
 
-/* There is one more slot than workers, and each worker holds at most one unit. */
+/* There is one more slot than lanes, and each lane holds at most one leaf. */
 static struct slot *free_slot(struct pool *pool)
 {
 	struct slot *slot = pool->slots;
@@ -102,28 +106,30 @@ static struct slot *free_slot(struct pool *pool)
 	return slot;
 }
 
-static void begin_chunk(struct pool *pool, uint64_t size)
+static bool begin_chunk(struct pool *pool, uint64_t size)
 {
 	uint64_t chunk = pool->job->chunk, left = size - pool->off;
+	uint64_t n = ckpt_digest_chunks(left < chunk ? left : chunk, CKPT_DIGEST_LEAF);
+	struct slot *slot = free_slot(pool);
 
-	pool->slot = free_slot(pool);
-	pool->slot->file = pool->file;
-	pool->slot->index = pool->off / chunk;
-	pool->slot->n = ckpt_digest_chunks(left < chunk ? left : chunk, CKPT_DIGEST_LEAF);
-	pool->slot->done = 0;
+	slot->leaves = malloc((size_t)n * sizeof(*slot->leaves));
+	if (!slot->leaves)
+		return false;
+	slot->file = pool->file;
+	slot->index = pool->off / chunk;
+	slot->n = n;
+	slot->done = 0;
+	pool->slot = slot;
+	return true;
 }
 
-static void take_leaves(struct pool *pool, uint64_t size, struct unit *ret)
+static bool take_leaf(struct pool *pool, uint64_t size, struct unit *ret)
 {
-	uint64_t chunk = pool->job->chunk, at = pool->off % chunk, left = size - pool->off;
-	uint64_t len = UNIT_LEAVES * CKPT_DIGEST_LEAF;
+	uint64_t at = pool->off % pool->job->chunk, left = size - pool->off;
+	uint64_t len = left < CKPT_DIGEST_LEAF ? left : CKPT_DIGEST_LEAF;
 
-	if (at == 0)
-		begin_chunk(pool, size);
-	if (len > chunk - at)
-		len = chunk - at;
-	if (len > left)
-		len = left;
+	if (at == 0 && !begin_chunk(pool, size))
+		return false;
 	*ret = (struct unit) { .file = pool->file,
 			       .off = pool->off,
 			       .len = len,
@@ -131,9 +137,10 @@ static void take_leaves(struct pool *pool, uint64_t size, struct unit *ret)
 			       .leaf = at / CKPT_DIGEST_LEAF };
 	pool->off += len;
 	if (pool->off < size)
-		return;
+		return true;
 	pool->file++;
 	pool->off = 0;
+	return true;
 }
 
 /* Whether something of what begins at the pool's place is to be read. */
@@ -164,77 +171,79 @@ static void skip_unwanted(struct pool *pool)
 	}
 }
 
-static bool take_unit(struct pool *pool, struct unit *ret)
+/* 1 with the next unit, 0 when there is none, -ENOMEM. */
+static int take_unit(struct pool *pool, struct unit *ret)
 {
 	const struct ckpt_digest_job *job = pool->job;
 
 	skip_unwanted(pool);
 	if (pool->stop || pool->file >= job->n)
-		return false;
+		return 0;
 	if (job->chunk)
-		take_leaves(pool, job->files[pool->file].id.size, ret);
-	else
-		*ret = (struct unit) { .file = pool->file,
-				       .len = job->files[pool->file++].id.size };
-	return true;
+		return take_leaf(pool, job->files[pool->file].id.size, ret) ? 1 : -ENOMEM;
+	*ret = (struct unit) { .file = pool->file, .len = job->files[pool->file].id.size };
+	pool->file++;
+	return 1;
 }
 
-/* Ends the work on the file that is open, which must still be the one that was opened. */
-static void close_file(struct worker *self)
+/* Ends the work on a file, which must still be the one that was opened. */
+static void close_file(struct pool *pool, struct open_file *open)
 {
 	struct ckpt_error err = { 0 };
-	int r = self->file.fd < 0 ? 1 : ckpt_file_unchanged(&self->file);
+	int r = open->file.fd < 0 ? 1 : ckpt_file_unchanged(&open->file);
 
 	if (r == 0)
-		changed(self->pool, self->index);
+		changed(pool, open->index);
 	else if (r < 0)
-		pool_fail(self->pool,
-			  ckpt_fail(&err, r, "cannot look up %s: %s", CKPT_QUOTE(self->file.name),
+		pool_fail(pool,
+			  ckpt_fail(&err, r, "cannot look up %s: %s", CKPT_QUOTE(open->file.name),
 				    strerror(-r)),
 			  &err);
-	ckpt_file_done(&self->file);
+	ckpt_file_done(&open->file);
 }
 
 /* 0, CKPT_DIGEST_CHANGED or an errno. */
-static int open_file(struct worker *self, size_t index, struct ckpt_error *err)
+static int open_file(struct pool *pool, size_t index, struct open_file *open,
+		     struct ckpt_error *err)
 {
-	const struct ckpt_digest_job *job = self->pool->job;
-	const struct ckpt_digest_file *want = &job->files[index];
-	int r;
+	const struct ckpt_digest_file *want = &pool->job->files[index];
+	int r = ckpt_file_open(pool->job->ctx, pool->job->dirfd, want->name, &open->file, err);
 
-	if (self->file.fd >= 0 && self->index == index)
-		return 0;
-	close_file(self);
-	self->index = index;
-	r = ckpt_file_open(job->ctx, job->dirfd, want->name, &self->file, err);
+	open->index = index;
 	if (r == -ENOENT || r == CKPT_FILE_NOT_REGULAR)
 		return CKPT_DIGEST_CHANGED;
-	if (r == 0 && !ckpt_identity_same(&self->file.id, &want->id))
+	if (r == 0 && !ckpt_identity_same(&open->file.id, &want->id))
 		return CKPT_DIGEST_CHANGED;
 	return r;
 }
 
-/* Plain digest of [@off, @off + @len). 0, CKPT_DIGEST_CHANGED, -ECANCELED or an errno. */
-static int hash_range(struct worker *self, uint64_t off, uint64_t len, struct ckpt_digest *ret,
-		      struct ckpt_error *err)
+/* The file if it is open, or a place for it: there are as many as lanes. */
+static struct open_file *place_for(struct worker *self, size_t index)
 {
-	int r = 0;
+	struct open_file *place = NULL;
 
-	if (EVP_DigestInit_ex(self->md, EVP_sha256(), NULL) != 1)
-		return ckpt_fail(err, -ENOMEM, "no memory for digests");
-	while (r == 0 && len > 0) {
-		size_t n = len < BUFFER ? (size_t)len : BUFFER;
+	for (int i = 0; i < CKPT_SHA256_LANES; i++) {
+		struct open_file *open = &self->files[i];
 
-		r = self->pool->stop ? -ECANCELED
-				     : ckpt_file_read(&self->file, off, self->buf, n, err);
-		if (r == 0 && EVP_DigestUpdate(self->md, self->buf, n) != 1)
-			r = ckpt_fail(err, -ENOMEM, "no memory for digests");
-		off += n;
-		len -= n;
+		if (open->file.fd >= 0 && open->index == index)
+			return open;
+		if (open->users == 0 && (!place || open->file.fd < 0))
+			place = open;
 	}
-	if (r == 0 && EVP_DigestFinal_ex(self->md, ret->b, NULL) != 1)
-		r = ckpt_fail(err, -ENOMEM, "no memory for digests");
-	return r == CKPT_FILE_SHORT ? CKPT_DIGEST_CHANGED : r;
+	close_file(self->pool, place);
+	return place;
+}
+
+/* Opens the file of the lane's unit, unless it is. As open_file(). */
+static int use_file(struct worker *self, int lane, struct ckpt_error *err)
+{
+	size_t index = self->units[lane].file;
+	struct open_file *open = place_for(self, index);
+	int r = open->file.fd < 0 ? open_file(self->pool, index, open, err) : 0;
+
+	open->users += r == 0;
+	self->reading[lane] = open;
+	return r;
 }
 
 /* Compares or keeps the digest that stands for @bad. */
@@ -251,68 +260,45 @@ static void enter(struct pool *pool, const struct ckpt_digest_bad *bad, uint64_t
 		pool_reject(pool, CKPT_DIGEST_MISMATCH, bad);
 }
 
-/* Counts @n leaves of the slot; the last ones make the chunk's digest and set the slot free. */
-static int leaves_done(struct pool *pool, struct slot *slot, uint64_t n, struct ckpt_error *err)
+/* Enters a leaf; the last one makes the chunk's digest and sets the slot free. */
+static int leaf_done(struct pool *pool, const struct unit *unit, const struct ckpt_digest *leaf)
 {
+	struct slot *slot = unit->slot;
 	uint64_t chunk = pool->job->chunk, size = pool->job->files[slot->file].id.size;
 	struct ckpt_digest_bad bad = { .file = slot->file, .off = slot->index * chunk };
 	struct ckpt_digest digest;
 	bool last;
 
+	slot->leaves[unit->leaf] = *leaf;
 	pthread_mutex_lock(&pool->lock);
-	slot->done += n;
-	last = slot->done == slot->n;
+	last = ++slot->done == slot->n;
 	pthread_mutex_unlock(&pool->lock);
 	if (!last)
 		return 0;
 	bad.len = size - bad.off < chunk ? size - bad.off : chunk;
 	if (ckpt_digest_of(slot->leaves, slot->n * sizeof(*slot->leaves), &digest) < 0)
-		return ckpt_fail(err, -ENOMEM, "no memory for digests");
+		return -ENOMEM;
 	enter(pool, &bad, slot->index, &digest);
+	free(slot->leaves);
 	pthread_mutex_lock(&pool->lock);
+	slot->leaves = NULL;
 	slot->n = 0;
 	pthread_mutex_unlock(&pool->lock);
 	return 0;
 }
 
-static int hash_leaves(struct worker *self, const struct unit *unit, struct ckpt_error *err)
-{
-	uint64_t n = ckpt_digest_chunks(unit->len, CKPT_DIGEST_LEAF);
-
-	for (uint64_t i = 0; i < n; i++) {
-		uint64_t at = i * CKPT_DIGEST_LEAF, left = unit->len - at;
-		int r = hash_range(self, unit->off + at,
-				   left < CKPT_DIGEST_LEAF ? left : CKPT_DIGEST_LEAF,
-				   &unit->slot->leaves[unit->leaf + i], err);
-
-		if (r != 0)
-			return r;
-	}
-	return leaves_done(self->pool, unit->slot, n, err);
-}
-
-static int hash_whole(struct worker *self, const struct unit *unit, struct ckpt_error *err)
+static void whole_done(struct pool *pool, const struct unit *unit, const struct ckpt_digest *digest)
 {
 	struct ckpt_digest_bad bad = { .file = unit->file, .len = unit->len };
-	struct ckpt_digest digest;
-	int r = hash_range(self, 0, unit->len, &digest, err);
 
-	if (r == 0)
-		enter(self->pool, &bad, 0, &digest);
-	return r;
+	enter(pool, &bad, 0, digest);
 }
 
-static void do_unit(struct worker *self, const struct unit *unit)
+static void no_memory(struct pool *pool)
 {
 	struct ckpt_error err = { 0 };
-	int r = open_file(self, unit->file, &err);
 
-	if (r == 0)
-		r = unit->slot ? hash_leaves(self, unit, &err) : hash_whole(self, unit, &err);
-	if (r == CKPT_DIGEST_CHANGED)
-		changed(self->pool, unit->file);
-	else if (r < 0 && r != -ECANCELED)
-		pool_fail(self->pool, r, &err);
+	pool_fail(pool, ckpt_fail(&err, -ENOMEM, "no memory for digests"), &err);
 }
 
 static void show_progress(struct pool *pool, const struct unit *unit)
@@ -325,27 +311,73 @@ static void show_progress(struct pool *pool, const struct unit *unit)
 	pool->done += unit->len;
 }
 
-static void *worker_main(void *arg)
+static bool next(void *arg, int lane, struct ckpt_sha256_message *ret)
 {
 	struct worker *self = arg;
 	struct pool *pool = self->pool;
-	struct unit unit;
-	bool more = true;
+	struct unit *unit = &self->units[lane];
+	struct ckpt_error err = { 0 };
+	int r;
 
-	while (more) {
-		pthread_mutex_lock(&pool->lock);
-		more = take_unit(pool, &unit);
-		if (more)
-			show_progress(pool, &unit);
-		pthread_mutex_unlock(&pool->lock);
-		if (more)
-			do_unit(self, &unit);
-	}
-	close_file(self);
+	pthread_mutex_lock(&pool->lock);
+	r = take_unit(pool, unit);
+	if (r > 0)
+		show_progress(pool, unit);
+	pthread_mutex_unlock(&pool->lock);
+	if (r < 0)
+		no_memory(pool);
+	if (r <= 0)
+		return false;
+	r = use_file(self, lane, &err);
+	if (r == CKPT_DIGEST_CHANGED)
+		changed(pool, unit->file);
+	else if (r < 0)
+		pool_fail(pool, r, &err);
+	*ret = (struct ckpt_sha256_message) { &self->reading[lane]->file, unit->off, unit->len };
+	return r == 0;
+}
+
+static void done(void *arg, int lane, int result, const uint8_t *bytes,
+		 const struct ckpt_error *err)
+{
+	struct worker *self = arg;
+	const struct unit *unit = &self->units[lane];
+	struct ckpt_digest digest;
+
+	self->reading[lane]->users--;
+	memcpy(digest.b, bytes, sizeof(digest.b));
+	if (result == CKPT_FILE_SHORT)
+		changed(self->pool, unit->file);
+	else if (result < 0 && result != -ECANCELED)
+		pool_fail(self->pool, result, err);
+	else if (result == 0 && !unit->slot)
+		whole_done(self->pool, unit, &digest);
+	else if (result == 0 && leaf_done(self->pool, unit, &digest) < 0)
+		no_memory(self->pool);
+}
+
+static bool stopped(void *arg)
+{
+	struct worker *self = arg;
+
+	return self->pool->stop;
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *self = arg;
+	const struct ckpt_sha256_source source = {
+		.next = next, .done = done, .stop = stopped, .arg = self
+	};
+
+	if (ckpt_sha256_streams(&source, self->pool->lanes) < 0)
+		no_memory(self->pool);
+	for (int i = 0; i < CKPT_SHA256_LANES; i++)
+		close_file(self->pool, &self->files[i]);
 	return NULL;
 }
 
-/* As many workers as there are units, at most as many as the context allows. */
+/* As many workers as there are units, at most as many as the context allows; and their lanes. */
 static int worth_threads(struct pool *pool)
 {
 	const struct ckpt_digest_job *job = pool->job;
@@ -356,84 +388,49 @@ static int worth_threads(struct pool *pool)
 		uint64_t size = job->files[i].id.size;
 
 		pool->total += size;
-		units += job->chunk ? ckpt_digest_chunks(size, UNIT_LEAVES * CKPT_DIGEST_LEAF) : 1;
+		units += job->chunk ? ckpt_digest_chunks(size, CKPT_DIGEST_LEAF) : 1;
 	}
 	if (units == 0)
 		units = 1;
 	if (n > CKPT_WORKERS_MAX)
 		n = CKPT_WORKERS_MAX;
-	return units < (uint64_t)n ? (int)units : n;
+	if (units < (uint64_t)n)
+		n = (int)units;
+	pool->lanes = ckpt_sha256_lanes(units, n);
+	return n;
 }
 
-/* What all workers need, in few pieces. */
-struct room {
-	struct worker *workers;
-	char *buffers;
-	struct slot *slots;
-	struct ckpt_digest *leaves;
-	int n;
-};
-
-static void room_done(struct room *room)
+static void pool_done(struct pool *pool)
 {
-	for (int i = 0; room->workers && i < room->n; i++)
-		EVP_MD_CTX_free(room->workers[i].md);
-	free(room->workers);
-	free(room->buffers);
-	free(room->slots);
-	free(room->leaves);
+	for (size_t i = 0; pool->slots && i < pool->n_slots; i++)
+		free(pool->slots[i].leaves);
+	free(pool->slots);
+	pthread_mutex_destroy(&pool->lock);
 }
-#define _cleanup_room_ _cleanup_(room_done)
+#define _cleanup_pool_ _cleanup_(pool_done)
 
-/* Leaves of the largest chunk there will be. */
-static size_t leaves_of(const struct ckpt_digest_job *job)
+static void init_workers(struct pool *pool, struct worker *workers, int n)
 {
-	uint64_t largest = CKPT_DIGEST_LEAF;
-
-	for (size_t i = 0; i < job->n; i++)
-		if (job->files[i].id.size > largest)
-			largest = job->files[i].id.size;
-	if (job->chunk < largest)
-		largest = job->chunk;
-	return (size_t)ckpt_digest_chunks(largest, CKPT_DIGEST_LEAF);
-}
-
-static int make_room(struct pool *pool, struct room *room)
-{
-	size_t n = (size_t)room->n, leaves = leaves_of(pool->job);
-
-	room->workers = calloc(n, sizeof(*room->workers));
-	room->buffers = malloc(n * BUFFER);
-	room->slots = calloc(n + 1, sizeof(*room->slots));
-	room->leaves = malloc((n + 1) * (leaves + 1) * sizeof(*room->leaves));
-	if (!room->workers || !room->buffers || !room->slots || !room->leaves)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		struct worker *worker = &room->workers[i];
-
-		*worker = (struct worker) { .pool = pool,
-					    .buf = room->buffers + i * BUFFER,
-					    .md = EVP_MD_CTX_new(),
-					    .file = CKPT_FILE_INIT };
-		if (!worker->md)
-			return -ENOMEM;
+	for (int i = 0; i < n; i++) {
+		workers[i].pool = pool;
+		for (int k = 0; k < CKPT_SHA256_LANES; k++)
+			workers[i].files[k].file = (struct ckpt_file)CKPT_FILE_INIT;
 	}
-	for (size_t i = 0; i <= n; i++)
-		room->slots[i].leaves = room->leaves + i * leaves;
-	pool->slots = room->slots;
-	return 0;
 }
 
 int ckpt_digest_run(const struct ckpt_digest_job *job, struct ckpt_digest_bad *ret_bad,
 		    struct ckpt_error *err)
 {
-	struct pool pool = { .job = job, .lock = PTHREAD_MUTEX_INITIALIZER };
-	_cleanup_room_ struct room room = { .n = worth_threads(&pool) };
+	_cleanup_pool_ struct pool pool = { .job = job, .lock = PTHREAD_MUTEX_INITIALIZER };
+	int n = worth_threads(&pool);
+	_cleanup_free_ struct worker *workers = calloc((size_t)n, sizeof(*workers));
 
-	if (make_room(&pool, &room) < 0)
+	pool.n_slots = (size_t)(n * pool.lanes) + 1;
+	pool.slots = calloc(pool.n_slots, sizeof(*pool.slots));
+	if (!workers || !pool.slots)
 		return ckpt_fail(err, -ENOMEM, "no memory for digests");
-	ckpt_workers_run(worker_main, room.workers, sizeof(*room.workers), room.n);
-	pthread_mutex_destroy(&pool.lock);
+	init_workers(&pool, workers, n);
+	ckpt_workers_run(worker_main, workers, sizeof(*workers), n);
 	if (pool.result > 0)
 		*ret_bad = pool.bad;
 	if (pool.result < 0 && err)

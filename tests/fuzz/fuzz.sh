@@ -8,8 +8,6 @@ set -eu
 PYTHON=${PYTHON:-/usr/bin/python3}
 BUILD=$TEST_SRC/build-fuzz
 SANITIZE=-fsanitize=address,undefined
-MULTIBUFFER=()
-[[ ! -e /usr/include/intel-ipsec-mb.h ]] || MULTIBUFFER=(-lIPSec_MB)
 LAYERS=(resolve config record integrity catalog format base wire)
 
 fuzz_build()
@@ -43,7 +41,7 @@ fuzz_one()
 		[[ ! -e $BUILD/libckpt_$lib.a ]] || libs+=("$BUILD/libckpt_$lib.a")
 	done
 	clang -std=gnu17 -D_GNU_SOURCE -O1 -g "$SANITIZE,fuzzer" -I"$TEST_SRC" "$TEST_SRC/tests/fuzz/fuzz_$name.c" \
-		-Wl,--start-group "${libs[@]}" -Wl,--end-group -lcjson -lisal -lcrypto -lzstd -llz4 -llzma -lbz2 "${MULTIBUFFER[@]}" -lpthread -lm -o "$BUILD/fuzz_$name"
+		-Wl,--start-group "${libs[@]}" -Wl,--end-group -lcjson -lisal -lcrypto -lzstd -llz4 -llzma -lbz2 -lpthread -lm -o "$BUILD/fuzz_$name"
 	mkdir -p "$BUILD/corpus/$name" "$BUILD/seeds/$name" "$BUILD/failed"
 	if [[ -d $TEST_SRC/tests/fuzz/corpus/$name ]]; then
 		"$BUILD/fuzz_$name" -runs=0 "$TEST_SRC/tests/fuzz/corpus/$name"/*

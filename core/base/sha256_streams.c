@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See sha256_streams.h. All lanes take in as many blocks as the one with the fewest has in its
+ * buffer. A lane that begins amid the others' pieces reads no more than they have left: so they
+ * soon come to their ends together again, and the steps stay long.
+ */
+#include "core/base/sha256_streams.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "wire/text.h"
+
+#define STREAMS_MAX 512
+#define PAGE ((size_t)4096)
+
+struct lane {
+	struct ckpt_sha256_message message;
+	bool active;
+	uint64_t taken;	   /* bytes of the message that were read */
+	uint8_t *buf;	   /* a piece and the end's padding */
+	const uint8_t *at; /* what is to be taken in; NULL before the first read */
+	size_t blocks;
+};
+
+struct streams {
+	struct ckpt_sha256_state state;
+	const struct ckpt_sha256_source *source;
+	struct lane lanes[CKPT_SHA256_LANES];
+	int n;
+	size_t piece; /* bytes, whole blocks */
+	bool more;    /* messages to come */
+};
+
+static void end(struct streams *s, int lane, int result, const struct ckpt_error *err)
+{
+	uint8_t digest[CKPT_SHA256_SIZE];
+
+	ckpt_sha256_digest(&s->state, lane, digest);
+	s->lanes[lane].active = false;
+	s->lanes[lane].blocks = 0;
+	s->source->done(s->source->arg, lane, result, digest, err);
+}
+
+/* Reads the next @room bytes of the lane's message. An error ends it. */
+static void refill(struct streams *s, int lane, size_t room)
+{
+	struct lane *l = &s->lanes[lane];
+	uint64_t left = l->message.len - l->taken;
+	size_t n = left < room ? (size_t)left : room;
+	struct ckpt_error err = { 0 };
+	int r = ckpt_file_read(l->message.file, l->message.off + l->taken, l->buf, n, &err);
+
+	if (r != 0) {
+		end(s, lane, r, &err);
+		return;
+	}
+	l->taken += n;
+	l->at = l->buf;
+	l->blocks = n / CKPT_SHA256_BLOCK;
+	if (l->taken == l->message.len)
+		l->blocks +=
+			ckpt_sha256_pad(l->buf + l->blocks * CKPT_SHA256_BLOCK, l->message.len);
+}
+
+static bool begin(struct streams *s, int lane)
+{
+	struct lane *l = &s->lanes[lane];
+
+	s->more = s->more && s->source->next(s->source->arg, lane, &l->message);
+	if (!s->more)
+		return false;
+	l->active = true;
+	l->taken = 0;
+	l->at = NULL;
+	ckpt_sha256_start(&s->state, lane);
+	return true;
+}
+
+/* Sees that the lane has something to take in, or nothing left to do. */
+static void supply(struct streams *s, int lane, size_t room)
+{
+	struct lane *l = &s->lanes[lane];
+	static const struct ckpt_error none;
+	bool more = true;
+
+	while (more && l->blocks == 0) {
+		if (l->active && l->at && l->taken == l->message.len)
+			end(s, lane, 0, &none);
+		more = l->active || begin(s, lane);
+		if (more)
+			refill(s, lane, room);
+	}
+}
+
+/* What the fullest lane still has, unless too little to be worth a read. */
+static size_t room_now(const struct streams *s)
+{
+	size_t most = 0;
+
+	for (int i = 0; i < s->n; i++)
+		if (s->lanes[i].blocks > most)
+			most = s->lanes[i].blocks;
+	most *= CKPT_SHA256_BLOCK;
+	return most < s->piece / 4 || most > s->piece ? s->piece : most;
+}
+
+/* Takes in what all lanes have. False when there is nothing left. */
+static bool step(struct streams *s, int *ret_error)
+{
+	const uint8_t *data[CKPT_SHA256_LANES] = { NULL };
+	size_t n = SIZE_MAX, room = room_now(s);
+	bool any = false;
+
+	for (int i = 0; i < s->n; i++) {
+		struct lane *l = &s->lanes[i];
+
+		supply(s, i, room);
+		if (!l->active)
+			continue;
+		any = true;
+		data[i] = l->at;
+		n = l->blocks < n ? l->blocks : n;
+	}
+	if (!any)
+		return false;
+	*ret_error = ckpt_sha256_blocks(&s->state, data, n);
+	for (int i = 0; i < s->n; i++) {
+		s->lanes[i].at += data[i] ? n * CKPT_SHA256_BLOCK : 0;
+		s->lanes[i].blocks -= data[i] ? n : 0;
+	}
+	return *ret_error == 0;
+}
+
+static void end_all(struct streams *s, int result)
+{
+	struct ckpt_error err = { 0 };
+
+	if (result == 0)
+		result = -ECANCELED;
+	else
+		ckpt_fail(&err, result, "libcrypto cannot compute digests");
+	for (int i = 0; i < s->n; i++)
+		if (s->lanes[i].active)
+			end(s, i, result, &err);
+}
+
+int ckpt_sha256_lanes(uint64_t messages, int threads)
+{
+	uint64_t share = messages / (uint64_t)threads + (messages % (uint64_t)threads != 0);
+	struct ckpt_sha256_state state;
+
+	if (share > CKPT_SHA256_LANES)
+		share = CKPT_SHA256_LANES;
+	if (share > (uint64_t)(STREAMS_MAX / threads))
+		share = (uint64_t)(STREAMS_MAX / threads);
+	ckpt_sha256_state_init(&state);
+	return share < (uint64_t)state.wide_from ? 1 : (int)share;
+}
+
+int ckpt_sha256_streams(const struct ckpt_sha256_source *source, int lanes)
+{
+	struct streams s = { .source = source, .n = lanes, .more = true };
+	size_t piece = CKPT_SHA256_BUFFER / (size_t)lanes / PAGE * PAGE;
+	/* Not a power of two from lane to lane, which would put all on the same cache lines. */
+	size_t stride = piece + CKPT_SHA256_END;
+	_cleanup_free_ uint8_t *buf = aligned_alloc(PAGE, (size_t)lanes * (piece + PAGE));
+	int r = 0;
+
+	if (!buf)
+		return -ENOMEM;
+	s.piece = piece;
+	ckpt_sha256_state_init(&s.state);
+	for (int i = 0; i < lanes; i++)
+		s.lanes[i].buf = buf + (size_t)i * stride;
+	while (!source->stop(source->arg) && step(&s, &r))
+		;
+	end_all(&s, r);
+	return 0;
+}

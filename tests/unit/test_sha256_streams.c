@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * core/base/sha256_streams.h: each message ends once, with its own digest, whatever the lanes and
+ * lengths; an error is that message's alone; what is stopped says so.
+ */
+#include "core/base/sha256_streams.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/unit/support/scratch.h"
+
+#define MANY 60
+
+struct expected {
+	uint64_t off, len;
+	int result, ended;
+	bool right;
+	char text[80];
+};
+
+/* A source over ranges of one file. */
+struct bench {
+	struct ckpt_file file;
+	uint8_t *data;
+	struct expected m[MANY];
+	int n, taken, under_way, most;
+	int stop_after; /* messages ended; 0 = never */
+	int ended;
+	int of_lane[CKPT_SHA256_LANES];
+};
+
+static bool next(void *arg, int lane, struct ckpt_sha256_message *ret)
+{
+	struct bench *b = arg;
+
+	if (b->taken == b->n)
+		return false;
+	b->of_lane[lane] = b->taken++;
+	b->most = ++b->under_way > b->most ? b->under_way : b->most;
+	*ret = (struct ckpt_sha256_message) { &b->file, b->m[b->of_lane[lane]].off,
+					      b->m[b->of_lane[lane]].len };
+	return true;
+}
+
+static void done(void *arg, int lane, int result, const uint8_t *digest,
+		 const struct ckpt_error *err)
+{
+	struct bench *b = arg;
+	struct expected *m = &b->m[b->of_lane[lane]];
+	uint8_t expected[CKPT_SHA256_SIZE];
+
+	m->result = result;
+	m->ended++;
+	b->ended++;
+	b->under_way--;
+	snprintf(m->text, sizeof(m->text), "%.79s", err->text);
+	if (result != 0)
+		return;
+	assert_int_equal(EVP_Digest(b->data + m->off, m->len, expected, NULL, EVP_sha256(), NULL),
+			 1);
+	m->right = memcmp(digest, expected, sizeof(expected)) == 0;
+}
+
+static bool stop(void *arg)
+{
+	const struct bench *b = arg;
+
+	return b->stop_after && b->ended >= b->stop_after;
+}
+
+static int run(struct bench *b, int lanes)
+{
+	const struct ckpt_sha256_source source = { next, done, stop, b };
+
+	b->taken = b->ended = b->under_way = b->most = 0;
+	for (int i = 0; i < b->n; i++)
+		b->m[i].ended = b->m[i].right = 0;
+	return ckpt_sha256_streams(&source, lanes);
+}
+
+static void open_bench(struct bench *b, const struct scratch *s, struct ckpt_ctx *ctx, size_t size)
+{
+	*b = (struct bench) { .file = CKPT_FILE_INIT, .data = scratch_noise(size, 3) };
+	scratch_write(s->fd, "f", b->data, size);
+	assert_int_equal(ckpt_file_open(ctx, s->fd, "f", &b->file, NULL), 0);
+}
+
+static void close_bench(struct bench *b)
+{
+	ckpt_file_done(&b->file);
+	free(b->data);
+}
+
+static void want(struct bench *b, uint64_t off, uint64_t len)
+{
+	b->m[b->n++] = (struct expected) { .off = off, .len = len };
+}
+
+static void assert_all_right(const struct bench *b, int lanes)
+{
+	assert_int_equal(b->ended, b->n);
+	assert_int_equal(b->under_way, 0);
+	assert_true(b->most <= lanes);
+	for (int i = 0; i < b->n; i++) {
+		assert_int_equal(b->m[i].ended, 1);
+		assert_int_equal(b->m[i].result, 0);
+		assert_true(b->m[i].right);
+	}
+}
+
+static void test_sha256_streams__any_lengths(void **state)
+{
+	static const size_t lens[] = { 0,     1,     63,    64,	    65,	    4095,   4096,  32767,
+				       32768, 32769, 65536, 100000, 262144, 262145, 700000 };
+	struct ckpt_ctx ctx = { .threads = 1 };
+	struct bench b;
+
+	open_bench(&b, *state, &ctx, 900000);
+	for (int i = 0; i < MANY; i++)
+		want(&b, (uint64_t)i * 31, lens[(i * 7) % 15]);
+	for (int lanes = 1; lanes <= CKPT_SHA256_LANES; lanes++) {
+		assert_int_equal(run(&b, lanes), 0);
+		assert_all_right(&b, lanes);
+		assert_int_equal(b.most, lanes);
+	}
+	b.n = 3; /* fewer than lanes */
+	assert_int_equal(run(&b, CKPT_SHA256_LANES), 0);
+	assert_all_right(&b, 3);
+	b.n = 0;
+	assert_int_equal(run(&b, CKPT_SHA256_LANES), 0);
+	close_bench(&b);
+}
+
+/* Equal lengths keep their step: a file is read in pieces as long as the buffer allows. */
+static void test_sha256_streams__reads_are_long(void **state)
+{
+	struct ckpt_ctx ctx = { .threads = 1 };
+	struct bench b;
+
+	open_bench(&b, *state, &ctx, 1100000);
+	want(&b, 0, 64);
+	for (int i = 1; i < 33; i++)
+		want(&b, (uint64_t)i * 64, 1048576);
+	ctx.bytes_read = 0;
+	assert_int_equal(run(&b, CKPT_SHA256_LANES), 0);
+	assert_all_right(&b, CKPT_SHA256_LANES);
+	assert_int_equal(ctx.bytes_read, 64 + (uint64_t)32 * 1048576); /* nothing twice */
+	close_bench(&b);
+}
+
+static void test_sha256_streams__stopped(void **state)
+{
+	struct ckpt_ctx ctx = { .threads = 1 };
+	int cancelled = 0;
+	struct bench b;
+
+	open_bench(&b, *state, &ctx, 400000);
+	for (int i = 0; i < MANY; i++)
+		want(&b, 0, i == 5 ? 64 : 400000);
+	b.stop_after = 1;
+	assert_int_equal(run(&b, CKPT_SHA256_LANES), 0);
+	assert_int_equal(b.under_way, 0);
+	for (int i = 0; i < b.n; i++) {
+		assert_int_equal(b.m[i].ended, i < b.taken);
+		cancelled += b.m[i].result == -ECANCELED;
+	}
+	assert_int_equal(b.taken, CKPT_SHA256_LANES + 1); /* and not all of them */
+	assert_int_equal(cancelled, CKPT_SHA256_LANES);
+	assert_true(b.m[5].right);
+	close_bench(&b);
+}
+
+/* What lies beyond the file, and a disk that does not answer, end that message alone. */
+static ssize_t breaks_at(void *arg, int fd, void *buf, size_t len, off_t off)
+{
+	const off_t *bad = arg;
+
+	if (off <= *bad && *bad < off + (off_t)len) {
+		errno = EIO;
+		return -1;
+	}
+	return pread(fd, buf, len, off);
+}
+
+static void test_sha256_streams__errors(void **state)
+{
+	off_t bad = 250000;
+	const struct ckpt_seam seam = { .pread = breaks_at, .arg = &bad };
+	struct ckpt_ctx ctx = { .threads = 1, .seam = &seam };
+	struct bench b;
+
+	open_bench(&b, *state, &ctx, 400000);
+	for (int i = 0; i < 20; i++)
+		want(&b, (uint64_t)i * 20000, 20000);
+	b.m[3].off = 399999;
+	assert_int_equal(run(&b, CKPT_SHA256_LANES), 0);
+	for (int i = 0; i < b.n; i++) {
+		bool good = i != 3 && i != 12;
+
+		assert_int_equal(b.m[i].ended, 1);
+		assert_int_equal(b.m[i].right, good);
+	}
+	assert_int_equal(b.m[3].result, CKPT_FILE_SHORT);
+	assert_int_equal(b.m[12].result, -EIO);
+	assert_non_null(strstr(b.m[12].text, " at byte "));
+	close_bench(&b);
+}
+
+static void test_sha256_streams__budget(void **state)
+{
+	struct ckpt_ctx ctx = { .threads = 1, .max_bytes = 100000 };
+	struct bench b;
+
+	open_bench(&b, *state, &ctx, 400000);
+	want(&b, 0, 50000);
+	want(&b, 0, 400000);
+	assert_int_equal(run(&b, 1), 0);
+	assert_true(b.m[0].right);
+	assert_int_equal(b.m[1].result, 0); /* begun before the allowance was used up: one read */
+	ctx.bytes_read = 100000;
+	assert_int_equal(run(&b, 1), 0);
+	assert_int_equal(b.m[0].result, -EDQUOT);
+	close_bench(&b);
+}
+
+/* Side by side only where each thread has enough of them, and never too many files at once. */
+static void test_sha256_streams__lanes(void **state)
+{
+	static const int threads[] = { 1, 2, 3, 16, 32, 64 };
+	struct ckpt_sha256_state engine;
+
+	(void)state;
+	ckpt_sha256_state_init(&engine);
+	for (size_t i = 0; i < sizeof(threads) / sizeof(threads[0]); i++) {
+		int t = threads[i], lanes;
+
+		assert_int_equal(ckpt_sha256_lanes(1, t), 1);
+		assert_int_equal(ckpt_sha256_lanes(2 * (uint64_t)t, t), 1);
+		lanes = ckpt_sha256_lanes(UINT64_MAX, t);
+		assert_true(lanes * t <= 512);
+		if (ckpt_sha256_has_wide())
+			assert_int_equal(lanes, t == 64 ? 8 : CKPT_SHA256_LANES);
+		else
+			assert_int_equal(lanes, 1);
+		assert_true(lanes == 1 || lanes >= engine.wide_from);
+	}
+	if (ckpt_sha256_has_wide())
+		assert_int_equal(ckpt_sha256_lanes(20, 2), 10);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		scratch_test(test_sha256_streams__any_lengths),
+		scratch_test(test_sha256_streams__reads_are_long),
+		scratch_test(test_sha256_streams__stopped),
+		scratch_test(test_sha256_streams__errors),
+		scratch_test(test_sha256_streams__budget),
+		cmocka_unit_test(test_sha256_streams__lanes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -27,6 +27,7 @@
 #include "core/format/safetensors.h"
 #include "core/format/safetensors_index.h"
 #include "core/format/tf_bundle.h"
+#include "core/format/tf_v1.h"
 #include "core/format/torch_legacy.h"
 #include "core/format/torch_zip.h"
 #include "wire/text.h"
@@ -44,6 +45,7 @@ const struct ckpt_format *const ckpt_formats[] = {
 	&ckpt_format_safetensors,
 	&ckpt_format_safetensors_index,
 	&ckpt_format_tf_bundle,
+	&ckpt_format_tf_v1,
 	&ckpt_format_megatron,
 	&ckpt_format_deepspeed,
 	&ckpt_format_dcp,

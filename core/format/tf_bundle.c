@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "core/base/crc.h"
+#include "core/format/tf_judge.h"
 #include "core/format/tf_position.h"
 #include "core/format/tf_reader.h"
 #include "core/format/tf_strings.h"
@@ -73,40 +74,6 @@ static int open_index(struct bundle *b)
 	return r;
 }
 
-/* Whether a name can only be an optimizer's: moments, slots, its own object. */
-static bool is_optimizer(const char *name)
-{
-	static const char *const parts[] = { ".OPTIMIZER_SLOT", "beta1_power", "/_optimizer/" };
-	static const char *const ends[] = { "/Adam", "/Adam_1", "/Momentum", "/RMSProp",
-					    "/Adagrad" };
-
-	if (ckpt_text_starts(name, "optimizer", NULL) || ckpt_text_starts(name, "_optimizer", NULL))
-		return true;
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		if (strstr(name, parts[i]))
-			return true;
-	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
-		if (ckpt_text_ends(name, ends[i]))
-			return true;
-	return false;
-}
-
-/*
- * An optimizer's variables make it full. Without them a counter of steps or saves shows that a
- * training loop wrote it (tf.train.Checkpoint.save, tf.compat.v1.train.Saver): plain SGD has no
- * variables, so that is not weights alone.
- */
-static void note_contents(struct ckpt_report *report, const char *name)
-{
-	bool counter =
-		ckpt_text_starts(name, "save_counter/", NULL) || strcmp(name, "global_step") == 0;
-
-	if (is_optimizer(name))
-		report->contents = CKPT_CONTENTS_FULL;
-	else if (counter && report->contents == CKPT_CONTENTS_WEIGHTS)
-		report->contents = CKPT_CONTENTS_UNKNOWN;
-}
-
 static void note_entry(struct bundle *b, const struct ckpt_tf_reader *reader)
 {
 	struct ckpt_report *report = b->check->report;
@@ -117,7 +84,7 @@ static void note_entry(struct bundle *b, const struct ckpt_tf_reader *reader)
 	if (*name) { /* a slice is a part of what was counted */
 		report->tensors++;
 		ckpt_report_add_key(report, name, strcspn(name, "/"));
-		note_contents(report, name);
+		ckpt_tf_note_contents(report, name);
 	}
 	if (e->sliced)
 		return;

@@ -6,51 +6,14 @@
 
 #include <string.h>
 
-#include "wire/text.h"
-
-static bool zero_tail(struct ckpt_check *check)
-{
-	uint8_t tail[CKPT_TF_FOOTER];
-	uint64_t size = check->file->size;
-	size_t n = size < sizeof(tail) ? (size_t)size : sizeof(tail);
-
-	if (!n || ckpt_file_read(check->file, size - n, tail, n, check->err))
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (tail[i])
-			return false;
-	return true;
-}
+#include "core/format/tf_judge.h"
 
 /* The verdict on the index after a table function answered @r. */
 static int judge(struct ckpt_tf_reader *reader, int r)
 {
-	struct ckpt_check *check = &reader->in_index;
-	const struct ckpt_tf_table *table = &reader->table;
-
-	if (r <= 0)
-		return r;
-	switch ((enum ckpt_tf_result)r) {
-	case CKPT_TF_END:
+	if (r == CKPT_TF_END)
 		return CKPT_TF_READER_END;
-	case CKPT_TF_NO_FOOTER:
-		return ckpt_check_reject(check, CKPT_INCOMPLETE,
-					 !check->file->size ? CKPT_PROBLEM_EMPTY
-					 : zero_tail(check) ? CKPT_PROBLEM_ZERO_TAIL
-							    : CKPT_PROBLEM_TRUNCATED,
-					 check->file->size, NULL,
-					 "the index has no footer: it was not written to its end");
-	case CKPT_TF_CHECKSUM:
-		return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_CHECKSUM, table->at,
-					 NULL, "a block of the index has another CRC-32C");
-	case CKPT_TF_LARGE:
-		return ckpt_check_reject(check, CKPT_UNREADABLE, CKPT_PROBLEM_NESTING_LIMIT,
-					 table->at, NULL, "%s: not checked", table->wrong);
-	case CKPT_TF_WRONG:
-		break;
-	}
-	return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_DIRECTORY, table->at, NULL, "%s",
-				 table->wrong);
+	return ckpt_tf_judge(&reader->in_index, &reader->table, r);
 }
 
 static int wrong(struct ckpt_tf_reader *reader, const char *what)

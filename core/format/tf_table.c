@@ -14,7 +14,7 @@
 #include "core/base/crc.h"
 #include "core/format/snappy.h"
 
-#define TRAILER 5
+#define TRAILER CKPT_TF_TRAILER
 #define MASK_DELTA 0xa282ead8u
 
 struct handle {
@@ -222,17 +222,41 @@ int ckpt_tf_table_open(struct ckpt_tf_table *table, const struct ckpt_file *file
 	return r;
 }
 
-/* Loads the block that the next entry of the index names. */
-static int next_block(struct ckpt_tf_table *table, struct ckpt_error *err)
+/* The handle in the next entry of the index. */
+static int next_handle(struct ckpt_tf_table *table, struct handle *ret)
 {
-	struct handle h;
 	int r = next_entry(table, &table->index);
 
 	if (r)
 		return r;
-	if (!take_handle(&table->index.value, &h))
+	if (!take_handle(&table->index.value, ret))
 		return wrong(table, table->index.off, "the index holds no handle");
-	return load_block(table, &table->block, h, err);
+	return 0;
+}
+
+/* Loads the block that the next entry of the index names. */
+static int next_block(struct ckpt_tf_table *table, struct ckpt_error *err)
+{
+	struct handle h;
+	int r = next_handle(table, &h);
+
+	return r ? r : load_block(table, &table->block, h, err);
+}
+
+int ckpt_tf_table_next_place(struct ckpt_tf_table *table, uint64_t *ret_off, uint64_t *ret_size)
+{
+	struct handle h;
+	uint64_t end;
+	int r = next_handle(table, &h);
+
+	if (r)
+		return r;
+	if (__builtin_add_overflow(h.off, h.size, &end) ||
+	    __builtin_add_overflow(end, TRAILER, &end) || end > table->block.off)
+		return wrong(table, h.off, "a block lies outside the file");
+	*ret_off = h.off;
+	*ret_size = h.size;
+	return 0;
 }
 
 static bool ascends(const struct ckpt_tf_table *table)

@@ -11,6 +11,7 @@
 #include "core/base/varint.h"
 
 #define CKPT_TF_FOOTER 48
+#define CKPT_TF_TRAILER 5 /* behind a block: compression, masked CRC-32C over both */
 #define CKPT_TF_MAGIC UINT64_C(0xdb4775248b80fb57)
 #define CKPT_TF_KEY 8192 /* bytes of a key: tensor names have under 500 */
 #define CKPT_TF_BLOCK                                                                              \
@@ -54,6 +55,14 @@ int ckpt_tf_table_open(struct ckpt_tf_table *table, const struct ckpt_file *file
 
 /* Steps to the next entry: table->block.key, key_len and value. 0, ckpt_tf_result or an errno. */
 int ckpt_tf_table_next(struct ckpt_tf_table *table, struct ckpt_error *err);
+
+/*
+ * Steps to the next block of entries without reading it, for callers that stream blocks: its place
+ * and size, without the trailer of CKPT_TF_TRAILER bytes. Blocks lie inside the file, before the
+ * metaindex, whose offset is table->block.off after the opening. 0, CKPT_TF_END, CKPT_TF_WRONG,
+ * CKPT_TF_LARGE.
+ */
+int ckpt_tf_table_next_place(struct ckpt_tf_table *table, uint64_t *ret_off, uint64_t *ret_size);
 
 /* Frees what the table holds; a zeroed one is fine. */
 void ckpt_tf_table_done(struct ckpt_tf_table *table);

@@ -153,8 +153,10 @@ static enum ckpt_role role_of(const struct ckpt_name_row *row, const char *lower
 /* The name with its rank as '#'. */
 static void make_rank_stem(const struct subject *s, const struct ckpt_pattern_match *m, char *ret)
 {
-	const struct ckpt_pattern_number *rank = &m->numbers[m->n - 1];
+	const struct ckpt_pattern_number *rank = m->numbers;
 
+	while (rank < &m->numbers[m->n - 1] && rank->meaning != 'p')
+		rank++;
 	snprintf(ret, 2 * CKPT_NAME_SIZE, "%.*s#%s", (int)rank->begin, s->name,
 		 s->name + rank->end);
 }

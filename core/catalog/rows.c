@@ -64,6 +64,10 @@ const struct ckpt_name_row ckpt_name_rows[] = {
 	{ "tf-bundle", "(ckpt|checkpoint|ckp)~{n}", NONE | CKPT, BUNDLE, NUMBERED, 0 },
 	{ "tf-bundle", "cp~{e}*", NONE | CKPT, BUNDLE, NUMBERED, 0 },
 
+	/* TensorFlow's first version: files, whole or in shards */
+	{ "tf-v1", "*.ckpt-{s}", NONE, FILE_, NUMBERED, 0 },
+	{ "tf-v1", "*.ckpt-{s}-{p5}-of-{v5}", NONE, FILE_, NUMBERED, CKPT_ROW_RANKS },
+
 	/* files of known frameworks */
 	{ "pretrained", "pretrained_*", ANY | BIN, FILE_, CKPT_ROLE_PRETRAINED, TOP },
 	{ "lightning", "epoch={e}-step={s}*", CKPT, FILE_, NUMBERED, 0 },

@@ -219,7 +219,7 @@ int ckpt_hdf5_heap_open(struct ckpt_hdf5 *h, uint64_t addr, struct ckpt_hdf5_hea
 static int descend(struct ckpt_hdf5_heap *heap, struct table *table, uint64_t offset,
 		   unsigned *ret_row)
 {
-	uint64_t at = table->offset, size, entry = table->addr + table_prefix(heap);
+	uint64_t at = table->offset, size = 0, entry = table->addr + table_prefix(heap);
 	struct ckpt_hdf5_cur cur = { .h = heap->h, .end = heap->h->end };
 	unsigned row;
 

@@ -285,6 +285,8 @@ static void test_names__members(void **state)
 		  NO, false },
 		{ "pytorch_model-00001-of-00002.bin", "pytorch_model.bin.index.json",
 		  "pytorch_model.bin.index.json", CKPT_FOLD_SHARDS, LAST, 1, NO, NO, NO, false },
+		{ "model.ckpt-10-00001-of-00002", "model.ckpt-10-#-of-00002", "", CKPT_FOLD_RANKS,
+		  NUMBERED, 1, 10, NO, NO, false },
 		{ "ep1-ba20-rank3.pt", "ep1-ba20-rank#.pt", "ep#-ba#-rank#.pt", CKPT_FOLD_RANKS,
 		  NUMBERED, 3, 20, 1, NO, false },
 	};

@@ -54,6 +54,8 @@ const struct ckpt_name_row ckpt_name_rows[] = {
 	{ "megatron", "iter_{s7}", NONE, DIR_, NUMBERED, 0 },
 	{ "torchtitan", "step-{s}", NONE, DIR_, NUMBERED, 0 },
 	{ "amrex", "chk{s}", NONE, DIR_, NUMBERED, 0 },
+	{ "adios2", "*<{s}>*.bp", NONE, DIR_ | FILE_, NUMBERED, 0 },
+	{ "adios2", "*.bp", NONE, DIR_ | FILE_, LAST, MISTAKABLE },
 	{ "orbax", "{s}", NONE, DIR_, NUMBERED, CKPT_ROW_ORBAX },
 	{ "checkpoint-best", "checkpoint~best", NONE, DIR_, BEST, 0 },
 	{ "checkpoint-last", "checkpoint~(last|latest|final)", NONE, DIR_, LAST, 0 },

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/format/accelerate.h"
+#include "core/format/adios2.h"
 #include "core/format/amrex.h"
 #include "core/format/dcp.h"
 #include "core/format/deepspeed.h"
@@ -52,6 +53,8 @@ const struct ckpt_format *const ckpt_formats[] = {
 	&ckpt_format_orbax,
 	&ckpt_format_accelerate,
 	&ckpt_format_amrex,
+	&ckpt_format_adios2,
+	&ckpt_format_adios_bp3,
 	&ckpt_format_hf_trainer,
 	&ckpt_format_gromacs,
 	&ckpt_format_lammps,

@@ -165,7 +165,7 @@ static void verify_at(struct ckpt_ctx *ctx, const struct ckpt_set *set, enum ckp
 /* Endings whose formats all have rows: another content under them is no checkpoint. */
 static const char *const known_endings[] = {
 	".pt",	".pth", ".bin",	 ".safetensors", ".safetensors.index.json",
-	".npz", ".h5",	".hdf5", ".keras"
+	".npz", ".h5",	".hdf5", ".keras",	 ".bp"
 };
 
 static bool ends_in_known(const char *name)

@@ -52,6 +52,9 @@ static const struct row rows[] = {
 	{ "chk00010", true, "amrex", NUMBERED, 10, NO, NO, "chk#/" },
 	{ "chk1000000", true, "amrex", NUMBERED, 1000000, NO, NO, "chk#/" },
 	{ "chk00010.old.0123456", true, "amrex", SUPERSEDED, 10, NO, NO, "chk#/.old.0123456" },
+	{ "restart.500.bp", true, "adios2", NUMBERED, 500, NO, NO, "restart.#.bp/" },
+	{ "restart-500.bp", false, "adios2", NUMBERED, 500, NO, NO, "restart-#.bp" },
+	{ "restart.bp", true, "adios2", LAST, NO, NO, NO, "restart.bp/" },
 	{ "checkpoint-500.old", true, "hf-trainer", SUPERSEDED, 500, NO, NO, "checkpoint-#/.old" },
 	/* Lightning */
 	{ "epoch=3-step=400.ckpt", false, "lightning", NUMBERED, 400, 3, NO,

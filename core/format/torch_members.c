@@ -71,8 +71,6 @@ static bool same_prefix(struct ckpt_torch_members *m, const struct ckpt_zip_entr
 
 static void note_sums(struct ckpt_torch_members *m, const struct ckpt_zip_entry *e)
 {
-	m->bytes += e->csize;
-	m->compressed += e->method != 0;
 	m->any_crc = m->any_crc || e->crc != 0;
 	/* boost's hash_combine over 64 bit, as PyTorchStreamWriter does it (torch 2.1 and later).
 	 */
@@ -99,6 +97,7 @@ int ckpt_torch_members_add(struct ckpt_torch_members *m, const struct ckpt_zip_e
 		*record = (struct ckpt_torch_record) { e->data_off, e->csize, e->crc, e->method,
 						       true };
 	note_sums(m, e);
+	m->constants = m->constants || strcmp(name, "constants.pkl") == 0;
 	other = other_kind(name);
 	m->other = other ? other : m->other;
 	return 0;

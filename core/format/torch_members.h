@@ -25,7 +25,7 @@ struct ckpt_torch_members {
 	bool storages_cut;	       /* there are more */
 	const char *other; /* "TorchScript", ...: an archive that is no training state; or NULL */
 	uint64_t fold;	   /* over the CRCs of all non-empty records before the id */
-	uint64_t compressed, bytes; /* records that are not stored; bytes of all */
+	bool constants;	   /* constants.pkl, which a program's archive ends with */
 	bool any_crc;
 };
 

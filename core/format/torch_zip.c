@@ -14,45 +14,13 @@
 #include "core/base/crc.h"
 #include "core/format/torch_members.h"
 #include "core/format/torch_state.h"
-#include "core/format/zip.h"
+#include "core/format/zip_check.h"
 #include "wire/text.h"
 
-static int directory_fault(struct ckpt_check *check, const struct ckpt_zip *zip)
-{
-	return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_DIRECTORY, zip->fault.offset,
-				 zip->fault.member, "%s", zip->fault.detail);
-}
-
-static bool all_zero(const uint8_t *p, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (p[i])
-			return false;
-	return true;
-}
-
-static int open_zip(struct ckpt_check *check, struct ckpt_zip *zip)
-{
-	const struct ckpt_head *head = &check->head;
-	int r = ckpt_zip_open(check->file, zip, check->err);
-
-	if (r == CKPT_ZIP_DAMAGED)
-		return directory_fault(check, zip);
-	if (r != CKPT_ZIP_NO_END)
-		return r;
-	if (all_zero(head->tail, head->n_tail))
-		return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_ZERO_TAIL,
-					 head->size - head->n_tail, NULL,
-					 "the file ends in zeros instead of a zip directory");
-	return ckpt_check_reject(
-		check, CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED, head->size, NULL,
-		"the zip directory at the end is missing: the save did not finish");
-}
-
 /* Takes one entry in. 0, CKPT_CORRUPT or an errno. */
-static int add_entry(struct ckpt_check *check, struct ckpt_torch_members *m,
-		     const struct ckpt_zip_entry *e)
+static int add_entry(struct ckpt_check *check, const struct ckpt_zip_entry *e, void *arg)
 {
+	struct ckpt_torch_members *m = arg;
 	int r = ckpt_torch_members_add(m, e);
 
 	if (r < 0)
@@ -72,22 +40,7 @@ static int add_entry(struct ckpt_check *check, struct ckpt_torch_members *m,
 static int read_directory(struct ckpt_check *check, struct ckpt_zip *zip,
 			  struct ckpt_torch_members *m)
 {
-	struct ckpt_zip_walk walk;
-	struct ckpt_zip_entry entry;
-	int r;
-
-	ckpt_zip_walk_init(&walk, zip);
-	for (;;) {
-		r = ckpt_zip_walk_next(&walk, &entry, check->err);
-		if (r == CKPT_ZIP_END)
-			return 0;
-		if (r == CKPT_ZIP_DAMAGED)
-			return directory_fault(check, zip);
-		if (r == 0)
-			r = add_entry(check, m, &entry);
-		if (r)
-			return r;
-	}
+	return ckpt_zip_check_walk(check, zip, add_entry, m);
 }
 
 static int missing(struct ckpt_check *check, const char *member)
@@ -277,6 +230,25 @@ static int check_pickle(struct ckpt_check *check, struct ckpt_torch_members *m)
 	return judge_scan(check, &c, scanned);
 }
 
+/*
+ * A program's archive holds its module's pickle too (not in torch.export's), and nothing to go on
+ * from: what the pickle's names look like is of no account.
+ */
+static int judge_other(struct ckpt_check *check, struct ckpt_torch_members *m)
+{
+	struct ckpt_report *report = check->report;
+	int r = 0;
+
+	if (m->pickle.found)
+		r = check_pickle(check, m);
+	else if (m->constants)
+		r = missing(check, "data.pkl");
+	report->contents = CKPT_CONTENTS_WEIGHTS;
+	report->position = (struct ckpt_position) { 0 };
+	snprintf(report->framework, sizeof(report->framework), "%s", m->other);
+	return r;
+}
+
 static int structure(struct ckpt_check *check)
 {
 	_cleanup_torch_members_ struct ckpt_torch_members m = { 0 };
@@ -284,109 +256,49 @@ static int structure(struct ckpt_check *check)
 	struct ckpt_zip zip;
 	int r;
 
-	r = open_zip(check, &zip);
+	r = ckpt_zip_check_open(check, &zip);
 	r = r ? r : read_directory(check, &zip, &m);
 	if (r)
 		return r;
 	report->tensors = m.storages.n;
-	if (zip.trailing)
-		ckpt_check_remark(check, CKPT_PROBLEM_TRAILING, check->file->size - zip.trailing,
-				  "%llu bytes follow the archive",
-				  (unsigned long long)zip.trailing);
-	if (m.other) {
-		report->contents = CKPT_CONTENTS_WEIGHTS;
-		snprintf(report->framework, sizeof(report->framework), "%s", m.other);
-		return check_version(check, &m);
-	}
-	if (!m.pickle.found)
-		return missing(check, "data.pkl");
 	r = check_version(check, &m);
 	r = r ? r : check_id(check, &m);
+	if (m.other)
+		return r ? r : judge_other(check, &m);
+	if (!m.pickle.found)
+		return missing(check, "data.pkl");
 	return r ? r : check_pickle(check, &m);
 }
 
-/* Hands the stored records to the CRC check, in file order. */
-struct feed {
-	struct ckpt_check *check;
-	struct ckpt_zip zip;
-	struct ckpt_zip_walk walk;
-	struct ckpt_zip_entry entry;
-	uint64_t wanted; /* when an entry is looked up again */
-};
-
-static int next_range(void *arg, struct ckpt_crc_range *ret)
+/* Names the record as PyTorch does: without the archive's directory. */
+static int without_prefix(struct ckpt_check *check, const struct ckpt_torch_members *m, int r)
 {
-	struct feed *f = arg;
-	int r;
+	char *member = check->report->verdict.problem.member;
 
-	do {
-		r = ckpt_zip_walk_next(&f->walk, &f->entry, NULL);
-		if (r)
-			return r == CKPT_ZIP_END ? 0 : r < 0 ? r : -EAGAIN;
-	} while (f->entry.method != 0);
-	*ret = (struct ckpt_crc_range) { .off = f->entry.data_off,
-					 .len = f->entry.csize,
-					 .expected = f->entry.crc,
-					 .tag = f->entry.index };
-	return 1;
-}
-
-/* Finds the name of entry number @index again: nothing was kept of it. */
-static const char *entry_name(struct feed *f, uint64_t index)
-{
-	const char *slash;
-
-	ckpt_zip_walk_init(&f->walk, &f->zip);
-	do {
-		if (ckpt_zip_walk_next(&f->walk, &f->entry, NULL))
-			return "";
-	} while (f->entry.index != index);
-	slash = strchr(f->entry.name, '/');
-	return slash ? slash + 1 : f->entry.name;
-}
-
-static int verify_records(struct ckpt_check *check, struct feed *f, uint64_t bytes)
-{
-	struct ckpt_crc_job job = {
-		.kind = CKPT_CRC32, .next = next_range, .arg = f, .total = bytes
-	};
-	struct ckpt_crc_range bad;
-	int r;
-
-	ckpt_zip_walk_init(&f->walk, &f->zip);
-	r = ckpt_crc_verify(check->file, &job, &bad, check->err);
-	if (r <= 0)
-		return r;
-	return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_CHECKSUM, bad.off,
-				 entry_name(f, bad.tag), "the record does not match its CRC-32");
+	if (r > 0 && m->prefix_len && strncmp(member, m->prefix, m->prefix_len) == 0)
+		memmove(member, member + m->prefix_len, strlen(member + m->prefix_len) + 1);
+	return r;
 }
 
 static int content(struct ckpt_check *check)
 {
 	_cleanup_torch_members_ struct ckpt_torch_members m = { 0 };
-	_cleanup_free_ struct feed *f = calloc(1, sizeof(*f));
 	char text[sizeof(check->report->verdict.note)];
+	struct ckpt_zip zip;
 	int r;
 
-	if (!f)
-		return ckpt_fail(check->err, -ENOMEM, "no memory to check %s",
-				 CKPT_QUOTE(check->file->name));
-	r = open_zip(check, &f->zip);
-	r = r ? r : read_directory(check, &f->zip, &m);
+	r = ckpt_zip_check_open(check, &zip);
+	r = r ? r : read_directory(check, &zip, &m);
 	if (r)
 		return r;
 	memcpy(text, check->report->verdict.note, sizeof(text));
 	if (text[0])
 		ckpt_check_cap(check, CKPT_EVIDENCE_STRUCTURE, "%s", text);
-	if (m.compressed)
-		ckpt_check_cap(check, CKPT_EVIDENCE_STRUCTURE,
-			       "%llu compressed records were not checked",
-			       (unsigned long long)m.compressed);
 	if (!m.any_crc) {
 		ckpt_check_cap(check, CKPT_EVIDENCE_STRUCTURE, "no checksums stored in this file");
 		return 0;
 	}
-	return verify_records(check, f, m.bytes);
+	return without_prefix(check, &m, ckpt_zip_check_content(check, NULL));
 }
 
 const struct ckpt_format ckpt_format_torch_zip = {

@@ -161,7 +161,17 @@ def main(out):
     torch.save({"big": torch.randn(3 << 20), "zeros": torch.zeros(1 << 20),
                 "last": torch.ones(5)}, "big.pt")
     torch.save({"n%d" % i: torch.full((3,), float(i)) for i in range(3000)}, "many.pt")
-    torch.jit.script(torch.nn.Linear(3, 2)).save("script.pt")
+    scripted = torch.jit.script(torch.nn.Linear(3, 2))
+    scripted.save("script.pt")
+    scripted.save("script_extra.pt", _extra_files={"epoch": b"3", "notes.txt": b"x" * 10000})
+    scripted._save_for_lite_interpreter("lite.pt")
+    torch.jit.trace(torch.nn.Linear(3, 2), torch.ones(3)).save("traced.pt")
+    torch.jit.freeze(scripted.eval()).save("frozen.pt")
+    records = zipfile.ZipFile("script.pt")
+    for i, gone in enumerate(("data.pkl", "data/1")):
+        left = [n for n in records.namelist() if n != "script/" + gone]
+        raw_zip("script_without_%d.pt" % i,
+                [(n.split("/", 1)[1], records.read(n)) for n in left])
 
     synthetic("state.pt")
     # One pair at a time (SETITEM): a nested name must not pass for a top-level one.

@@ -85,16 +85,77 @@ static void test_torch_zip__keys_are_the_top_level_ones(void **state)
 	assert_true(report.keys_cut);
 }
 
+/* Where @what stands in @data. */
+static size_t find(const unsigned char *data, size_t len, const char *what, size_t size)
+{
+	const unsigned char *p = memmem(data, len, what, size);
+
+	assert_non_null(p);
+	return (size_t)(p - data);
+}
+
+/* Programs: valid to the last deflated byte, and never a training state. */
 static void test_torch_zip__script(void **state)
 {
+	static const struct {
+		const char *name;
+		uint64_t tensors;
+	} rows[] = {
+		{ "script.pt", 2 }, { "script_extra.pt", 2 }, { "lite.pt", 2 },
+		{ "traced.pt", 2 }, { "frozen.pt", 0 },
+	};
 	struct bench *bench = torch_real(state);
 	struct ckpt_report report;
 
-	torch_real_expect(bench, "script.pt", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
-	assert_string_equal(report.framework, "TorchScript");
-	assert_int_equal(report.contents, CKPT_CONTENTS_WEIGHTS);
-	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_STRUCTURE);
-	assert_non_null(strstr(report.verdict.note, "compressed"));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		torch_real_expect(bench, rows[i].name, CKPT_VALID, CKPT_PROBLEM_NONE, &report);
+		assert_string_equal(report.framework, "TorchScript");
+		assert_int_equal(report.contents, CKPT_CONTENTS_WEIGHTS);
+		assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_CHECKSUM);
+		assert_string_equal(report.verdict.note, "");
+		assert_int_equal(report.tensors, rows[i].tensors);
+		assert_false(report.position.has_step || report.position.has_epoch);
+	}
+}
+
+/* Each byte of the deflated code, of the pickles and of the tensors is proved. */
+static void test_torch_zip__script_damaged(void **state)
+{
+	static const char *const records[] = { "/code/__torch__/torch/nn/modules/linear.py",
+					       "/data.pkl", "/data/0" };
+	struct bench *bench = torch_real(state);
+	_cleanup_free_ unsigned char *data = NULL;
+	struct ckpt_report report;
+	size_t len, at;
+
+	data = bench_read(bench, "script.pt", &len);
+	for (size_t i = 0; i < sizeof(records) / sizeof(records[0]); i++) {
+		at = find(data, len, records[i], strlen(records[i])) + strlen(records[i]);
+		at = (at + 4 + 63) & ~(size_t)63;
+		for (size_t k = 0; k < 20; k++) {
+			bench_write(bench, "bad.pt", data, len);
+			bench_flip(bench, "bad.pt", at + k);
+			torch_real_expect(bench, "bad.pt", CKPT_CORRUPT, CKPT_PROBLEM_CHECKSUM,
+					  &report);
+			assert_string_equal(report.verdict.problem.member, records[i] + 1);
+		}
+	}
+}
+
+/* Without the module's pickle, or without one of its tensors, the save did not finish. */
+static void test_torch_zip__script_interrupted(void **state)
+{
+	static const char *const without[] = { "data.pkl", "data/1" };
+	struct bench *bench = torch_real(state);
+	struct ckpt_report report;
+	char name[32];
+
+	for (size_t i = 0; i < sizeof(without) / sizeof(without[0]); i++) {
+		snprintf(name, sizeof(name), "script_without_%zu.pt", i);
+		torch_real_expect(bench, name, CKPT_INCOMPLETE, CKPT_PROBLEM_MEMBER_MISSING,
+				  &report);
+		assert_string_equal(report.verdict.problem.member, without[i]);
+	}
 }
 
 /* An exception inside torch.save() leaves a proper zip. */
@@ -142,15 +203,6 @@ static void test_torch_zip__truncated(void **state)
 	}
 	bench_write(bench, "cut.pt", data, len);
 	torch_real_expect(bench, "cut.pt", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
-}
-
-/* Where @what stands in @data. */
-static size_t find(const unsigned char *data, size_t len, const char *what, size_t size)
-{
-	const unsigned char *p = memmem(data, len, what, size);
-
-	assert_non_null(p);
-	return (size_t)(p - data);
 }
 
 /* Flips a bit of each byte of [@from, @to), one at a time: how many were not found. */
@@ -422,6 +474,8 @@ int main(void)
 		cmocka_unit_test(test_torch_zip__whole),
 		cmocka_unit_test(test_torch_zip__keys_are_the_top_level_ones),
 		cmocka_unit_test(test_torch_zip__script),
+		cmocka_unit_test(test_torch_zip__script_damaged),
+		cmocka_unit_test(test_torch_zip__script_interrupted),
 		cmocka_unit_test(test_torch_zip__interrupted),
 		cmocka_unit_test(test_torch_zip__truncated),
 		cmocka_unit_test(test_torch_zip__flips),

@@ -19,7 +19,7 @@ struct run {
 	int dirfd;
 	struct ckpt_sha256_item *items;
 	size_t n;
-	int lanes; /* of each worker */
+	struct ckpt_sha256_plan plan;
 	_Atomic size_t next;
 	_Atomic bool stop, no_memory;
 };
@@ -123,7 +123,7 @@ static void *work(void *arg)
 
 	for (int i = 0; i < CKPT_SHA256_LANES; i++)
 		self->files[i] = (struct ckpt_file)CKPT_FILE_INIT;
-	if (ckpt_sha256_streams(&source, self->run->lanes) < 0)
+	if (ckpt_sha256_streams(&source, &self->run->plan) < 0)
 		self->run->no_memory = true;
 	return NULL;
 }
@@ -150,13 +150,14 @@ static int sum_up(const struct run *run, struct ckpt_error *err)
 int ckpt_sha256_verify(struct ckpt_ctx *ctx, int dirfd, struct ckpt_sha256_item *items, size_t n,
 		       struct ckpt_error *err)
 {
-	struct run run = { .ctx = ctx, .dirfd = dirfd, .items = items, .n = n };
-	int threads = ckpt_ctx_threads(ctx), r;
+	struct run run = { .ctx = ctx,
+			   .dirfd = dirfd,
+			   .items = items,
+			   .n = n,
+			   .plan = ckpt_sha256_plan(n, ckpt_ctx_threads(ctx)) };
+	int threads = run.plan.threads, r;
 	_cleanup_free_ struct worker *workers = calloc((size_t)threads, sizeof(*workers));
 
-	if (n > 0 && n < (size_t)threads)
-		threads = (int)n;
-	run.lanes = ckpt_sha256_lanes(n, threads);
 	for (size_t i = 0; i < n; i++)
 		items[i].result = CKPT_SHA256_UNREAD;
 	for (int i = 0; workers && i < threads; i++)

@@ -15,7 +15,6 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/sha.h>
 
-#define NEVER (CKPT_SHA256_LANES + 1)
 #define LENGTH_SIZE 8 /* of the length in bits at a message's end */
 
 static const uint32_t initial[8] = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
@@ -52,7 +51,7 @@ static int wide_from(void)
 	unsigned int a, b, c, d;
 
 	if (!ckpt_sha256_has_wide())
-		return NEVER;
+		return CKPT_SHA256_NARROW;
 	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && b & bit_SHA ? WIDE_FROM
 								      : WIDE_FROM_NO_SHANI;
 }
@@ -176,7 +175,7 @@ bool ckpt_sha256_has_wide(void)
 
 static int wide_from(void)
 {
-	return NEVER;
+	return CKPT_SHA256_NARROW;
 }
 
 static void wide_blocks(struct ckpt_sha256_state *state, const uint8_t *const data[16], size_t n)

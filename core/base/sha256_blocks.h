@@ -20,8 +20,11 @@
 
 struct ckpt_sha256_state {
 	_Alignas(64) uint32_t h[8][CKPT_SHA256_LANES]; /* word by word, lane by lane */
-	int wide_from; /* lanes from which on working side by side pays; tests change it */
+	int wide_from; /* lanes from which on they are worked off side by side */
 };
+
+/* As wide_from: never. */
+#define CKPT_SHA256_NARROW (CKPT_SHA256_LANES + 1)
 
 /* Prepares for ckpt_sha256_start(): which engine pays on this CPU. */
 void ckpt_sha256_state_init(struct ckpt_sha256_state *state);

@@ -145,36 +145,70 @@ static void end_all(struct streams *s, int result)
 			end(s, i, result, &err);
 }
 
-int ckpt_sha256_lanes(uint64_t messages, int threads)
+struct ckpt_sha256_plan ckpt_sha256_plan(uint64_t messages, int threads)
 {
-	uint64_t share = messages / (uint64_t)threads + (messages % (uint64_t)threads != 0);
-	struct ckpt_sha256_state state;
+	int n = messages < (uint64_t)threads ? (int)messages + (messages == 0) : threads;
+	uint64_t share = messages / (uint64_t)n + (messages % (uint64_t)n != 0);
+	struct ckpt_sha256_state engine;
 
 	if (share > CKPT_SHA256_LANES)
 		share = CKPT_SHA256_LANES;
-	if (share > (uint64_t)(STREAMS_MAX / threads))
-		share = (uint64_t)(STREAMS_MAX / threads);
-	ckpt_sha256_state_init(&state);
-	return share < (uint64_t)state.wide_from ? 1 : (int)share;
+	if (share > (uint64_t)(STREAMS_MAX / n))
+		share = (uint64_t)(STREAMS_MAX / n);
+	ckpt_sha256_state_init(&engine);
+	return (struct ckpt_sha256_plan) {
+		.threads = n,
+		.lanes = share < (uint64_t)engine.wide_from ? 1 : (int)share,
+		.mates = threads >= CKPT_SHA256_MATES * n ? CKPT_SHA256_MATES : 1,
+	};
 }
 
-int ckpt_sha256_streams(const struct ckpt_sha256_source *source, int lanes)
+/* One message after the other. */
+static void in_turn(const struct ckpt_sha256_source *source, int mates, uint8_t *buf)
+{
+	const struct ckpt_sha256_relay relay = { .mates = mates,
+						 .stop = source->stop,
+						 .arg = source->arg,
+						 .buf = buf,
+						 .size = CKPT_SHA256_BUFFER };
+	struct ckpt_sha256_message message;
+
+	while (!source->stop(source->arg) && source->next(source->arg, 0, &message)) {
+		uint8_t digest[CKPT_SHA256_SIZE];
+		struct ckpt_error err = { 0 };
+		int r = ckpt_sha256_relay(&relay, &message, digest, &err);
+
+		source->done(source->arg, 0, r, digest, &err);
+	}
+}
+
+static void side_by_side(const struct ckpt_sha256_source *source, int lanes, uint8_t *buf)
 {
 	struct streams s = { .source = source, .n = lanes, .more = true };
-	size_t piece = CKPT_SHA256_BUFFER / (size_t)lanes / PAGE * PAGE;
 	/* Not a power of two from lane to lane, which would put all on the same cache lines. */
-	size_t stride = piece + CKPT_SHA256_END;
-	_cleanup_free_ uint8_t *buf = aligned_alloc(PAGE, (size_t)lanes * (piece + PAGE));
+	size_t stride = CKPT_SHA256_BUFFER / (size_t)lanes;
 	int r = 0;
 
-	if (!buf)
-		return -ENOMEM;
-	s.piece = piece;
+	stride = (stride - CKPT_SHA256_END) / PAGE * PAGE + CKPT_SHA256_END;
+	s.piece = stride - CKPT_SHA256_END;
 	ckpt_sha256_state_init(&s.state);
 	for (int i = 0; i < lanes; i++)
 		s.lanes[i].buf = buf + (size_t)i * stride;
 	while (!source->stop(source->arg) && step(&s, &r))
 		;
 	end_all(&s, r);
+}
+
+int ckpt_sha256_streams(const struct ckpt_sha256_source *source,
+			const struct ckpt_sha256_plan *plan)
+{
+	_cleanup_free_ uint8_t *buf = aligned_alloc(PAGE, CKPT_SHA256_BUFFER);
+
+	if (!buf)
+		return -ENOMEM;
+	if (plan->lanes == 1)
+		in_turn(source, plan->mates, buf);
+	else
+		side_by_side(source, plan->lanes, buf);
 	return 0;
 }

@@ -39,7 +39,7 @@ struct pool {
 	struct slot *slot; /* of the chunk that off lies in */
 	struct slot *slots;
 	size_t n_slots;
-	int lanes;	      /* of each worker */
+	struct ckpt_sha256_plan plan;
 	uint64_t done, total; /* bytes, for the progress */
 	atomic_bool stop;
 	int result; /* first errno, or the answer, which outweighs it */
@@ -370,15 +370,14 @@ static void *worker_main(void *arg)
 		.next = next, .done = done, .stop = stopped, .arg = self
 	};
 
-	if (ckpt_sha256_streams(&source, self->pool->lanes) < 0)
+	if (ckpt_sha256_streams(&source, &self->pool->plan) < 0)
 		no_memory(self->pool);
 	for (int i = 0; i < CKPT_SHA256_LANES; i++)
 		close_file(self->pool, &self->files[i]);
 	return NULL;
 }
 
-/* As many workers as there are units, at most as many as the context allows; and their lanes. */
-static int worth_threads(struct pool *pool)
+static void count(struct pool *pool)
 {
 	const struct ckpt_digest_job *job = pool->job;
 	uint64_t units = 0;
@@ -390,14 +389,7 @@ static int worth_threads(struct pool *pool)
 		pool->total += size;
 		units += job->chunk ? ckpt_digest_chunks(size, CKPT_DIGEST_LEAF) : 1;
 	}
-	if (units == 0)
-		units = 1;
-	if (n > CKPT_WORKERS_MAX)
-		n = CKPT_WORKERS_MAX;
-	if (units < (uint64_t)n)
-		n = (int)units;
-	pool->lanes = ckpt_sha256_lanes(units, n);
-	return n;
+	pool->plan = ckpt_sha256_plan(units, n < CKPT_WORKERS_MAX ? n : CKPT_WORKERS_MAX);
 }
 
 static void pool_done(struct pool *pool)
@@ -422,10 +414,13 @@ int ckpt_digest_run(const struct ckpt_digest_job *job, struct ckpt_digest_bad *r
 		    struct ckpt_error *err)
 {
 	_cleanup_pool_ struct pool pool = { .job = job, .lock = PTHREAD_MUTEX_INITIALIZER };
-	int n = worth_threads(&pool);
-	_cleanup_free_ struct worker *workers = calloc((size_t)n, sizeof(*workers));
+	_cleanup_free_ struct worker *workers = NULL;
+	int n;
 
-	pool.n_slots = (size_t)(n * pool.lanes) + 1;
+	count(&pool);
+	n = pool.plan.threads;
+	workers = calloc((size_t)n, sizeof(*workers));
+	pool.n_slots = (size_t)(n * pool.plan.lanes) + 1;
 	pool.slots = calloc(pool.n_slots, sizeof(*pool.slots));
 	if (!workers || !pool.slots)
 		return ckpt_fail(err, -ENOMEM, "no memory for digests");

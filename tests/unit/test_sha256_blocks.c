@@ -12,7 +12,6 @@
 #include "tests/unit/support/scratch.h"
 
 #define LANES CKPT_SHA256_LANES
-#define NARROW (LANES + 1)
 
 /* A lane's whole message, padded. */
 struct text {
@@ -74,7 +73,7 @@ static void run(int wide_from, const struct text texts[LANES], int lanes)
 /* Engine by engine; this CPU may have but the one. */
 static void run_engines(const struct text texts[LANES], int lanes)
 {
-	run(NARROW, texts, lanes);
+	run(CKPT_SHA256_NARROW, texts, lanes);
 	if (!ckpt_sha256_has_wide())
 		return;
 	run(1, texts, lanes);
@@ -101,7 +100,7 @@ static void test_sha256_blocks__examples(void **state)
 
 	(void)state;
 	for (int engine = 0; engine < 1 + ckpt_sha256_has_wide(); engine++) {
-		struct ckpt_sha256_state s = { .wide_from = engine ? 1 : NARROW };
+		struct ckpt_sha256_state s = { .wide_from = engine ? 1 : CKPT_SHA256_NARROW };
 
 		for (int i = 0; i < 4; i++) {
 			struct text t = text_of(texts[i], strlen(texts[i]));
@@ -143,7 +142,7 @@ static void test_sha256_blocks__a_million(void **state)
 			const uint8_t *data[LANES] = { [3] = t.bytes + at * CKPT_SHA256_BLOCK };
 			size_t left = t.blocks - at;
 
-			s.wide_from = ckpt_sha256_has_wide() && at % 2 ? 1 : NARROW;
+			s.wide_from = ckpt_sha256_has_wide() && at % 2 ? 1 : CKPT_SHA256_NARROW;
 			assert_int_equal(ckpt_sha256_blocks(&s, data, left < step ? left : step),
 					 0);
 		}

@@ -76,11 +76,12 @@ static bool stop(void *arg)
 static int run(struct bench *b, int lanes)
 {
 	const struct ckpt_sha256_source source = { next, done, stop, b };
+	const struct ckpt_sha256_plan plan = { .threads = 1, .lanes = lanes, .mates = 1 };
 
 	b->taken = b->ended = b->under_way = b->most = 0;
 	for (int i = 0; i < b->n; i++)
 		b->m[i].ended = b->m[i].right = 0;
-	return ckpt_sha256_streams(&source, lanes);
+	return ckpt_sha256_streams(&source, &plan);
 }
 
 static void open_bench(struct bench *b, const struct scratch *s, struct ckpt_ctx *ctx, size_t size)
@@ -228,29 +229,39 @@ static void test_sha256_streams__budget(void **state)
 	close_bench(&b);
 }
 
-/* Side by side only where each thread has enough of them, and never too many files at once. */
-static void test_sha256_streams__lanes(void **state)
+/* Side by side only where each thread has enough of them, and never too many files at once; a mate
+ * only for threads that would have nothing else to do. */
+static void test_sha256_streams__plan(void **state)
 {
-	static const int threads[] = { 1, 2, 3, 16, 32, 64 };
-	struct ckpt_sha256_state engine;
+	int wide = ckpt_sha256_has_wide();
+	const struct {
+		uint64_t messages;
+		int threads;
+		struct ckpt_sha256_plan plan;
+	} cases[] = {
+		{ 0, 1, { 1, 1, 1 } },
+		{ 0, 2, { 1, 1, 2 } },
+		{ 1, 1, { 1, 1, 1 } },
+		{ 1, 2, { 1, 1, 2 } },
+		{ 2, 2, { 2, 1, 1 } },
+		{ 2, 3, { 2, 1, 1 } },
+		{ 2, 4, { 2, 1, 2 } },
+		{ 4, 2, { 2, 1, 1 } },
+		{ 20, 2, { 2, wide ? 10 : 1, 1 } },
+		{ 32, 2, { 2, wide ? 16 : 1, 1 } },
+		{ 1000, 2, { 2, wide ? 16 : 1, 1 } },
+		{ UINT64_MAX, 1, { 1, wide ? 16 : 1, 1 } },
+		{ UINT64_MAX, 32, { 32, wide ? 16 : 1, 1 } },
+		{ UINT64_MAX, 64, { 64, wide ? 8 : 1, 1 } },
+	};
 
 	(void)state;
-	ckpt_sha256_state_init(&engine);
-	for (size_t i = 0; i < sizeof(threads) / sizeof(threads[0]); i++) {
-		int t = threads[i], lanes;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ckpt_sha256_plan plan =
+			ckpt_sha256_plan(cases[i].messages, cases[i].threads);
 
-		assert_int_equal(ckpt_sha256_lanes(1, t), 1);
-		assert_int_equal(ckpt_sha256_lanes(2 * (uint64_t)t, t), 1);
-		lanes = ckpt_sha256_lanes(UINT64_MAX, t);
-		assert_true(lanes * t <= 512);
-		if (ckpt_sha256_has_wide())
-			assert_int_equal(lanes, t == 64 ? 8 : CKPT_SHA256_LANES);
-		else
-			assert_int_equal(lanes, 1);
-		assert_true(lanes == 1 || lanes >= engine.wide_from);
+		assert_memory_equal(&plan, &cases[i].plan, sizeof(plan));
 	}
-	if (ckpt_sha256_has_wide())
-		assert_int_equal(ckpt_sha256_lanes(20, 2), 10);
 }
 
 int main(void)
@@ -261,7 +272,7 @@ int main(void)
 		scratch_test(test_sha256_streams__stopped),
 		scratch_test(test_sha256_streams__errors),
 		scratch_test(test_sha256_streams__budget),
-		cmocka_unit_test(test_sha256_streams__lanes),
+		cmocka_unit_test(test_sha256_streams__plan),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@ struct validate {
 	bool json, quiet;
 	enum ckpt_level level;
 	int64_t seed;
+	enum ckpt_cache cache;
 	char **paths;
 	int n_paths;
 };
@@ -21,10 +22,31 @@ struct validate {
 static const struct argp_option options[] = {
 	{ "level", 'l', "structure|sample|full", 0, "how far to check (default full)", 0 },
 	{ "seed", 's', "N", 0, "which chunks --level=sample reads again (default 0)", 0 },
+	{ "cache", 'c', "auto|fill|leave", 0,
+	  "what is not in memory is read into the page cache (fill), or past it (leave); auto "
+	  "(default) fills it with what fits a quarter of the memory",
+	  0 },
 	{ "quiet", 'q', NULL, 0, "no output, the exit code alone", 0 },
 	{ "json", 'j', NULL, 0, "answer as JSON", 0 },
 	{ 0 },
 };
+
+static bool parse_cache(const char *text, enum ckpt_cache *ret)
+{
+	static const char *const words[] = {
+		[CKPT_CACHE_AUTO] = "auto",
+		[CKPT_CACHE_FILL] = "fill",
+		[CKPT_CACHE_LEAVE] = "leave",
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		if (strcmp(text, words[i]) != 0)
+			continue;
+		*ret = (enum ckpt_cache)i;
+		return true;
+	}
+	return false;
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -38,6 +60,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 's':
 		if (!ckpt_text_int(arg, 0, INT64_MAX, &v->seed))
 			argp_error(state, "--seed=%s: a number", arg);
+		return 0;
+	case 'c':
+		if (!parse_cache(arg, &v->cache))
+			argp_error(state, "--cache=%s: auto, fill or leave", arg);
 		return 0;
 	case 'q':
 		v->quiet = true;
@@ -104,6 +130,7 @@ int ckpt_cmd_validate(int argc, char **argv)
 	if (argp_parse(&argp, argc, argv, 0, NULL, &v) != 0)
 		return CKPT_EXIT_USAGE;
 	ctx.seed = (uint64_t)v.seed;
+	ctx.cache = v.cache;
 	array = cJSON_CreateArray();
 	ckpt_cli_progress(&ctx);
 	for (int i = 0; i < v.n_paths; i++) {

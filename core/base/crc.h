@@ -43,8 +43,9 @@ enum ckpt_crc_result {
 };
 
 /*
- * Verifies all ranges of @file. Threads split large ranges into pieces; memory is threads x 512 KiB
- * plus 4 bytes a 4 MiB piece. 0, ckpt_crc_result, or an errno (-ETIMEDOUT, -EDQUOT, -EIO ...).
+ * Verifies all ranges of @file. Threads split large ranges into pieces; memory is threads x 1 MiB,
+ * at most 32 MiB, plus 4 bytes a 4 MiB piece. 0, ckpt_crc_result, or an errno (-ETIMEDOUT, -EDQUOT,
+ * -EIO ...).
  */
 int ckpt_crc_verify(const struct ckpt_file *file, const struct ckpt_crc_job *job,
 		    struct ckpt_crc_range *ret_bad, struct ckpt_error *err);

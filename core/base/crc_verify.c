@@ -9,11 +9,11 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "core/base/bulk.h"
 #include "core/base/crc.h"
 #include "core/base/workers.h"
 #include "wire/text.h"
 
-#define BUFFER ((size_t)256 * 1024) /* fits a core's L2 cache: larger ones are slower */
 #define PIECE ((uint64_t)4 * 1024 * 1024)
 #define PIECES_MAX 65536 /* of one range: larger ranges have larger pieces */
 #define BATCH_MAX 64
@@ -52,8 +52,10 @@ struct pool {
 
 struct worker {
 	struct pool *pool;
-	void *buf;
+	struct ckpt_bulk_reader reader;
 };
+
+static const struct ckpt_error no_memory = { -ENOMEM, "no memory to verify checksums" };
 
 static void pool_reject(struct pool *pool, int result, const struct ckpt_crc_range *range)
 {
@@ -142,7 +144,6 @@ static bool next_range(struct pool *pool, struct ckpt_crc_range *ret)
  * left. */
 static uint64_t take_range(struct pool *pool, struct batch *batch, bool *more)
 {
-	const struct ckpt_error no_memory = { -ENOMEM, "no memory to verify checksums" };
 	struct ckpt_crc_range range = { 0 };
 
 	*more = next_range(pool, &range);
@@ -199,16 +200,16 @@ static int work_crc(struct worker *self, const struct work *work, uint32_t *ret,
 {
 	const struct pool *pool = self->pool;
 	uint64_t off = work->range.off, left = work->range.len;
+	const void *data = NULL;
 	uint32_t crc = 0;
 
 	while (left > 0) {
-		size_t n = left < BUFFER ? (size_t)left : BUFFER;
-		int r = pool->stop ? -ECANCELED
-				   : ckpt_file_read(pool->file, off, self->buf, n, err);
+		size_t n = left < CKPT_BULK_MOST ? (size_t)left : CKPT_BULK_MOST;
+		int r = pool->stop ? -ECANCELED : ckpt_bulk_read(&self->reader, off, n, &data, err);
 
 		if (r != 0)
 			return r;
-		crc = ckpt_crc(pool->job->kind, crc, self->buf, n);
+		crc = ckpt_crc(pool->job->kind, crc, data, n);
 		off += n;
 		left -= n;
 	}
@@ -285,11 +286,24 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
-static void run_workers(struct pool *pool, struct worker *workers, char *buffers, int n)
+static void run_workers(struct pool *pool, struct worker *workers, int n)
 {
-	for (int i = 0; i < n; i++)
-		workers[i] = (struct worker) { .pool = pool, .buf = buffers + (size_t)i * BUFFER };
-	ckpt_workers_run(worker_main, workers, sizeof(*workers), n);
+	struct ckpt_bulk bulk;
+	int ready = 0;
+
+	ckpt_bulk_init(&bulk, pool->file);
+	for (; ready < n; ready++) {
+		workers[ready].pool = pool;
+		if (ckpt_bulk_reader_init(&workers[ready].reader, &bulk, n) < 0)
+			break;
+	}
+	if (ready > 0)
+		ckpt_workers_run(worker_main, workers, sizeof(*workers), ready);
+	else
+		pool_fail(pool, -ENOMEM, &no_memory);
+	for (int i = 0; i < ready; i++)
+		ckpt_bulk_reader_done(&workers[i].reader);
+	ckpt_bulk_done(&bulk);
 }
 
 static int worth_threads(const struct ckpt_file *file)
@@ -306,11 +320,10 @@ int ckpt_crc_verify(const struct ckpt_file *file, const struct ckpt_crc_job *job
 	struct pool pool = { .file = file, .job = job, .lock = PTHREAD_MUTEX_INITIALIZER };
 	int n = worth_threads(file);
 	_cleanup_free_ struct worker *workers = calloc((size_t)n, sizeof(*workers));
-	_cleanup_free_ char *buffers = malloc((size_t)n * BUFFER);
 
-	if (!workers || !buffers)
-		return ckpt_fail(err, -ENOMEM, "no memory to verify checksums");
-	run_workers(&pool, workers, buffers, n);
+	if (!workers)
+		return ckpt_fail(err, -ENOMEM, "%s", no_memory.text);
+	run_workers(&pool, workers, n);
 	show_progress(&pool);
 	cut_put(pool.cut);
 	pthread_mutex_destroy(&pool.lock);

@@ -16,11 +16,22 @@
 struct ckpt_seam {
 	int64_t (*now_ns)(void *arg);
 	ssize_t (*pread)(void *arg, int fd, void *buf, size_t len, off_t off);
+	/* enum ckpt_cached (memory.h) of a range of a file */
+	int (*cached)(void *arg, int fd, uint64_t off, uint64_t len);
+	uint64_t memory; /* bytes that are available; 0 = the machine's */
 	void *arg;
 };
 
 /* Called now and then during long reads, from one thread at a time: bytes done of @total. */
 typedef void ckpt_progress_fn(void *arg, const char *name, uint64_t done, uint64_t total);
+
+/* What becomes of the page cache when files are read that are not in it. */
+enum ckpt_cache {
+	CKPT_CACHE_AUTO, /* as FILL for a checkpoint that fits a quarter of the memory, else LEAVE
+			  */
+	CKPT_CACHE_FILL,
+	CKPT_CACHE_LEAVE,
+};
 
 struct ckpt_ctx {
 	const struct ckpt_seam *seam; /* NULL in programs */
@@ -31,6 +42,9 @@ struct ckpt_ctx {
 	bool no_recall; /* do not read files that a tape system has released */
 	ckpt_progress_fn *progress;
 	void *progress_arg;
+	enum ckpt_cache cache;
+	uint64_t checkpoint_bytes; /* of the one being read, all its files; 0 = not known */
+	_Atomic uint64_t filled;   /* bytes of files that were let into the page cache */
 	_Atomic uint64_t bytes_read;
 };
 

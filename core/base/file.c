@@ -139,8 +139,7 @@ static ssize_t do_pread(const struct ckpt_file *file, void *buf, size_t len, uin
 	return pread(file->fd, buf, len, at);
 }
 
-/* One step of at most READ_CHUNK. Returns bytes read, CKPT_FILE_SHORT as 0, or an errno. */
-static ssize_t read_some(const struct ckpt_file *file, void *buf, size_t len, uint64_t off)
+ssize_t ckpt_file_read_some(const struct ckpt_file *file, uint64_t off, void *buf, size_t len)
 {
 	int r = ckpt_ctx_expired(file->ctx);
 	ssize_t n;
@@ -175,7 +174,7 @@ int ckpt_file_read(const struct ckpt_file *file, uint64_t off, void *buf, size_t
 	if (!in_file(file, off, len))
 		return short_file(file, off, err);
 	while (len > 0) {
-		ssize_t n = read_some(file, at, len, off);
+		ssize_t n = ckpt_file_read_some(file, off, at, len);
 
 		if (n < 0)
 			return fail_read(file, (int)n, off, err);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "core/base/ctx.h"
 #include "wire/cleanup.h"
@@ -79,6 +80,12 @@ void ckpt_file_done(struct ckpt_file *file);
  */
 int ckpt_file_read(const struct ckpt_file *file, uint64_t off, void *buf, size_t len,
 		   struct ckpt_error *err);
+
+/*
+ * As one pread(2) of at most 1 MiB at @off, not held against the file's size: bytes read, 0 at the
+ * end, or an errno; otherwise as ckpt_file_read(). For readers that know how to go on.
+ */
+ssize_t ckpt_file_read_some(const struct ckpt_file *file, uint64_t off, void *buf, size_t len);
 
 /* Whether the descriptor's file still has the identity seen at the opening. 1 same, 0 changed, < 0
  * errno. */

@@ -334,7 +334,7 @@ static void test_file__keeps_the_deadline(void **state)
 	const struct scratch *dir = *state;
 	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
 	struct fault fault = { .at = 1000 };
-	struct ckpt_seam seam = { fault_now, faulty_pread, &fault };
+	struct ckpt_seam seam = { .now_ns = fault_now, .pread = faulty_pread, .arg = &fault };
 	struct ckpt_ctx ctx = { .seam = &seam, .deadline_ns = 3000 };
 	_cleanup_free_ char *buf = malloc(8 * MIB);
 	struct ckpt_error err = { 0 };

@@ -154,7 +154,7 @@ static int64_t acting_now(void *arg)
 static void verify_acting(struct act *act, struct ckpt_ctx *ctx, const char *name,
 			  struct ckpt_report *report)
 {
-	const struct ckpt_seam seam = { acting_now, acting_pread, act };
+	const struct ckpt_seam seam = { .now_ns = acting_now, .pread = acting_pread, .arg = act };
 
 	ctx->seam = &seam;
 	verify(ctx, act->dir, name, report);

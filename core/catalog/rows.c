@@ -102,6 +102,7 @@ const struct ckpt_name_row ckpt_name_rows[] = {
 	{ "lammps", "restart.{s}", NONE, FILE_, NUMBERED, 0 },
 	{ "lammps", "*.restart.{s}", NONE, FILE_, NUMBERED, 0 },
 	{ "lammps", "*.{s}.restart", NONE, FILE_, NUMBERED, 0 },
+	{ "dmtcp", "dmtcp_restart_script*.sh", NONE, FILE_, LAST, 0 },
 	{ "chainer", "snapshot_iter_{s}", NONE | CKPT_EXT_OTHER, FILE_, NUMBERED, 0 },
 	{ "checkpoint", "(checkpoint|ckpt)", ANY, FILE_, LAST, 0 },
 	{ "weights", "(model|pytorch_model|adapter_model)", MODEL | BIN, FILE_, LAST, TOP },

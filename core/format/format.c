@@ -14,6 +14,7 @@
 #include "core/format/amrex.h"
 #include "core/format/dcp.h"
 #include "core/format/deepspeed.h"
+#include "core/format/dmtcp.h"
 #include "core/format/gromacs.h"
 #include "core/format/hdf5.h"
 #include "core/format/hf_trainer.h"
@@ -55,6 +56,8 @@ const struct ckpt_format *const ckpt_formats[] = {
 	&ckpt_format_amrex,
 	&ckpt_format_adios2,
 	&ckpt_format_adios_bp3,
+	&ckpt_format_dmtcp,
+	&ckpt_format_dmtcp_script,
 	&ckpt_format_hf_trainer,
 	&ckpt_format_gromacs,
 	&ckpt_format_lammps,

@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/common.h"
+#include "cli/shard.h"
+#include "core/base/share.h"
 #include "core/integrity/verify.h"
 #include "core/resolve/trail.h"
 #include "wire/text.h"
@@ -15,6 +16,7 @@ struct validate {
 	enum ckpt_level level;
 	int64_t seed;
 	enum ckpt_cache cache;
+	struct ckpt_cli_shard shard;
 	char **paths;
 	int n_paths;
 };
@@ -26,6 +28,10 @@ static const struct argp_option options[] = {
 	  "what is not in memory is read into the page cache (fill), or past it (leave); auto "
 	  "(default) fills it with what fits a quarter of the memory",
 	  0 },
+	{ "shard", 'S', "I/N|auto", 0,
+	  "check part I of N of each (auto: this task's of a step of Slurm)", 0 },
+	{ "merge", 'm', "N", OPTION_ARG_OPTIONAL, "put the parts together that shards left", 0 },
+	{ "shard-dir", 'D', "DIR", 0, "where the parts are (default .ckpt-resume beside each)", 0 },
 	{ "quiet", 'q', NULL, 0, "no output, the exit code alone", 0 },
 	{ "json", 'j', NULL, 0, "answer as JSON", 0 },
 	{ 0 },
@@ -48,11 +54,38 @@ static bool parse_cache(const char *text, enum ckpt_cache *ret)
 	return false;
 }
 
+static void parse_shard(struct validate *v, const char *arg, struct argp_state *state)
+{
+	const char *why;
+
+	if (!ckpt_cli_shard_parse(arg, &v->shard, &why))
+		argp_error(state, "--shard=%s: %s", arg, why);
+}
+
+static void parse_merge(struct validate *v, const char *arg, struct argp_state *state)
+{
+	int64_t n = 0;
+
+	if (arg && !ckpt_text_int(arg, 1, CKPT_SHARE_MAX, &n))
+		argp_error(state, "--merge=%s: how many parts there are", arg);
+	v->shard.merge = true;
+	v->shard.count = (unsigned int)n;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct validate *v = state->input;
 
 	switch (key) {
+	case 'S':
+		parse_shard(v, arg, state);
+		return 0;
+	case 'm':
+		parse_merge(v, arg, state);
+		return 0;
+	case 'D':
+		v->shard.dir = arg;
+		return 0;
 	case 'l':
 		if (!ckpt_cli_level(arg, &v->level))
 			argp_error(state, "--level=%s: structure, sample or full", arg);
@@ -75,6 +108,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		v->paths = state->argv + state->next;
 		v->n_paths = state->argc - state->next;
 		return 0;
+	case ARGP_KEY_END:
+		if (v->shard.on && v->shard.merge)
+			argp_error(state, "--shard and --merge are two steps");
+		return 0;
 	case ARGP_KEY_NO_ARGS:
 		argp_error(state, "which checkpoint? (a file, a directory, or a bundle's prefix)");
 		return 0;
@@ -91,8 +128,8 @@ static const struct argp argp = { options,
 				  NULL,
 				  NULL };
 
-static int validate_one(const struct validate *v, struct ckpt_ctx *ctx, const char *path,
-			cJSON **ret)
+static int validate_whole(const struct validate *v, struct ckpt_ctx *ctx, const char *path,
+			  cJSON **ret)
 {
 	_cleanup_catalog_ struct ckpt_catalog cat = { 0 };
 	const struct ckpt_report *report;
@@ -111,6 +148,18 @@ static int validate_one(const struct validate *v, struct ckpt_ctx *ctx, const ch
 	if (!v->json && !v->quiet)
 		ckpt_cli_say("%s: %s", path, ckpt_report_words(words, sizeof(words), report));
 	return ckpt_cli_exit(report->verdict.status);
+}
+
+static int validate_one(const struct validate *v, struct ckpt_ctx *ctx, const char *path,
+			cJSON **ret)
+{
+	const struct ckpt_cli_shard_job job = {
+		.shard = &v->shard, .level = v->level, .json = v->json, .quiet = v->quiet
+	};
+
+	if (v->shard.on || v->shard.merge)
+		return ckpt_cli_shard_validate(&job, ctx, path, ret);
+	return validate_whole(v, ctx, path, ret);
 }
 
 /* Could not find out outweighs no, which outweighs yes: a script must not take "unknown" for "bad".

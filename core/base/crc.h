@@ -24,6 +24,7 @@ struct ckpt_crc_range {
 	uint64_t off, len;
 	uint32_t expected;
 	uint64_t tag;
+	uint32_t *ret_crc; /* gets the CRC instead of a comparison; NULL in all but pieces */
 };
 
 /* Hands out the next range: 1 with *@ret filled, 0 at the end, < 0 errno. Called under a lock, in
@@ -43,9 +44,9 @@ enum ckpt_crc_result {
 };
 
 /*
- * Verifies all ranges of @file. Threads split large ranges into pieces; memory is threads x 1 MiB,
- * at most 32 MiB, plus 4 bytes a 4 MiB piece. 0, ckpt_crc_result, or an errno (-ETIMEDOUT, -EDQUOT,
- * -EIO ...).
+ * Verifies all ranges of @file, or those of its context's share. Threads split large ranges into
+ * pieces; memory is threads x 1 MiB, at most 32 MiB, plus 4 bytes a 4 MiB piece. 0,
+ * ckpt_crc_result, or an errno (-ETIMEDOUT, -EDQUOT, -EIO ...).
  */
 int ckpt_crc_verify(const struct ckpt_file *file, const struct ckpt_crc_job *job,
 		    struct ckpt_crc_range *ret_bad, struct ckpt_error *err);

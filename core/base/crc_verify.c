@@ -11,6 +11,7 @@
 
 #include "core/base/bulk.h"
 #include "core/base/crc.h"
+#include "core/base/crc_share.h"
 #include "core/base/workers.h"
 #include "wire/text.h"
 
@@ -177,7 +178,9 @@ static void take_batch(struct pool *pool, struct batch *batch)
 
 static void judge(struct pool *pool, const struct ckpt_crc_range *range, uint32_t crc)
 {
-	if (crc != range->expected)
+	if (range->ret_crc)
+		*range->ret_crc = crc;
+	else if (crc != range->expected)
 		pool_reject(pool, CKPT_CRC_MISMATCH, range);
 }
 
@@ -314,8 +317,8 @@ static int worth_threads(const struct ckpt_file *file)
 	return useful < (uint64_t)n ? (int)useful : n;
 }
 
-int ckpt_crc_verify(const struct ckpt_file *file, const struct ckpt_crc_job *job,
-		    struct ckpt_crc_range *ret_bad, struct ckpt_error *err)
+static int verify_all(const struct ckpt_file *file, const struct ckpt_crc_job *job,
+		      struct ckpt_crc_range *ret_bad, struct ckpt_error *err)
 {
 	struct pool pool = { .file = file, .job = job, .lock = PTHREAD_MUTEX_INITIALIZER };
 	int n = worth_threads(file);
@@ -332,4 +335,23 @@ int ckpt_crc_verify(const struct ckpt_file *file, const struct ckpt_crc_job *job
 	if (pool.result < 0 && err)
 		*err = pool.err;
 	return pool.result;
+}
+
+int ckpt_crc_verify(const struct ckpt_file *file, const struct ckpt_crc_job *job,
+		    struct ckpt_crc_range *ret_bad, struct ckpt_error *err)
+{
+	struct ckpt_crc_job part = *job;
+	struct ckpt_crc_share share;
+	int r;
+
+	if (!file->ctx || !file->ctx->share)
+		return verify_all(file, job, ret_bad, err);
+	if (!ckpt_crc_share_begin(file, job, &share))
+		return 0;
+	part.next = ckpt_crc_share_next;
+	part.arg = &share;
+	r = verify_all(file, &part, ret_bad, err);
+	if (r == 0)
+		ckpt_crc_share_read(&share);
+	return r;
 }

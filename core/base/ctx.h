@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct ckpt_share;
+
 /* What tests replace. NULL members mean the real thing. */
 struct ckpt_seam {
 	int64_t (*now_ns)(void *arg);
@@ -37,9 +39,10 @@ struct ckpt_ctx {
 	const struct ckpt_seam *seam; /* NULL in programs */
 	int64_t deadline_ns;	      /* CLOCK_MONOTONIC; 0 = none */
 	uint64_t max_bytes;	      /* cap on bytes read; 0 = none */
-	int threads;	/* for content checks; 0 = as many as the process may run on */
-	uint64_t seed;	/* of samples: the same seed reads the same parts */
-	bool no_recall; /* do not read files that a tape system has released */
+	int threads;		  /* for content checks; 0 = as many as the process may run on */
+	struct ckpt_share *share; /* of a check that several do (share.h); NULL = all of it */
+	uint64_t seed;		  /* of samples: the same seed reads the same parts */
+	bool no_recall;		  /* do not read files that a tape system has released */
 	ckpt_progress_fn *progress;
 	void *progress_arg;
 	enum ckpt_cache cache;

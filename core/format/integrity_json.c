@@ -10,6 +10,7 @@
 
 #include "core/base/json.h"
 #include "core/base/sha256.h"
+#include "core/base/share.h"
 #include "wire/text.h"
 
 static int reject_list(struct ckpt_check *check, enum ckpt_status status,
@@ -90,10 +91,22 @@ static int item_verdict(struct ckpt_check *check, const struct ckpt_sha256_item 
 	return ckpt_check_blame(check, item->name, r);
 }
 
+/* Moves the items that are read here to the front; returns how many. */
+static size_t keep_share(const struct ckpt_check *check, struct ckpt_sha256_item *items, size_t n)
+{
+	size_t mine = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (ckpt_share_takes_file(check->ctx->share, items[i].name))
+			items[mine++] = items[i];
+	return mine;
+}
+
 static int compare(struct ckpt_check *check, const cJSON *files, struct ckpt_integrity_counts *ret)
 {
 	_cleanup_free_ struct ckpt_sha256_item *items = NULL;
 	int n = cJSON_GetArraySize(files), r;
+	size_t mine;
 
 	if (n > CKPT_INTEGRITY_FILES)
 		return reject_list(check, CKPT_UNREADABLE, CKPT_PROBLEM_NESTING_LIMIT,
@@ -102,13 +115,15 @@ static int compare(struct ckpt_check *check, const cJSON *files, struct ckpt_int
 	if (!items)
 		return ckpt_fail(check->err, -ENOMEM, "no memory for a list of digests");
 	r = fill(check, files, items);
-	if (r == 0)
-		r = ckpt_sha256_verify(check->ctx, check->dirfd, items, (size_t)n, check->err);
-	for (int i = 0; r > 0 && i < n; i++)
+	if (r)
+		return r;
+	for (int i = 0; i < n; i++)
+		ret->n_distcp += ckpt_text_ends(items[i].name, ".distcp");
+	mine = keep_share(check, items, (size_t)n);
+	r = ckpt_sha256_verify(check->ctx, check->dirfd, items, mine, check->err);
+	for (size_t i = 0; r > 0 && i < mine; i++)
 		if (item_verdict(check, &items[i]))
 			return (int)check->report->verdict.status;
-	for (int i = 0; r == 0 && i < n; i++)
-		ret->n_distcp += ckpt_text_ends(items[i].name, ".distcp");
 	ret->n_files = (uint64_t)n;
 	return r;
 }

@@ -125,6 +125,7 @@ const struct ckpt_format ckpt_format_keras = {
 	.title = "Keras archive (.keras)",
 	.kind = CKPT_KIND_FILE,
 	.full = CKPT_EVIDENCE_CHECKSUM,
+	.split = true,
 	.epoch_meaning = CKPT_EPOCH_UNKNOWN,
 	.sniff = keras_sniff,
 	.structure = keras_structure,

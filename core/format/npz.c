@@ -107,6 +107,7 @@ const struct ckpt_format ckpt_format_npz = {
 	.title = "NumPy archive (np.savez)",
 	.kind = CKPT_KIND_FILE,
 	.full = CKPT_EVIDENCE_CHECKSUM,
+	.split = true,
 	.epoch_meaning = CKPT_EPOCH_UNKNOWN,
 	.sniff = npz_sniff,
 	.structure = npz_structure,

@@ -16,6 +16,7 @@
 
 #include "core/base/crc.h"
 #include "core/format/tf_judge.h"
+#include "core/base/share.h"
 #include "core/format/tf_position.h"
 #include "core/format/tf_reader.h"
 #include "core/format/tf_strings.h"
@@ -269,6 +270,8 @@ static int check_varying(struct bundle *b, uint64_t shard, struct ckpt_file *fil
 
 	while (!r && (r = ckpt_tf_reader_next(&reader)) == 0) {
 		if (e->sliced || e->shard != shard || !ckpt_tf_reader_varies(&reader))
+			continue;
+		if (!ckpt_share_takes(file, e->offset))
 			continue;
 		r = ckpt_tf_strings_verify(file, e, b->check->err);
 		if (r == CKPT_TF_STRINGS_BAD)

@@ -157,7 +157,7 @@ static int settle_numbers(struct v1 *v, const struct place *block, uint32_t crc)
 {
 	struct ckpt_position *pos = &v->slices.check->report->position;
 	struct ckpt_tf_v1_number step = v->slices.step, epoch = v->slices.epoch;
-	struct ckpt_crc_range bad, range = { block->off, block->size + 1, crc, 0 };
+	struct ckpt_crc_range bad, range = { block->off, block->size + 1, crc, 0, NULL };
 	struct ckpt_crc_job job = { .kind = CKPT_CRC32C, .next = one_range, .arg = &range };
 	int r;
 
@@ -275,7 +275,7 @@ static int next_range(void *arg, struct ckpt_crc_range *ret)
 	r = r ? r : read_trailer(v, &block, &type, &crc);
 	if (r)
 		return r < 0 ? r : -EAGAIN; /* it passed before: it changes under us */
-	*ret = (struct ckpt_crc_range) { block.off, block.size + 1, crc, 0 };
+	*ret = (struct ckpt_crc_range) { block.off, block.size + 1, crc, 0, NULL };
 	return 1;
 }
 
@@ -329,6 +329,7 @@ const struct ckpt_format ckpt_format_tf_v1 = {
 	.title = "TensorFlow checkpoint, version 1",
 	.kind = CKPT_KIND_FILE,
 	.full = CKPT_EVIDENCE_CHECKSUM,
+	.split = true,
 	.epoch_meaning = CKPT_EPOCH_UNKNOWN,
 	.sniff = v1_sniff,
 	.structure = v1_structure,

@@ -306,6 +306,7 @@ const struct ckpt_format ckpt_format_torch_zip = {
 	.title = "PyTorch zip (torch.save)",
 	.kind = CKPT_KIND_FILE,
 	.full = CKPT_EVIDENCE_CHECKSUM,
+	.split = true,
 	.epoch_meaning = CKPT_EPOCH_UNKNOWN,
 	.sniff = ckpt_torch_zip_sniff,
 	.structure = structure,

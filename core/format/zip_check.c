@@ -10,6 +10,7 @@
 
 #include "core/base/bytes.h"
 #include "core/base/crc.h"
+#include "core/base/share.h"
 #include "core/format/inflate.h"
 #include "wire/text.h"
 
@@ -177,6 +178,8 @@ static int check_deflated(struct ckpt_check *check, const struct ckpt_zip_entry 
 		pass->stored += e->csize;
 		return 0;
 	}
+	if (!ckpt_share_takes(check->file, e->data_off))
+		return 0;
 	r = decode(check, e, &pass->decoded);
 	if (r)
 		return r;

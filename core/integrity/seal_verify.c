@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/share.h"
 #include "core/integrity/files.h"
 #include "core/integrity/seal.h"
 #include "wire/text.h"
@@ -33,6 +34,7 @@ enum relation {
 struct seal_check {
 	struct ckpt_ctx *ctx;
 	const struct ckpt_set *set;
+	enum ckpt_level level;
 	int rootfd;
 	struct ckpt_seal seal;
 	struct ckpt_files files; /* as they are now */
@@ -192,14 +194,16 @@ static uint64_t scatter(uint64_t seed, uint64_t n)
 	return z ^ (z >> 31);
 }
 
-/* One chunk of each of SAMPLE_CHUNKS equal parts of all chunks, so that all files have their turn.
- */
-static bool in_sample(void *arg, size_t file, uint64_t chunk)
+/* In full, the chunks of the share; of a sample one of each of SAMPLE_CHUNKS equal parts of all, so
+ * that all files have their turn. */
+static bool is_wanted(void *arg, size_t file, uint64_t chunk)
 {
 	const struct seal_check *c = arg;
 	uint64_t n = (uint64_t)(c->seal.files[file].digests - c->seal.digests) + chunk;
 	uint64_t part, begin, end;
 
+	if (c->level >= CKPT_LEVEL_FULL)
+		return ckpt_share_takes_part(c->ctx->share, n, c->chunks);
 	if (c->chunks <= SAMPLE_CHUNKS)
 		return true;
 	part = ((n + 1) * SAMPLE_CHUNKS - 1) / c->chunks;
@@ -208,9 +212,8 @@ static bool in_sample(void *arg, size_t file, uint64_t chunk)
 	return n == begin + scatter(c->ctx->seed, part) % (end - begin);
 }
 
-/* Compares every byte, or those of the sample. As ckpt_digest_run(). */
-static int compare(struct seal_check *c, enum ckpt_level level, struct ckpt_digest_bad *bad,
-		   struct ckpt_error *err)
+/* Compares what is wanted. As ckpt_digest_run(). */
+static int compare(struct seal_check *c, struct ckpt_digest_bad *bad, struct ckpt_error *err)
 {
 	const struct ckpt_digest_job job = { .ctx = c->ctx,
 					     .dirfd = c->rootfd,
@@ -218,7 +221,7 @@ static int compare(struct seal_check *c, enum ckpt_level level, struct ckpt_dige
 					     .n = c->seal.n,
 					     .chunk = c->seal.chunk,
 					     .compare = true,
-					     .wants = level == CKPT_LEVEL_SAMPLE ? in_sample : NULL,
+					     .wants = is_wanted,
 					     .arg = c,
 					     .done = &c->done };
 
@@ -243,9 +246,9 @@ static bool accept_cut_off(struct seal_check *c, enum relation relation, int cod
 }
 
 /* All that was to be compared agrees. */
-static void accept_compared(struct seal_check *c, enum ckpt_level level)
+static void accept_compared(struct seal_check *c)
 {
-	if (level >= CKPT_LEVEL_FULL) {
+	if (c->level >= CKPT_LEVEL_FULL) {
 		c->report->verdict.evidence = CKPT_EVIDENCE_SEAL;
 		return;
 	}
@@ -257,7 +260,7 @@ static void accept_compared(struct seal_check *c, enum ckpt_level level)
 }
 
 /* The check of bytes. False: the budget is used up and nothing else is known of it. */
-static bool judge_bytes(struct seal_check *c, enum relation relation, enum ckpt_level level)
+static bool judge_bytes(struct seal_check *c, enum relation relation)
 {
 	struct ckpt_error err = { 0 };
 	struct ckpt_digest_bad bad;
@@ -265,7 +268,10 @@ static bool judge_bytes(struct seal_check *c, enum relation relation, enum ckpt_
 
 	for (size_t i = 0; i < c->seal.n; i++)
 		c->chunks += ckpt_digest_chunks(c->seal.files[i].id.size, c->seal.chunk);
-	r = compare(c, level, &bad, &err);
+	if (c->ctx->share)
+		snprintf(c->ctx->share->way, sizeof(c->ctx->share->way), "seal of %s, %llu chunks",
+			 c->seal.sealed_at, (unsigned long long)c->chunks);
+	r = compare(c, &bad, &err);
 	if (r == -ETIMEDOUT || r == -EDQUOT)
 		return accept_cut_off(c, relation, r);
 	if (r < 0) {
@@ -276,12 +282,12 @@ static bool judge_bytes(struct seal_check *c, enum relation relation, enum ckpt_
 		reject(c, CKPT_UNREADABLE, CKPT_PROBLEM_WRITER_ACTIVE, bad.file);
 		DETAIL(c, "it changed while it was read");
 	} else {
-		accept_compared(c, level);
+		accept_compared(c);
 	}
 	return true;
 }
 
-static bool judge(struct seal_check *c, enum ckpt_level level)
+static bool judge(struct seal_check *c)
 {
 	enum relation relation = relate(c);
 
@@ -299,8 +305,8 @@ static bool judge(struct seal_check *c, enum ckpt_level level)
 	case COPY:
 		break;
 	}
-	if (level >= CKPT_LEVEL_FULL || (level == CKPT_LEVEL_SAMPLE && relation == SAME))
-		return judge_bytes(c, relation, level);
+	if (c->level >= CKPT_LEVEL_FULL || (c->level == CKPT_LEVEL_SAMPLE && relation == SAME))
+		return judge_bytes(c, relation);
 	if (relation == COPY) {
 		note(c, "seal not used: %.120s was copied or renamed after it was made",
 		     c->seal.files[c->at].name);
@@ -345,10 +351,12 @@ static bool prepare(struct seal_check *c, int dirfd)
 bool ckpt_seal_verify(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_set *set,
 		      enum ckpt_level level, struct ckpt_report *report)
 {
-	struct seal_check c = { .ctx = ctx, .set = set, .rootfd = -1, .report = report };
+	struct seal_check c = {
+		.ctx = ctx, .set = set, .level = level, .rootfd = -1, .report = report
+	};
 	int64_t start = ckpt_ctx_now(ctx);
 	uint64_t before = ctx->bytes_read;
-	bool judged = prepare(&c, dirfd) && judge(&c, level);
+	bool judged = prepare(&c, dirfd) && judge(&c);
 
 	if (judged) {
 		ckpt_set_identity(set, &report->identity);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/share.h"
 #include "core/integrity/sidecar_list.h"
 #include "wire/text.h"
 
@@ -98,15 +99,30 @@ static void judge_changed(struct comparing *c, size_t file)
 	snprintf(v->problem.detail, sizeof(v->problem.detail), "it changed while it was read");
 }
 
+static bool is_wanted(void *arg, size_t file, uint64_t chunk)
+{
+	const struct comparing *c = arg;
+
+	(void)chunk;
+	return ckpt_share_takes_file(c->search->ctx->share, c->files[file].name);
+}
+
 static void compare(struct comparing *c)
 {
 	const struct ckpt_digest_job job = { .ctx = c->search->ctx,
 					     .dirfd = c->search->rootfd,
 					     .files = c->files,
 					     .n = c->n,
-					     .compare = true };
+					     .compare = true,
+					     .wants = is_wanted,
+					     .arg = c };
+	struct ckpt_share *share = c->search->ctx->share;
 	struct ckpt_digest_bad bad = { 0 };
-	int r = ckpt_digest_run(&job, &bad, NULL);
+	int r;
+
+	if (share)
+		snprintf(share->way, sizeof(share->way), "format and digests of %zu files", c->n);
+	r = ckpt_digest_run(&job, &bad, NULL);
 
 	if (r == CKPT_DIGEST_MISMATCH)
 		judge_mismatch(c, &bad);

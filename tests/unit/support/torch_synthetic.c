@@ -11,19 +11,19 @@
 #include "core/base/crc.h"
 #include "tests/unit/support/scratch.h"
 
-#define BUFFER (6 * 1024 * 1024)
+#define ROOM 65536 /* for all but the tensor */
 
 /* A file under construction. */
 struct out {
 	uint8_t *bytes;
-	size_t len;
+	size_t len, room;
 	uint8_t directory[4096]; /* central directory so far */
 	size_t n_directory, n_entries;
 };
 
 static void put(struct out *out, const void *bytes, size_t len)
 {
-	if (out->len + len > BUFFER)
+	if (out->len + len > out->room)
 		abort();
 	memcpy(out->bytes + out->len, bytes, len);
 	out->len += len;
@@ -142,11 +142,16 @@ static void pickle_write(struct out *out, const struct torch_synthetic *how, uin
 
 void torch_synthetic_write(int dirfd, const char *name, const struct torch_synthetic *how)
 {
-	static uint8_t pickled[1024], zip[BUFFER];
+	uint8_t pickled[1024], *zip;
 	uint32_t floats = how->floats ? how->floats : 64;
-	struct out pickle = { .bytes = pickled }, out = { .bytes = zip };
+	struct out pickle = { .bytes = pickled, .room = sizeof(pickled) }, out = { 0 };
 	uint8_t *data = malloc(floats * 4);
 	size_t data_at;
+
+	out.room = floats * 4 + ROOM;
+	out.bytes = zip = malloc(out.room);
+	if (!data || !zip)
+		abort();
 
 	for (uint32_t i = 0; i < floats * 4; i++)
 		data[i] = (uint8_t)(i * 31 + 1);
@@ -160,4 +165,5 @@ void torch_synthetic_write(int dirfd, const char *name, const struct torch_synth
 		zip[data_at + floats] ^= 0x10;
 	scratch_write(dirfd, name, zip, how->cut ? out.len - out.len / 3 : out.len);
 	free(data);
+	free(zip);
 }

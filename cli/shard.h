@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ckptctl validate --shard and --merge: one check by several processes.
+ */
+#ifndef CKPT_CLI_SHARD_H
+#define CKPT_CLI_SHARD_H
+
+#include "cli/common.h"
+
+struct ckpt_cli_shard {
+	bool on, merge;
+	unsigned int index, count; /* of --shard; count of --merge, 0 = that of the newest part */
+	const char *dir;	   /* where the parts are; NULL = .ckpt-resume beside each */
+	char run[64];		   /* "JOB.STEP", or "" outside of a step */
+};
+
+/*
+ * Parses "I/N" (0 <= I < N) or "auto": SLURM_PROCID and SLURM_NTASKS. False with a sentence in
+ * *@ret_why.
+ */
+bool ckpt_cli_shard_parse(const char *text, struct ckpt_cli_shard *ret, const char **ret_why);
+
+/*
+ * Verifies this shard of @path, or puts the parts of it together, and prints what is known unless
+ * @quiet; *@ret is the answer as JSON. The exit code.
+ */
+struct ckpt_cli_shard_job {
+	const struct ckpt_cli_shard *shard;
+	enum ckpt_level level;
+	bool json, quiet;
+};
+int ckpt_cli_shard_validate(const struct ckpt_cli_shard_job *job, struct ckpt_ctx *ctx,
+			    const char *path, cJSON **ret);
+
+#endif

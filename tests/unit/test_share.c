@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * core/base/share.h and the parts of a check: every byte is read by exactly one share, whatever the
+ * format; what all say together is what one alone would say; a part that is missing, torn, of
+ * another run or of other files proves nothing.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/share.h"
+#include "core/integrity/part.h"
+#include "tests/unit/support/judge.h"
+#include "tests/unit/support/sealed.h"
+#include "tests/unit/support/tf_build.h"
+#include "tests/unit/support/torch_synthetic.h"
+
+#define MIB UINT64_C(1048576)
+#define NAME "model_3.pt"
+#define RUN "41.0"
+
+static void test_share__windows_tile_the_file(void **state)
+{
+	static const struct {
+		uint64_t size, base;
+		unsigned int count;
+	} cases[] = {
+		{ 16 * MIB, 0, 1 },
+		{ 16 * MIB, 0, 3 },
+		{ 100 * MIB + 7, 0, 4 },
+		{ 100 * MIB + 7, 0, 65536 },
+		{ 100 * MIB, 60 * MIB, 4 },
+		{ 100 * MIB, 1, 7 },
+		{ UINT64_C(1) << 62, 0, 65535 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ckpt_share share = { .count = cases[i].count };
+		struct ckpt_ctx ctx = { .share = &share };
+		struct ckpt_file file = { .name = (char *)"x", .base = cases[i].base, .ctx = &ctx };
+		uint64_t begin, end, at = 0;
+
+		file.id.size = cases[i].size;
+		for (; share.index < share.count; share.index++) {
+			if (!ckpt_share_window(&file, &begin, &end))
+				continue;
+			assert_int_equal(begin, at);
+			assert_true(end > begin);
+			assert_true(ckpt_share_takes(&file, begin));
+			assert_true(end == UINT64_MAX || !ckpt_share_takes(&file, end));
+			at = end;
+		}
+		assert_int_equal(at, UINT64_MAX);
+	}
+}
+
+static void test_share__a_small_or_decoded_file_is_one_shares(void **state)
+{
+	const struct ckpt_file_source source = { .arg = NULL };
+	struct ckpt_share share = { .count = 5 };
+	struct ckpt_ctx ctx = { .share = &share };
+	struct ckpt_file file = { .name = (char *)"x", .ctx = &ctx };
+	uint64_t begin, end;
+
+	(void)state;
+	for (int decoded = 0; decoded < 2; decoded++) {
+		int owners = 0;
+
+		file.id.size = decoded ? 100 * MIB : 16 * MIB - 1;
+		file.source = decoded ? &source : NULL;
+		for (share.index = 0; share.index < 5; share.index++) {
+			owners += ckpt_share_window(&file, &begin, &end);
+			assert_int_equal(ckpt_share_window(&file, &begin, &end),
+					 ckpt_share_takes_file(&share, "x"));
+		}
+		assert_int_equal(owners, 1);
+	}
+	ctx.share = NULL;
+	assert_true(ckpt_share_window(&file, &begin, &end) && begin == 0 && end == UINT64_MAX);
+}
+
+static void test_share__parts_are_taken_once(void **state)
+{
+	(void)state;
+	for (uint64_t total = 0; total < 40; total++)
+		for (unsigned int count = 1; count < 12; count++)
+			for (uint64_t n = 0; n < total; n++) {
+				struct ckpt_share share = { .count = count };
+				int taken = 0;
+
+				for (; share.index < count; share.index++)
+					taken += ckpt_share_takes_part(&share, n, total);
+				assert_int_equal(taken, 1);
+			}
+	assert_true(ckpt_share_takes_part(NULL, 3, 4));
+	assert_true(ckpt_share_takes_file(NULL, "x"));
+}
+
+static void put(const struct scratch *dir, bool flip, uint32_t floats)
+{
+	const struct torch_synthetic how = { .step = 4500, .flip = flip, .floats = floats };
+
+	torch_synthetic_write(dir->fd, NAME, &how);
+}
+
+/* What all shares of a check read. */
+struct shared {
+	uint64_t bytes[8];
+	struct ckpt_report parts[8], merged;
+	int result; /* of the merge */
+	char why[512];
+};
+
+static struct ckpt_parts parts_of(const struct scratch *dir, const char *name, unsigned int count)
+{
+	return (struct ckpt_parts) { dir->fd, name, count, RUN };
+}
+
+static void run_share(const struct scratch *dir, const char *name, struct ckpt_share *share,
+		      struct ckpt_report *ret)
+{
+	_cleanup_catalog_ struct ckpt_catalog cat = { 0 };
+	struct ckpt_ctx ctx = { .share = share };
+	const struct ckpt_parts parts = parts_of(dir, name, share->count);
+	struct ckpt_set *set = sealed_set(dir, &cat, name);
+	struct ckpt_error err = { 0 };
+
+	if (ckpt_part_make(&ctx, &parts, set, CKPT_LEVEL_FULL, &err) != 0)
+		fail_msg("%s", err.text);
+	*ret = *set->report;
+	ckpt_share_done(share);
+}
+
+static void run_merge(const struct scratch *dir, const char *name, unsigned int count,
+		      struct shared *s)
+{
+	_cleanup_catalog_ struct ckpt_catalog cat = { 0 };
+	const struct ckpt_parts parts = parts_of(dir, name, count);
+	struct ckpt_set *set = sealed_set(dir, &cat, name);
+	struct ckpt_error err = { 0 };
+	struct ckpt_ctx ctx = { 0 };
+
+	s->result = ckpt_part_merge(&ctx, &parts, set, &err);
+	snprintf(s->why, sizeof(s->why), "%.511s", err.text);
+	s->merged = *set->report;
+}
+
+static void run_all(const struct scratch *dir, const char *name, unsigned int count,
+		    struct shared *s)
+{
+	struct ckpt_share share = { .count = count };
+
+	memset(s, 0, sizeof(*s));
+	for (; share.index < count; share.index++) {
+		share.way[0] = '\0';
+		run_share(dir, name, &share, &s->parts[share.index]);
+		s->bytes[share.index] = s->parts[share.index].verdict.bytes_read;
+	}
+	run_merge(dir, name, count, s);
+}
+
+static void expect(const struct ckpt_report *report, enum ckpt_status status,
+		   enum ckpt_evidence evidence, enum ckpt_problem_code code)
+{
+	const struct ckpt_verdict *v = &report->verdict;
+
+	if (v->status != status || v->evidence != evidence || v->problem.code != code)
+		fail_msg("%s by %s, %s \"%s\" (%s)", ckpt_status_name(v->status),
+			 ckpt_evidence_name(v->evidence), ckpt_problem_name(v->problem.code),
+			 v->problem.detail, v->note);
+}
+
+/* Each of four reads a quarter, and what every one reads for the structure. */
+static void expect_quarters(const struct shared *s, uint64_t size, uint64_t slack)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < 4; i++) {
+		if (s->bytes[i] < size / 4 - slack || s->bytes[i] > size / 4 + slack)
+			fail_msg("share %d read %llu of %llu bytes", i,
+				 (unsigned long long)s->bytes[i], (unsigned long long)size);
+		sum += s->bytes[i];
+	}
+	assert_true(sum >= size && sum < size + 4 * slack);
+}
+
+static void test_share__a_torch_file_of_one_tensor(void **state)
+{
+	const struct scratch *dir = *state;
+	struct shared s;
+
+	put(dir, false, 12000000);
+	run_all(dir, NAME, 4, &s);
+	assert_int_equal(s.result, 0);
+	expect(&s.merged, CKPT_VALID, CKPT_EVIDENCE_CHECKSUM, CKPT_PROBLEM_NONE);
+	assert_int_equal(s.merged.position.step, 4500);
+	assert_int_equal(s.merged.verdict.size_bytes, s.parts[0].verdict.size_bytes);
+	assert_int_equal(s.merged.verdict.bytes_read,
+			 s.bytes[0] + s.bytes[1] + s.bytes[2] + s.bytes[3]);
+	expect_quarters(&s, s.merged.verdict.size_bytes, 100000);
+}
+
+/* The tensor's CRC is over bytes of all shares: none of them can see the flip. */
+static void test_share__damage_shows_in_the_whole(void **state)
+{
+	const struct scratch *dir = *state;
+	struct shared s;
+
+	put(dir, true, 12000000);
+	run_all(dir, NAME, 4, &s);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(s.parts[i].verdict.status, CKPT_VALID);
+	assert_int_equal(s.result, 0);
+	expect(&s.merged, CKPT_CORRUPT, CKPT_EVIDENCE_NONE, CKPT_PROBLEM_CHECKSUM);
+	assert_string_equal(s.merged.verdict.problem.file, NAME);
+	assert_true(s.merged.verdict.problem.offset != CKPT_NO_OFFSET);
+	put(dir, true, 1000); /* a small one is one share's */
+	run_all(dir, NAME, 4, &s);
+	expect(&s.merged, CKPT_CORRUPT, CKPT_EVIDENCE_NONE, CKPT_PROBLEM_CHECKSUM);
+	assert_string_equal(s.merged.verdict.problem.member, "data/0");
+}
+
+static void test_share__one_share_is_the_whole(void **state)
+{
+	const struct scratch *dir = *state;
+	struct shared s;
+
+	put(dir, true, 6000000);
+	run_all(dir, NAME, 1, &s);
+	assert_int_equal(s.parts[0].verdict.status, CKPT_CORRUPT);
+	expect(&s.merged, CKPT_CORRUPT, CKPT_EVIDENCE_NONE, CKPT_PROBLEM_CHECKSUM);
+}
+
+static void test_share__a_seal_is_split_by_chunks(void **state)
+{
+	const struct scratch *dir = *state;
+	uint64_t sizes[] = { 300 * MIB, 212 * MIB };
+	struct shared s;
+
+	sealed_put_holes(dir, "huge-500", sizes, 2);
+	run_all(dir, "huge-500", 3, &s);
+	expect(&s.merged, CKPT_VALID, CKPT_EVIDENCE_SEAL, CKPT_PROBLEM_NONE);
+	for (int i = 0; i < 3; i++)
+		assert_true(s.bytes[i] >= 2 * 64 * MIB && s.bytes[i] <= 4 * 64 * MIB);
+	assert_true(s.merged.verdict.bytes_read >= 512 * MIB);
+	scratch_patch(dir->fd, "huge-500/part-01", 100 * MIB, "x", 1);
+	sealed_take_as_unchanged(dir, "huge-500", "part-01");
+	run_all(dir, "huge-500", 3, &s);
+	expect(&s.merged, CKPT_CORRUPT, CKPT_EVIDENCE_NONE, CKPT_PROBLEM_DIGEST);
+	assert_string_equal(s.merged.verdict.problem.file, "part-01");
+	assert_int_equal(s.parts[0].verdict.status, CKPT_VALID);
+}
+
+static void put_shards(const struct scratch *dir, int flip)
+{
+	char name[64];
+
+	scratch_put(dir->fd, "checkpoint-500/trainer_state.json",
+		    "{\"epoch\": 2.5, \"global_step\": 500}");
+	for (int i = 0; i < 12; i++) {
+		const struct torch_synthetic how = {
+			.epoch = -1, .step = -1, .floats = 200000, .flip = i == flip
+		};
+
+		snprintf(name, sizeof(name), "checkpoint-500/rng_state_%d.pth", i);
+		torch_synthetic_write(dir->fd, name, &how);
+	}
+	torch_synthetic_write(
+		dir->fd, "checkpoint-500/pytorch_model.bin",
+		&(struct torch_synthetic) { .epoch = -1, .step = -1, .floats = 1000 });
+}
+
+static void test_share__a_directory_is_split_by_files(void **state)
+{
+	const struct scratch *dir = *state;
+	struct shared s;
+	uint64_t most = 0;
+
+	put_shards(dir, -1);
+	run_all(dir, "checkpoint-500", 4, &s);
+	expect(&s.merged, CKPT_VALID, CKPT_EVIDENCE_CHECKSUM, CKPT_PROBLEM_NONE);
+	for (int i = 0; i < 4; i++)
+		most = s.bytes[i] > most ? s.bytes[i] : most;
+	assert_true(s.merged.verdict.bytes_read >= 12 * 800000);
+	assert_true(most < 8 * 800000);
+	put_shards(dir, 7);
+	run_all(dir, "checkpoint-500", 4, &s);
+	expect(&s.merged, CKPT_CORRUPT, CKPT_EVIDENCE_NONE, CKPT_PROBLEM_CHECKSUM);
+	assert_string_equal(s.merged.verdict.problem.file, "rng_state_7.pth");
+}
+
+static void test_share__what_is_missing_is_not_found_out(void **state)
+{
+	const struct scratch *dir = *state;
+	struct shared s;
+
+	put(dir, false, 6000000);
+	run_all(dir, NAME, 4, &s);
+	assert_int_equal(unlinkat(dir->fd, NAME ".part-2-of-4.json", 0), 0);
+	run_merge(dir, NAME, 4, &s);
+	assert_int_equal(s.result, CKPT_PART_MISSING);
+	expect(&s.merged, CKPT_UNREADABLE, CKPT_EVIDENCE_NONE, CKPT_PROBLEM_IO);
+	assert_string_equal(s.why, "part 2 of 4 is missing");
+	scratch_put(dir->fd, NAME ".part-2-of-4.json", "{\"part_version\": 1, \"in");
+	run_merge(dir, NAME, 4, &s);
+	assert_int_equal(s.result, CKPT_PART_MISSING);
+	assert_string_equal(s.why, "part 2 of 4 is torn");
+}
+
+static void edit(const struct scratch *dir, const char *name, const char *from, const char *to)
+{
+	char *text = scratch_get(dir->fd, name), *at = strstr(text, from);
+
+	assert_non_null(at);
+	assert_int_equal(strlen(from), strlen(to));
+	memcpy(at, to, strlen(to));
+	scratch_put(dir->fd, name, text);
+	free(text);
+}
+
+static void test_share__parts_of_different_kinds_do_not_add_up(void **state)
+{
+	static const struct {
+		const char *from, *to;
+		int result;
+		enum ckpt_problem_code code;
+	} cases[] = {
+		{ "\"" RUN "\"", "\"40.0\"", CKPT_PART_MISSING, CKPT_PROBLEM_IO },
+		{ "\"torch-zip\"", "\"torch-zap\"", 0, CKPT_PROBLEM_IO },
+		{ "\"index\":\t1", "\"index\":\t2", CKPT_PART_MISSING, CKPT_PROBLEM_IO },
+		{ "\"count\":\t4", "\"count\":\t5", CKPT_PART_MISSING, CKPT_PROBLEM_IO },
+		{ "\"valid\"", "\"vatid\"", CKPT_PART_MISSING, CKPT_PROBLEM_IO },
+		{ "\"part_version\":\t1", "\"part_version\":\t2", CKPT_PART_MISSING,
+		  CKPT_PROBLEM_IO },
+	};
+	const struct scratch *dir = *state;
+	struct shared s;
+
+	put(dir, false, 6000000);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		run_all(dir, NAME, 4, &s);
+		assert_int_equal(s.merged.verdict.status, CKPT_VALID);
+		edit(dir, NAME ".part-1-of-4.json", cases[i].from, cases[i].to);
+		run_merge(dir, NAME, 4, &s);
+		if (s.result != cases[i].result)
+			fail_msg("case %zu: %d", i, s.result);
+		expect(&s.merged, CKPT_UNREADABLE, CKPT_EVIDENCE_NONE, cases[i].code);
+	}
+}
+
+static void test_share__pieces_have_to_tile(void **state)
+{
+	const struct scratch *dir = *state;
+	struct shared s;
+	char *text, *pieces;
+
+	put(dir, false, 6000000);
+	run_all(dir, NAME, 4, &s);
+	text = scratch_get(dir->fd, NAME ".part-1-of-4.json");
+	pieces = strstr(text, "\"pieces\":\t");
+	assert_non_null(pieces);
+	strcpy(pieces + strlen("\"pieces\":\t"), "[]}");
+	scratch_put(dir->fd, NAME ".part-1-of-4.json", text);
+	free(text);
+	run_merge(dir, NAME, 4, &s);
+	expect(&s.merged, CKPT_UNREADABLE, CKPT_EVIDENCE_NONE, CKPT_PROBLEM_IO);
+	assert_non_null(strstr(s.merged.verdict.problem.detail, "do not fit together"));
+}
+
+/* Saved again between two shares, or after them: the parts are of no one checkpoint. */
+static void test_share__other_files_are_an_active_writer(void **state)
+{
+	const struct scratch *dir = *state;
+	struct ckpt_share share = { .index = 3, .count = 4 };
+	struct ckpt_report report;
+	struct shared s;
+
+	put(dir, false, 6000000);
+	run_all(dir, NAME, 4, &s);
+	put(dir, false, 6000000);
+	run_merge(dir, NAME, 4, &s);
+	expect(&s.merged, CKPT_UNREADABLE, CKPT_EVIDENCE_NONE, CKPT_PROBLEM_WRITER_ACTIVE);
+	run_share(dir, NAME, &share, &report);
+	run_merge(dir, NAME, 4, &s);
+	expect(&s.merged, CKPT_UNREADABLE, CKPT_EVIDENCE_NONE, CKPT_PROBLEM_WRITER_ACTIVE);
+}
+
+/* Damage that one part found is an answer, whatever another says or does not say. */
+static void test_share__damage_outweighs_a_missing_part(void **state)
+{
+	const struct scratch *dir = *state;
+	struct shared s;
+
+	put_shards(dir, 7);
+	run_all(dir, "checkpoint-500", 4, &s);
+	for (int i = 0; i < 4; i++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "checkpoint-500.part-%d-of-4.json", i);
+		if (s.parts[i].verdict.status == CKPT_VALID)
+			assert_int_equal(unlinkat(dir->fd, name, 0), 0);
+	}
+	run_merge(dir, "checkpoint-500", 4, &s);
+	expect(&s.merged, CKPT_CORRUPT, CKPT_EVIDENCE_NONE, CKPT_PROBLEM_CHECKSUM);
+}
+
+static void test_share__a_budget_lowers_the_whole(void **state)
+{
+	const struct scratch *dir = *state;
+	_cleanup_catalog_ struct ckpt_catalog cat = { 0 };
+	struct ckpt_share share = { .index = 1, .count = 2 };
+	struct ckpt_ctx ctx = { .share = &share, .max_bytes = 500000 };
+	const struct ckpt_parts parts = parts_of(dir, NAME, 2);
+	struct shared s;
+
+	put(dir, false, 6000000);
+	run_all(dir, NAME, 2, &s);
+	assert_int_equal(s.merged.verdict.evidence, CKPT_EVIDENCE_CHECKSUM);
+	assert_int_equal(
+		ckpt_part_make(&ctx, &parts, sealed_set(dir, &cat, NAME), CKPT_LEVEL_FULL, NULL),
+		0);
+	ckpt_share_done(&share);
+	run_merge(dir, NAME, 2, &s);
+	expect(&s.merged, CKPT_VALID, CKPT_EVIDENCE_STRUCTURE, CKPT_PROBLEM_NONE);
+	assert_non_null(strstr(s.merged.verdict.note, "budget"));
+}
+
+static void test_share__the_newest_parts_count(void **state)
+{
+	const struct scratch *dir = *state;
+	struct shared s;
+
+	assert_int_equal(ckpt_part_count(dir->fd, NAME), 0);
+	put(dir, false, 1000);
+	run_all(dir, NAME, 4, &s);
+	usleep(20000);
+	run_all(dir, NAME, 2, &s);
+	scratch_put(dir->fd, NAME ".part-1-of-7.json.old", "");
+	scratch_put(dir->fd, NAME ".part-x-of-7.json", "");
+	assert_int_equal(ckpt_part_count(dir->fd, NAME), 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_share__windows_tile_the_file),
+		cmocka_unit_test(test_share__a_small_or_decoded_file_is_one_shares),
+		cmocka_unit_test(test_share__parts_are_taken_once),
+		scratch_test(test_share__a_torch_file_of_one_tensor),
+		scratch_test(test_share__damage_shows_in_the_whole),
+		scratch_test(test_share__one_share_is_the_whole),
+		scratch_test(test_share__a_seal_is_split_by_chunks),
+		scratch_test(test_share__a_directory_is_split_by_files),
+		scratch_test(test_share__what_is_missing_is_not_found_out),
+		scratch_test(test_share__parts_of_different_kinds_do_not_add_up),
+		scratch_test(test_share__pieces_have_to_tile),
+		scratch_test(test_share__other_files_are_an_active_writer),
+		scratch_test(test_share__damage_outweighs_a_missing_part),
+		scratch_test(test_share__a_budget_lowers_the_whole),
+		scratch_test(test_share__the_newest_parts_count),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -92,6 +92,8 @@ const struct ckpt_name_row ckpt_name_rows[] = {
 	{ "model_N", "model_last", PT | PTH, FILE_, LAST, 0 },
 	{ "model_N", "model_best", PT | PTH, FILE_, BEST, 0 },
 	{ "flax", "checkpoint_{s}", NONE, FILE_, NUMBERED, 0 },
+	{ "flax", "checkpoint_{n}.{v}", NONE, FILE_, NUMBERED, 0 }, /* steps may be floats */
+	{ "flax", "(flax_model|diffusion_flax_model)", CKPT_EXT_OTHER, FILE_, LAST, TOP },
 	{ "sb3", "*_{s}_steps", CKPT_EXT_ZIP, FILE_, NUMBERED, 0 },
 	{ "kohya", "*-step{s8}", ST | CKPT | PT, FILE_, NUMBERED, 0 },
 	{ "kohya", "*-{e6}", ST | CKPT, FILE_, NUMBERED, TOP },
@@ -169,6 +171,7 @@ const struct ckpt_name_mark ckpt_name_unfinished[] = {
 
 const struct ckpt_name_mark ckpt_name_staging[] = {
 	{ "tmp-checkpoint-{n}", NULL, "staged by the trainer: the writer had not finished" },
+	{ "checkpoint_tmp_gda", NULL, "a temporary name of flax: the writer had not finished" },
 	{ "checkpoint_tmp", NULL, "a temporary name of flax: the writer had not finished" },
 	{ "*.orbax-checkpoint-tmp*", NULL,
 	  "a temporary name of Orbax: the writer had not finished" },

@@ -16,6 +16,7 @@
 #include "core/format/dcp.h"
 #include "core/format/deepspeed.h"
 #include "core/format/dmtcp.h"
+#include "core/format/flax.h"
 #include "core/format/gromacs.h"
 #include "core/format/hdf5.h"
 #include "core/format/hf_trainer.h"
@@ -64,6 +65,7 @@ const struct ckpt_format *const ckpt_formats[] = {
 	&ckpt_format_lammps,
 	&ckpt_format_netcdf,
 	&ckpt_format_hdf5,
+	&ckpt_format_flax,
 	&ckpt_format_opaque,
 	&(const struct ckpt_format){ .name = NULL },
 };

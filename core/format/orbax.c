@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "core/base/json.h"
+#include "core/format/flax.h"
 #include "core/format/ocdbt.h"
 #include "wire/text.h"
 
@@ -19,6 +20,7 @@
 #define MANIFEST "manifest.ocdbt"
 #define PROCESS "ocdbt.process_"
 #define DATA "d"
+#define AGGREGATE "checkpoint" /* before OCDBT: the whole tree, or what is no array, by flax */
 #define NAME_SIZE 256
 #define PATH_SIZE 1024
 
@@ -180,6 +182,36 @@ static int load_json(struct ckpt_check *check, const char *path, cJSON **ret)
 				  "it is no whole JSON document"));
 }
 
+/* True if the item has such an old file: TensorFlow's pointer has the same name. */
+static bool has_aggregate(const struct item *item)
+{
+	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
+	struct ckpt_check sub = *item->check;
+	char path[PATH_SIZE];
+
+	join(path, item, AGGREGATE);
+	if (ckpt_file_open(sub.ctx, sub.dirfd, path, &file, NULL))
+		return false;
+	sub.file = &file;
+	return ckpt_check_probe(&sub) == 0 && ckpt_flax_sniff(&sub);
+}
+
+static int check_aggregate(const struct item *item)
+{
+	struct ckpt_report *report = item->check->report, member;
+	char path[PATH_SIZE];
+	int r;
+
+	join(path, item, AGGREGATE);
+	r = ckpt_check_member(item->check, path, item->level, CKPT_PROBLEM_MEMBER_MISSING, &member);
+	if (r == 0 && member.position.has_step) {
+		report->position.has_step = true;
+		report->position.step = member.position.step;
+		report->position.step_source = CKPT_FROM_CONTENT;
+	}
+	return r;
+}
+
 /* Folders of arrays: OCDBT unless the tree's metadata says otherwise. */
 static int check_tree(const struct item *item)
 {
@@ -187,6 +219,8 @@ static int check_tree(const struct item *item)
 	char path[PATH_SIZE];
 	int r = 0;
 
+	if (has_aggregate(item) && !item_has(item, MANIFEST))
+		return check_aggregate(item);
 	join(path, item, TREE);
 	if (ckpt_dir_has(item->check->dirfd, path))
 		r = load_json(item->check, path, &tree);
@@ -207,7 +241,7 @@ static bool is_tree(const struct item *item)
 	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
 		if (item_has(item, marks[i]))
 			return true;
-	return false;
+	return item_has(item, AGGREGATE) && has_aggregate(item);
 }
 
 static bool set_item(struct item *item, const char *name)

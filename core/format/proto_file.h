@@ -6,7 +6,7 @@
 #ifndef CKPT_CORE_FORMAT_PROTO_FILE_H
 #define CKPT_CORE_FORMAT_PROTO_FILE_H
 
-#include "core/base/file.h"
+#include "core/base/window.h"
 
 enum ckpt_proto_result {
 	CKPT_PROTO_END = 1, /* the message ends here */
@@ -20,16 +20,6 @@ enum {
 	CKPT_PROTO_FIXED32 = 5
 };
 
-/* What is read next: [at, end) of the file, which the caller has compared with its size. */
-struct ckpt_proto {
-	const struct ckpt_file *file; /* borrowed */
-	struct ckpt_error *err;
-	uint64_t at, end;
-	uint64_t win_off; /* what win holds of the file */
-	uint32_t win_len;
-	uint8_t win[4096];
-};
-
 /* One field: its number and, by wire type, its value or the place of its bytes. */
 struct ckpt_proto_field {
 	uint64_t number;
@@ -38,23 +28,17 @@ struct ckpt_proto_field {
 	uint64_t off, len;
 };
 
-/* Reads [@off, @off + @len) from now on. */
-void ckpt_proto_range(struct ckpt_proto *in, uint64_t off, uint64_t len);
-
-/* The next @len bytes to @dst. 0, CKPT_PROTO_BAD where fewer are left, or an errno. */
-int ckpt_proto_take(struct ckpt_proto *in, void *dst, size_t len);
-
 /* The next base-128 number of at most ten bytes. 0, CKPT_PROTO_BAD or an errno. */
-int ckpt_proto_varint(struct ckpt_proto *in, uint64_t *ret);
+int ckpt_proto_varint(struct ckpt_window *in, uint64_t *ret);
 
 /* The next field, whose bytes are stepped over. 0, ckpt_proto_result or an errno. */
-int ckpt_proto_next(struct ckpt_proto *in, struct ckpt_proto_field *ret);
+int ckpt_proto_next(struct ckpt_window *in, struct ckpt_proto_field *ret);
 
 /*
  * The bytes of @field as text, cut to @size - 1 and NUL-terminated; the reader stays where it is.
  * 0, CKPT_PROTO_BAD or an errno.
  */
-int ckpt_proto_text(struct ckpt_proto *in, const struct ckpt_proto_field *field, char *ret,
+int ckpt_proto_text(struct ckpt_window *in, const struct ckpt_proto_field *field, char *ret,
 		    size_t size);
 
 #endif

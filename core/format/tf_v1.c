@@ -120,7 +120,7 @@ static int entries_end(struct v1 *v, const struct place *block, uint64_t *ret)
 /* One entry at slices.in.at: the list first, slices behind it. */
 static int take_entry(struct v1 *v, uint64_t *key_len)
 {
-	struct ckpt_proto *in = &v->slices.in;
+	struct ckpt_window *in = &v->slices.in;
 	uint64_t shared, tail, value, off, end = in->end;
 	int r = ckpt_proto_varint(in, &shared);
 
@@ -137,7 +137,7 @@ static int take_entry(struct v1 *v, uint64_t *key_len)
 	r = v->begun ? ckpt_tf_v1_slice(&v->slices, off, value)
 		     : ckpt_tf_v1_list(&v->slices, off, value);
 	v->begun = true;
-	ckpt_proto_range(in, off + value, end - (off + value));
+	ckpt_window_range(in, off + value, end - (off + value));
 	return r;
 }
 
@@ -198,7 +198,7 @@ static int walk_block(struct v1 *v, const struct place *block)
 	r = entries_end(v, block, &end);
 	if (r)
 		return r;
-	ckpt_proto_range(&v->slices.in, block->off, end - block->off);
+	ckpt_window_range(&v->slices.in, block->off, end - block->off);
 	while (r == 0 && v->slices.in.at < v->slices.in.end)
 		r = take_entry(v, &key_len);
 	return r ? r : settle_numbers(v, block, crc);

@@ -61,7 +61,7 @@ static int each(struct ckpt_tf_v1 *v, const struct ckpt_proto_field *message, fi
 
 	if (message->type != CKPT_PROTO_BYTES)
 		return bad(v, v->in.at, NULL, "a message in it is none");
-	ckpt_proto_range(&v->in, message->off, message->len);
+	ckpt_window_range(&v->in, message->off, message->len);
 	while ((r = ckpt_proto_next(&v->in, &f)) == 0) {
 		r = fn(v, &f, arg);
 		if (r)
@@ -69,7 +69,7 @@ static int each(struct ckpt_tf_v1 *v, const struct ckpt_proto_field *message, fi
 	}
 	if (r == CKPT_PROTO_BAD)
 		return bad(v, v->in.at, NULL, "a message in it is none");
-	ckpt_proto_range(&v->in, at, end - at);
+	ckpt_window_range(&v->in, at, end - at);
 	return r < 0 ? r : 0;
 }
 
@@ -305,9 +305,9 @@ static int note_number(struct ckpt_tf_v1 *v, const char *name, const struct valu
 	if (!number || (values->dtype != CKPT_TF_INT32 && values->dtype != CKPT_TF_INT64))
 		return 0;
 	if (values->last.type == CKPT_PROTO_BYTES) {
-		ckpt_proto_range(&v->in, values->last.off, values->last.len);
+		ckpt_window_range(&v->in, values->last.off, values->last.len);
 		r = ckpt_proto_varint(&v->in, &value);
-		ckpt_proto_range(&v->in, at, end - at);
+		ckpt_window_range(&v->in, at, end - at);
 	}
 	number->found = r == 0 && value <= UINT64_C(1) << 53;
 	number->value = (int64_t)value;

@@ -18,7 +18,7 @@ struct ckpt_tf_v1_number {
 
 struct ckpt_tf_v1 {
 	struct ckpt_check *check;
-	struct ckpt_proto in;
+	struct ckpt_window in;
 	struct ckpt_storages slices; /* by a hash of name and extents: elements and type */
 	bool cut;		     /* there are more */
 	uint64_t seen;		     /* slices found */

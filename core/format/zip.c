@@ -246,7 +246,7 @@ static int directory_bytes(struct ckpt_zip_walk *walk, size_t len, const uint8_t
 static bool widen(struct ckpt_zip_entry *e, const uint8_t *extra, size_t len)
 {
 	uint64_t *fields[] = { &e->usize, &e->csize, &e->header_off };
-	size_t i = 0, id, size, at = 0;
+	size_t i = 0, id, size = 0, at = 0;
 
 	while (i + 4 <= len) {
 		id = get16(extra + i);

@@ -235,6 +235,7 @@ static void test_names__unfinished(void **state)
 		{ "checkpoint-500.tmp", true, CKPT_NAME_UNFINISHED },
 		{ "100.orbax-checkpoint-tmp-1700000000", true, CKPT_NAME_UNFINISHED },
 		{ "checkpoint_tmp", false, CKPT_NAME_UNFINISHED },
+		{ "checkpoint_tmp_gda", true, CKPT_NAME_UNFINISHED },
 		{ "chk00010.temp", true, CKPT_NAME_UNFINISHED },
 		{ "iter_0000100_0_local.dirty.pt", false, CKPT_NAME_UNFINISHED },
 		{ "ckpt-7_temp", true, CKPT_NAME_UNFINISHED },

@@ -104,6 +104,18 @@ int ckpt_cli_exit(enum ckpt_status status)
 	return codes[status];
 }
 
+int ckpt_cli_report_exit(const struct ckpt_report *report, enum ckpt_level level)
+{
+	int code = ckpt_cli_exit(report->verdict.status);
+
+	if (code != CKPT_EXIT_YES || level < CKPT_LEVEL_FINITE)
+		return code;
+	if (report->finite.poisoned)
+		return CKPT_EXIT_NO;
+	return report->finite.unscanned || !report->finite.files ? CKPT_EXIT_UNKNOWN
+								 : CKPT_EXIT_YES;
+}
+
 int ckpt_cli_decision_exit(const struct ckpt_decision *d)
 {
 	if (d->path[0])
@@ -177,6 +189,7 @@ bool ckpt_cli_level(const char *text, enum ckpt_level *ret)
 		{ "structure", CKPT_LEVEL_STRUCTURE },
 		{ "sample", CKPT_LEVEL_SAMPLE },
 		{ "full", CKPT_LEVEL_FULL },
+		{ "finite", CKPT_LEVEL_FINITE },
 	};
 
 	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {

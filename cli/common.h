@@ -30,6 +30,12 @@ bool ckpt_cli_request_ready(struct ckpt_cli_request *cli);
 /* The verdict's exit code. */
 int ckpt_cli_exit(enum ckpt_status status);
 
+/*
+ * The exit code of a check at @level: the verdict's; at CKPT_LEVEL_FINITE a valid one with NaN or
+ * Inf is a no, and one that was not looked through to its end could not be found out.
+ */
+int ckpt_cli_report_exit(const struct ckpt_report *report, enum ckpt_level level);
+
 /* The decision's exit code: resume and finetune 0, fresh 1, refused 1 or 3. */
 int ckpt_cli_decision_exit(const struct ckpt_decision *d);
 
@@ -64,7 +70,7 @@ int ckpt_cli_find(struct ckpt_ctx *ctx, struct ckpt_catalog *cat, const char *pa
  * memory. */
 cJSON *ckpt_cli_unfound_json(const char *path, int code, const struct ckpt_error *err);
 
-/* Parses "structure", "sample" or "full". */
+/* Parses "structure", "sample", "full" or "finite". */
 bool ckpt_cli_level(const char *text, enum ckpt_level *ret);
 
 /* @path made absolute from the current directory into @buf (CKPT_PATH_MAX bytes). False if too

@@ -19,7 +19,7 @@ struct info {
 };
 
 static const struct argp_option options[] = {
-	{ "level", 'l', "structure|sample|full", 0, "how far to check (default structure)", 0 },
+	{ "level", 'l', "structure|sample|full|finite", 0, "how far to check (default structure)", 0 },
 	{ "json", 'j', NULL, 0, "answer as JSON", 0 },
 	{ 0 },
 };
@@ -31,7 +31,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 'l':
 		if (!ckpt_cli_level(arg, &info->level))
-			argp_error(state, "--level=%s: structure, sample or full", arg);
+			argp_error(state, "--level=%s: structure, sample, full or finite", arg);
 		return 0;
 	case 'j':
 		info->json = true;
@@ -152,5 +152,5 @@ int ckpt_cmd_info(int argc, char **argv)
 		ckpt_cli_print_json(ckpt_set_json(set));
 	else
 		print_info(set, report);
-	return ckpt_cli_exit(report->verdict.status);
+	return ckpt_cli_report_exit(report, info.level);
 }

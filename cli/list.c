@@ -45,7 +45,7 @@ static void set_level(struct list *list, const char *arg, struct argp_state *sta
 	enum ckpt_level level = CKPT_LEVEL_STRUCTURE;
 
 	list->verify = strcmp(arg, "none") != 0;
-	if (list->verify && !ckpt_cli_level(arg, &level))
+	if (list->verify && (!ckpt_cli_level(arg, &level) || level > CKPT_LEVEL_FULL))
 		argp_error(state, "--level=%s: none, structure, sample or full", arg);
 	list->level = level;
 }

@@ -22,7 +22,7 @@ struct validate {
 };
 
 static const struct argp_option options[] = {
-	{ "level", 'l', "structure|sample|full", 0, "how far to check (default full)", 0 },
+	{ "level", 'l', "structure|sample|full|finite", 0, "how far to check (default full)", 0 },
 	{ "seed", 's', "N", 0, "which chunks --level=sample reads again (default 0)", 0 },
 	{ "cache", 'c', "auto|fill|leave", 0,
 	  "what is not in memory is read into the page cache (fill), or past it (leave); auto "
@@ -88,7 +88,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'l':
 		if (!ckpt_cli_level(arg, &v->level))
-			argp_error(state, "--level=%s: structure, sample or full", arg);
+			argp_error(state, "--level=%s: structure, sample, full or finite", arg);
 		return 0;
 	case 's':
 		if (!ckpt_text_int(arg, 0, INT64_MAX, &v->seed))
@@ -119,14 +119,22 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
-static const struct argp argp = { options,
-				  parse,
-				  "PATH...",
-				  "Checks checkpoints: files, directories, prefixes of bundles.\v"
-				  "Exit: 0 all valid, 1 at least one is not, 3 could not find out.",
-				  NULL,
-				  NULL,
-				  NULL };
+static const struct argp argp = {
+	options,
+	parse,
+	"PATH...",
+	"Checks checkpoints: files, directories, prefixes of bundles.\v"
+	"Levels: structure (lengths, offsets, members), full (all "
+	"checksums as well; the default), finite (looks for NaN and Inf "
+	"in the numbers as well).\n\n"
+	"Exit: 0 all valid, 1 at least one is not, 3 could not find out. "
+	"With --level=finite one with NaN or Inf is \"valid but poisoned\" "
+	"and a 1, and one that holds numbers of a kind that cannot be "
+	"looked through is a 3.",
+	NULL,
+	NULL,
+	NULL
+};
 
 static int validate_whole(const struct validate *v, struct ckpt_ctx *ctx, const char *path,
 			  cJSON **ret)
@@ -147,7 +155,7 @@ static int validate_whole(const struct validate *v, struct ckpt_ctx *ctx, const 
 	*ret = ckpt_set_json(set);
 	if (!v->json && !v->quiet)
 		ckpt_cli_say("%s: %s", path, ckpt_report_words(words, sizeof(words), report));
-	return ckpt_cli_exit(report->verdict.status);
+	return ckpt_cli_report_exit(report, v->level);
 }
 
 static int validate_one(const struct validate *v, struct ckpt_ctx *ctx, const char *path,

@@ -23,6 +23,8 @@ add_compile_definitions(CKPT_AGENT_PATH="${CKPT_LIBEXEC}/ckpt-agent"
 ckpt_layer(ckpt_wire wire)
 ckpt_layer(ckpt_base core/base ckpt_wire PkgConfig::CJSON PkgConfig::ISAL PkgConfig::CRYPTO
 	Threads::Threads m)
+# Loops that are made to become vector code.
+set_source_files_properties(${PROJECT_SOURCE_DIR}/core/base/floats.c PROPERTIES COMPILE_OPTIONS -O3)
 ckpt_layer(ckpt_format core/format ckpt_base PkgConfig::ZSTD PkgConfig::LZ4 PkgConfig::LZMA BZip2::BZip2)
 ckpt_layer(ckpt_catalog core/catalog ckpt_format)
 ckpt_layer(ckpt_record core/record ckpt_format ckpt_base)

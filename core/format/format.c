@@ -17,6 +17,7 @@
 #include "core/format/deepspeed.h"
 #include "core/format/dmtcp.h"
 #include "core/format/flax.h"
+#include "core/format/finiteness.h"
 #include "core/format/gromacs.h"
 #include "core/format/hdf5.h"
 #include "core/format/hf_trainer.h"
@@ -285,6 +286,8 @@ int ckpt_check_as(struct ckpt_check *check, const struct ckpt_format *row, enum 
 	r = row->structure(check);
 	if (r == 0 && level >= CKPT_LEVEL_FULL && row->content)
 		r = check_content(check, row);
+	if (r == 0 && level >= CKPT_LEVEL_FINITE)
+		r = ckpt_finiteness_run(check, row);
 	return r;
 }
 
@@ -323,6 +326,7 @@ static int fold(struct ckpt_check *check, const struct ckpt_report *own, int r)
 	const struct ckpt_verdict *member = &own->verdict;
 
 	verdict->size_bytes += member->size_bytes;
+	ckpt_finiteness_add(&check->report->finite, &own->finite);
 	if (r < 0)
 		return r;
 	if (r > 0 && verdict->status == CKPT_VALID) {
@@ -383,8 +387,12 @@ int ckpt_check_member(struct ckpt_check *check, const char *name, enum ckpt_leve
 }
 
 /* A part's own name and offsets become those of the file that it lies in. */
-static void place_problem(struct ckpt_problem *problem, const struct ckpt_slice *slice)
+static void place_problem(struct ckpt_report *own, const struct ckpt_slice *slice)
 {
+	struct ckpt_problem *problem = &own->verdict.problem;
+
+	for (int i = 0; i < own->finite.n_named; i++)
+		own->finite.named[i].offset += slice->off;
 	if (problem->code == CKPT_PROBLEM_NONE)
 		return;
 	if (problem->offset == CKPT_NO_OFFSET)
@@ -414,7 +422,7 @@ int ckpt_check_slice(struct ckpt_check *check, const struct ckpt_slice *slice,
 	} else if (r == 0) {
 		r = ckpt_check_file(&sub, member_level(check, level));
 	}
-	place_problem(&own.verdict.problem, slice);
+	place_problem(&own, slice);
 	if (ret)
 		*ret = own;
 	return fold(check, &own, r);

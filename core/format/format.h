@@ -57,6 +57,11 @@ struct ckpt_format {
 	int (*structure)(struct ckpt_check *check);
 	int (*content)(
 		struct ckpt_check *check); /* after structure passed; NULL = nothing more to read */
+	/*
+	 * Looks for NaN and Inf after content passed, into report->finite (finiteness.h). NULL: the
+	 * row cannot; a directory's members were looked through by their own rows.
+	 */
+	int (*finite)(struct ckpt_check *check);
 };
 
 /* All rows; the last has a NULL name. */

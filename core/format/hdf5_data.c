@@ -101,6 +101,9 @@ int ckpt_hdf5_chunk(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *obj, uin
 
 	if (r)
 		return r;
+	if (h->look)
+		return ckpt_hdf5_look_chunk(h, obj,
+					    &(const struct ckpt_hdf5_stored) { addr, size, mask });
 	if (filter == FLETCHER32 && size < 4)
 		return ckpt_hdf5_reject(h, CKPT_PROBLEM_HEADER, addr,
 					"a chunk is shorter than its checksum");
@@ -154,6 +157,7 @@ static int tree2_chunk(struct ckpt_hdf5_cur *record, unsigned type, void *arg)
 static int implicit(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *obj)
 {
 	uint64_t size = ckpt_hdf5_chunk_bytes(obj);
+	int r;
 
 	for (int i = 0; i < obj->rank && i < obj->chunk_rank - 1; i++) {
 		uint64_t chunk = obj->chunk_dims[i];
@@ -165,7 +169,8 @@ static int implicit(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *obj)
 						"more chunks than any file can hold");
 	}
 	h->unsummed++;
-	return ckpt_hdf5_charge(h, obj->addr, size, "the chunks");
+	r = ckpt_hdf5_charge(h, obj->addr, size, "the chunks");
+	return r || !h->look ? r : ckpt_hdf5_look_range(h, obj->addr, size);
 }
 
 static int chunked(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *obj)
@@ -212,6 +217,8 @@ static int contiguous(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *obj)
 					(unsigned long long)size, (unsigned long long)need);
 	r = ckpt_hdf5_charge(h, obj->addr, size, "the data");
 	h->unsummed += size > 0;
+	if (r == 0 && h->look)
+		return ckpt_hdf5_look_range(h, obj->addr, need);
 	return r ? r : ckpt_hdf5_variable(h, obj, obj->addr, size);
 }
 
@@ -219,6 +226,8 @@ int ckpt_hdf5_data(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *obj)
 {
 	if (!obj->has_layout || obj->layout > CKPT_HDF5_CHUNKED)
 		return 0;
+	if (h->look && obj->layout == CKPT_HDF5_COMPACT)
+		return ckpt_hdf5_look_range(h, obj->addr, obj->size);
 	if (obj->layout == CKPT_HDF5_COMPACT || obj->addr == CKPT_HDF5_NONE)
 		return 0; /* in the header, or never written */
 	return obj->layout == CKPT_HDF5_CONTIGUOUS ? contiguous(h, obj) : chunked(h, obj);

@@ -40,6 +40,16 @@ static int dataspace(struct ckpt_hdf5_cur *cur, struct ckpt_hdf5_object *obj)
 	return cur->r;
 }
 
+/* Bits of a float's exponent, behind where its bits are and how many. */
+static int exponent(struct ckpt_hdf5_cur *cur, struct ckpt_hdf5_object *obj)
+{
+	if (cur->end - cur->at < 6)
+		return 0;
+	ckpt_hdf5_skip(cur, 5);
+	obj->exponent = (uint8_t)ckpt_hdf5_uint(cur, 1);
+	return cur->r;
+}
+
 static int datatype(struct ckpt_hdf5_cur *cur, struct ckpt_hdf5_object *obj)
 {
 	unsigned first = (unsigned)ckpt_hdf5_uint(cur, 1), bits = (unsigned)ckpt_hdf5_uint(cur, 3);
@@ -54,7 +64,27 @@ static int datatype(struct ckpt_hdf5_cur *cur, struct ckpt_hdf5_object *obj)
 	obj->is_signed = bits & 8;
 	obj->has_type = true;
 	cur->h->unsummed += (REFERRING >> obj->type_class) & 1;
-	return 0;
+	return obj->type_class == 1 && !(bits & 0x40) ? exponent(cur, obj) : 0;
+}
+
+/* The value that elements have which nobody wrote. Messages: 0x05, and 0x04 before 1.6. */
+static int fill_value(struct ckpt_hdf5_cur *cur, unsigned type, struct ckpt_hdf5_object *obj)
+{
+	unsigned version = type == 0x05 ? (unsigned)ckpt_hdf5_uint(cur, 1) : 0;
+	bool defined = true;
+	uint64_t size;
+
+	if (version == 3) {
+		defined = ckpt_hdf5_uint(cur, 1) & 0x20;
+	} else if (version) {
+		ckpt_hdf5_skip(cur, 2);
+		defined = ckpt_hdf5_uint(cur, 1) || version == 1;
+	}
+	size = defined ? ckpt_hdf5_uint(cur, 4) : 0;
+	if (cur->r || size == 0 || size > cur->end - cur->at)
+		return cur->r;
+	return ckpt_hdf5_read(cur->h, cur->at, obj->fill,
+			      size < sizeof(obj->fill) ? size : sizeof(obj->fill));
 }
 
 /* Version 1 and 2: dimensions of 32 bit, for chunks with the element's size as the last. */
@@ -219,6 +249,9 @@ int ckpt_hdf5_message(struct ckpt_hdf5_cur *cur, unsigned type, struct ckpt_hdf5
 		return dense_info(cur, 8, &obj->links);
 	case 0x03:
 		return datatype(cur, obj);
+	case 0x04:
+	case 0x05:
+		return cur->h->look ? fill_value(cur, type, obj) : 0;
 	case 0x06:
 		return ckpt_hdf5_link(cur);
 	case 0x07:

@@ -36,7 +36,8 @@ struct ckpt_hdf5_objects {
 /* What the superblock says, and the walk's state. */
 struct ckpt_hdf5 {
 	struct ckpt_check *check;
-	bool content; /* verify chunks too */
+	bool content;		     /* verify chunks too */
+	struct ckpt_hdf5_look *look; /* look for NaN and Inf; NULL = do not */
 	uint64_t base, end;
 	uint8_t so, sl; /* bytes of an address, of a length */
 	uint64_t root, extension;
@@ -84,7 +85,9 @@ struct ckpt_hdf5_object {
 	uint8_t type_class;
 	bool big, is_signed;
 	uint64_t type_size;
-	int layout; /* enum ckpt_hdf5_layout, or another class */
+	uint8_t exponent; /* bits of a float's; 0 = no order of bytes that is known */
+	uint8_t fill[8];  /* the fill value's first bytes; zeros without one */
+	int layout;	  /* enum ckpt_hdf5_layout, or another class */
 	uint64_t addr, size;
 	int index;
 	uint8_t chunk_flags;
@@ -215,5 +218,25 @@ int ckpt_hdf5_chunk(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *obj, uin
 
 /* Bytes of a chunk before any filter; 0 when no file can hold it. */
 uint64_t ckpt_hdf5_chunk_bytes(const struct ckpt_hdf5_object *obj);
+
+/* A chunk as it lies in the file. */
+struct ckpt_hdf5_stored {
+	uint64_t addr, size;
+	uint32_t mask; /* filters left out */
+};
+
+/* hdf5_finite.c: NaN and Inf. Makes h->look, which free() ends; 0 or -ENOMEM. */
+int ckpt_hdf5_look_new(struct ckpt_hdf5 *h);
+
+/* Before and behind the data of a data set. */
+void ckpt_hdf5_look_begin(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *obj);
+void ckpt_hdf5_look_end(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *obj);
+
+/* Its data in one piece, unfiltered. */
+int ckpt_hdf5_look_range(struct ckpt_hdf5 *h, uint64_t addr, uint64_t len);
+
+/* One of its chunks. */
+int ckpt_hdf5_look_chunk(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *obj,
+			 const struct ckpt_hdf5_stored *stored);
 
 #endif

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/format/finiteness.h"
 #include "core/format/hdf5.h"
 #include "core/format/zip_check.h"
 #include "wire/text.h"
@@ -108,6 +109,34 @@ static int keras_content(struct ckpt_check *check)
 	return ckpt_zip_check_content(check, NULL);
 }
 
+static int look_at_weights(struct ckpt_check *check, const struct ckpt_zip_entry *e, void *arg)
+{
+	const struct ckpt_slice slice = { check->file, e->data_off, e->csize };
+	int *found = arg;
+
+	if (strcmp(e->name, WEIGHTS) != 0 || e->method != CKPT_ZIP_STORED ||
+	    !ckpt_zip_check_readable(e))
+		return 0;
+	*found = 1;
+	return ckpt_check_slice(check, &slice, CKPT_LEVEL_FULL, NULL);
+}
+
+/* The archive's own checksums are known to hold: what the weights' format lacks does not lower
+ * them. */
+static int keras_finite(struct ckpt_check *check)
+{
+	struct ckpt_verdict before = check->report->verdict;
+	struct ckpt_zip zip;
+	int found = 0, r = ckpt_zip_check_open(check, &zip);
+
+	r = r ? r : ckpt_zip_check_walk(check, &zip, look_at_weights, &found);
+	if (r == 0)
+		check->report->verdict = before;
+	if (r == 0 && !found)
+		ckpt_finiteness_skip(check, 1, "compressed weights");
+	return r;
+}
+
 /* metadata.json alone may be anybody's; it names Keras in its first line. */
 static bool keras_sniff(const struct ckpt_check *check)
 {
@@ -130,4 +159,5 @@ const struct ckpt_format ckpt_format_keras = {
 	.sniff = keras_sniff,
 	.structure = keras_structure,
 	.content = keras_content,
+	.finite = keras_finite,
 };

@@ -144,4 +144,5 @@ const struct ckpt_format ckpt_format_npy = {
 	.sniff = npy_sniff,
 	.structure = npy_structure,
 	.content = npy_content,
+	.finite = ckpt_npy_finite,
 };

@@ -7,6 +7,7 @@
 #ifndef CKPT_CORE_FORMAT_NPY_H
 #define CKPT_CORE_FORMAT_NPY_H
 
+#include "core/base/floats.h"
 #include "core/format/format.h"
 
 #define CKPT_NPY_PREFIX 12		/* magic, version, header length (version 1: 10) */
@@ -39,9 +40,15 @@ int ckpt_npy_parse(const uint8_t *buf, size_t len, struct ckpt_npy *ret);
 int ckpt_npy_check(struct ckpt_check *check, uint64_t off, uint64_t end, const char *member,
 		   struct ckpt_npy *ret);
 
+/* The numbers of the array: NONE for integers and texts, UNKNOWN for records and objects. */
+struct ckpt_float_kind ckpt_npy_float(const struct ckpt_npy *npy);
+
 /* Rejects @member for what ckpt_npy_parse() answered. */
 int ckpt_npy_reject(struct ckpt_check *check, int result, const struct ckpt_npy *npy, uint64_t off,
 		    const char *member);
+
+/* npy_finite.c: the look for NaN and Inf. */
+int ckpt_npy_finite(struct ckpt_check *check);
 
 extern const struct ckpt_format ckpt_format_npy;
 

@@ -112,4 +112,5 @@ const struct ckpt_format ckpt_format_npz = {
 	.sniff = npz_sniff,
 	.structure = npz_structure,
 	.content = npz_content,
+	.finite = ckpt_npz_finite,
 };

@@ -8,6 +8,9 @@
 
 #include "core/format/format.h"
 
+/* npy_finite.c: the look for NaN and Inf. */
+int ckpt_npz_finite(struct ckpt_check *check);
+
 extern const struct ckpt_format ckpt_format_npz;
 
 #endif

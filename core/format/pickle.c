@@ -11,30 +11,32 @@
 #include "core/format/pickle_scan.h"
 #include "wire/cleanup.h"
 
+#define PATH_DEPTH 16	     /* keys of a path that are shown */
 #define LINE_MAX_BYTES 65536 /* of protocol 0: no name or number is longer */
 
 static const struct {
 	const char *text;
 	uint8_t element;
+	enum ckpt_float type;
 } own_words[] = {
-	{ "storage", 0 },
-	{ "_rebuild_", 0 }, /* by prefix */
-	{ "DoubleStorage", 8 },
-	{ "FloatStorage", 4 },
-	{ "HalfStorage", 2 },
-	{ "BFloat16Storage", 2 },
-	{ "LongStorage", 8 },
-	{ "IntStorage", 4 },
-	{ "ShortStorage", 2 },
-	{ "CharStorage", 1 },
-	{ "ByteStorage", 1 },
-	{ "BoolStorage", 1 },
-	{ "ComplexDoubleStorage", 16 },
-	{ "ComplexFloatStorage", 8 },
-	{ "QInt8Storage", 1 },
-	{ "QUInt8Storage", 1 },
-	{ "QInt32Storage", 4 },
-	{ "UntypedStorage", 1 },
+	{ "storage", 0, CKPT_FLOAT_UNKNOWN },
+	{ "_rebuild_", 0, CKPT_FLOAT_UNKNOWN }, /* by prefix */
+	{ "DoubleStorage", 8, CKPT_FLOAT_F64 },
+	{ "FloatStorage", 4, CKPT_FLOAT_F32 },
+	{ "HalfStorage", 2, CKPT_FLOAT_F16 },
+	{ "BFloat16Storage", 2, CKPT_FLOAT_BF16 },
+	{ "LongStorage", 8, CKPT_FLOAT_NONE },
+	{ "IntStorage", 4, CKPT_FLOAT_NONE },
+	{ "ShortStorage", 2, CKPT_FLOAT_NONE },
+	{ "CharStorage", 1, CKPT_FLOAT_NONE },
+	{ "ByteStorage", 1, CKPT_FLOAT_NONE },
+	{ "BoolStorage", 1, CKPT_FLOAT_NONE },
+	{ "ComplexDoubleStorage", 16, CKPT_FLOAT_F64 },
+	{ "ComplexFloatStorage", 8, CKPT_FLOAT_F32 },
+	{ "QInt8Storage", 1, CKPT_FLOAT_NONE },
+	{ "QUInt8Storage", 1, CKPT_FLOAT_NONE },
+	{ "QInt32Storage", 4, CKPT_FLOAT_NONE },
+	{ "UntypedStorage", 1, CKPT_FLOAT_UNKNOWN },
 };
 
 #define N_OWN (sizeof(own_words) / sizeof(own_words[0]))
@@ -58,6 +60,11 @@ uint8_t ckpt_pickle_word(const struct ckpt_pickle_sink *sink, const struct ckpt_
 uint8_t ckpt_pickle_element(uint8_t word)
 {
 	return word >= 1 && word <= N_OWN ? own_words[word - 1].element : 0;
+}
+
+enum ckpt_float ckpt_pickle_float(uint8_t word)
+{
+	return word >= 1 && word <= N_OWN ? own_words[word - 1].type : CKPT_FLOAT_UNKNOWN;
 }
 
 bool ckpt_pickle_digits(const struct ckpt_pickle_arg *text, uint64_t *ret)
@@ -107,6 +114,38 @@ struct ckpt_pickle_value ckpt_pickle_value_of(const struct ckpt_pickle_scan *s,
 	else if (slot->tag == CKPT_TAG_WORD)
 		snprintf(v.text, sizeof(v.text), "%s", word_text(s->sink, slot->word));
 	return v;
+}
+
+/* The slot that holds the key under which the object below mark @mark is being put: callees of it
+ * stand between. 0 if there is none. */
+static size_t key_of(const struct ckpt_pickle_scan *s, size_t mark, size_t below)
+{
+	size_t i = mark > 1 ? mark - 2 : 0;
+
+	while (i > below && s->stack[i].tag == CKPT_TAG_GLOBAL)
+		i--;
+	return i >= below ? i : 0;
+}
+
+void ckpt_pickle_path(const struct ckpt_pickle_scan *s, char *ret, size_t size)
+{
+	size_t keys[PATH_DEPTH], n = 0, at = 0;
+
+	for (size_t mark = s->mark; mark && n < PATH_DEPTH; mark = s->stack[mark - 1].value) {
+		size_t key = key_of(s, mark - 1, s->stack[mark - 1].value);
+
+		if (key)
+			keys[n++] = key;
+	}
+	ret[0] = '\0';
+	while (n-- > 0 && at < size) {
+		struct ckpt_pickle_value v = ckpt_pickle_value_of(s, &s->stack[keys[n]]);
+
+		if (v.kind == CKPT_PICKLE_INT)
+			snprintf(v.text, sizeof(v.text), "%lld", (long long)v.i);
+		if ((v.kind == CKPT_PICKLE_TEXT || v.kind == CKPT_PICKLE_INT) && v.text[0])
+			at += (size_t)snprintf(ret + at, size - at, "%s%s", at ? "/" : "", v.text);
+	}
 }
 
 /* Little-endian number of @len bytes. */

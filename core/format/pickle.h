@@ -12,7 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/base/floats.h"
 #include "core/format/stream.h"
+
+#define CKPT_PICKLE_PATH 160
 
 enum ckpt_pickle_result {
 	CKPT_PICKLE_TORN = 1, /* ends before its STOP */
@@ -46,6 +49,11 @@ struct ckpt_pickle_storage {
 	uint64_t key; /* decimal, as PyTorch names them */
 	uint64_t numel;
 	uint8_t element; /* bytes an element; 0 = unknown type */
+	enum ckpt_float type;
+	/* The keys that lead to it, "model/layer.weight", as far as they are known (that of
+	 * a dict with a single item is told only when it is done); kept where
+	 * sink->paths says so. */
+	char path[CKPT_PICKLE_PATH];
 };
 
 /* What the caller wants to hear. Callbacks may be NULL and end the scan by returning false. */
@@ -60,6 +68,7 @@ struct ckpt_pickle_sink {
 	/* A storage, as often as it is mentioned. */
 	bool (*storage)(void *arg, const struct ckpt_pickle_storage *storage);
 	void *arg;
+	bool paths; /* storages are told with their paths */
 	/*
 	 * A string of up to 255 bytes that follows words[@word] on the stack, at any depth. If this
 	 * returns true, the string is *@ret_id from then on, also where the pickle refers back to

@@ -55,7 +55,7 @@ static bool keep_text(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *
 {
 	size_t len = a->len < CKPT_PICKLE_KEPT ? a->len : CKPT_PICKLE_KEPT - 1;
 
-	if (s->n >= CKPT_PICKLE_TEXTS || s->mark > 2)
+	if (s->n >= CKPT_PICKLE_TEXTS || (s->mark > 2 && !s->sink->paths))
 		return false;
 	memcpy(s->texts[s->n], a->text, len);
 	s->texts[s->n][len] = '\0';
@@ -310,6 +310,7 @@ static bool note_storage(struct ckpt_pickle_scan *s, const struct ckpt_pickle_sl
 		.key = p[2].tag == CKPT_TAG_DIGITS ? p[2].value : 0,
 		.numel = p[4].i,
 		.element = p[1].tag == CKPT_TAG_GLOBAL ? ckpt_pickle_element(p[1].word) : 0,
+		.type = ckpt_pickle_float(p[1].tag == CKPT_TAG_GLOBAL ? p[1].word : 0),
 	};
 	return true;
 }
@@ -332,8 +333,11 @@ static int run_persistent(struct ckpt_pickle_scan *s, const struct ckpt_pickle_a
 	if (above_mark(s) < 1)
 		return CKPT_PICKLE_BAD;
 	s->n--;
-	if (s->stack[s->n].tag == CKPT_TAG_STORAGE && s->sink->storage)
-		s->stop = !s->sink->storage(s->sink->arg, &s->storage);
+	if (s->stack[s->n].tag != CKPT_TAG_STORAGE || !s->sink->storage)
+		return push_tag(s, CKPT_TAG_OBJECT);
+	if (s->sink->paths)
+		ckpt_pickle_path(s, s->storage.path, sizeof(s->storage.path));
+	s->stop = !s->sink->storage(s->sink->arg, &s->storage);
 	return push_tag(s, CKPT_TAG_OBJECT);
 }
 

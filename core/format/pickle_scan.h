@@ -78,6 +78,12 @@ uint8_t ckpt_pickle_word(const struct ckpt_pickle_sink *sink, const struct ckpt_
 /* Bytes an element of the storage class @word; 0 if it is none. */
 uint8_t ckpt_pickle_element(uint8_t word);
 
+/* Whether they are floats; UNKNOWN of an untyped storage and of no class that is known. */
+enum ckpt_float ckpt_pickle_float(uint8_t word);
+
+/* The keys of the dicts that are being filled, up to the object that is being made now. */
+void ckpt_pickle_path(const struct ckpt_pickle_scan *s, char *ret, size_t size);
+
 /* Whether the text is a decimal number without leading zeros that fits. */
 bool ckpt_pickle_digits(const struct ckpt_pickle_arg *text, uint64_t *ret);
 

@@ -324,4 +324,5 @@ const struct ckpt_format ckpt_format_safetensors = {
 	.sniff = safetensors_sniff,
 	.structure = safetensors_structure,
 	.content = safetensors_content,
+	.finite = ckpt_safetensors_finite,
 };

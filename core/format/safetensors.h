@@ -6,6 +6,7 @@
 #ifndef CKPT_CORE_FORMAT_SAFETENSORS_H
 #define CKPT_CORE_FORMAT_SAFETENSORS_H
 
+#include "core/base/floats.h"
 #include "core/base/jstream.h"
 #include "core/format/format.h"
 
@@ -21,6 +22,7 @@ struct ckpt_safetensors_tensor {
 	uint64_t hash;	     /* of the whole name, as ckpt_jstream_hash() */
 	uint64_t begin, end; /* in the buffer; begin <= end, and the length fits dtype and shape */
 	uint64_t off;	     /* in the file, of the name */
+	enum ckpt_float type;
 };
 
 /* A header being read. @metadata gets each pair of __metadata__; NULL = not wanted. */
@@ -39,6 +41,9 @@ enum ckpt_safetensors_result {
 	CKPT_SAFETENSORS_ZEROS,	  /* the header's text gives way to NUL bytes */
 	CKPT_SAFETENSORS_WRONG,	  /* reader->wrong at ckpt_jstream_offset(&reader->js) */
 };
+
+/* safetensors_finite.c: the row's look for NaN and Inf. */
+int ckpt_safetensors_finite(struct ckpt_check *check);
 
 /* Begins to read the header of @file. 0, CKPT_SAFETENSORS_CUT or WRONG, or an errno. */
 int ckpt_safetensors_open(struct ckpt_safetensors_reader *reader, const struct ckpt_file *file,

@@ -62,28 +62,36 @@ static int skip(struct ckpt_safetensors_reader *reader, struct ckpt_jtoken tok,
 	return 0;
 }
 
-/* Bits of one element of the dtype in @tok; 0 = unknown. */
-static uint64_t dtype_bits(const struct ckpt_jtoken *tok)
-{
-	static const struct {
-		char name[12];
-		uint8_t bits;
-	} rows[] = {
-		{ "BF16", 16 },	  { "F32", 32 },	{ "F16", 16 },	      { "F64", 64 },
-		{ "I64", 64 },	  { "I32", 32 },	{ "U8", 8 },	      { "I8", 8 },
-		{ "BOOL", 8 },	  { "I16", 16 },	{ "U16", 16 },	      { "U32", 32 },
-		{ "U64", 64 },	  { "C64", 64 },	{ "F8_E4M3", 8 },     { "F8_E5M2", 8 },
-		{ "F8_E8M0", 8 }, { "F8_E4M3FNUZ", 8 }, { "F8_E5M2FNUZ", 8 }, { "F4", 4 },
-		{ "F6_E2M3", 6 }, { "F6_E3M2", 6 },
-	};
+/* What one element is. An F8 type of later versions has 8 bits, whatever they mean. */
+static const struct dtype {
+	char name[12];
+	uint8_t bits; /* 0 = unknown */
+	enum ckpt_float type;
+} dtypes[] = {
+	{ "BF16", 16, CKPT_FLOAT_BF16 },       { "F32", 32, CKPT_FLOAT_F32 },
+	{ "F16", 16, CKPT_FLOAT_F16 },	       { "F64", 64, CKPT_FLOAT_F64 },
+	{ "I64", 64, CKPT_FLOAT_NONE },	       { "I32", 32, CKPT_FLOAT_NONE },
+	{ "U8", 8, CKPT_FLOAT_NONE },	       { "I8", 8, CKPT_FLOAT_NONE },
+	{ "BOOL", 8, CKPT_FLOAT_NONE },	       { "I16", 16, CKPT_FLOAT_NONE },
+	{ "U16", 16, CKPT_FLOAT_NONE },	       { "U32", 32, CKPT_FLOAT_NONE },
+	{ "U64", 64, CKPT_FLOAT_NONE },	       { "C64", 64, CKPT_FLOAT_F32 },
+	{ "F8_E4M3", 8, CKPT_FLOAT_E4M3 },     { "F8_E5M2", 8, CKPT_FLOAT_E5M2 },
+	{ "F8_E8M0", 8, CKPT_FLOAT_E8M0 },     { "F8_E4M3FNUZ", 8, CKPT_FLOAT_FNUZ },
+	{ "F8_E5M2FNUZ", 8, CKPT_FLOAT_FNUZ }, { "F4", 4, CKPT_FLOAT_NONE },
+	{ "F6_E2M3", 6, CKPT_FLOAT_NONE },     { "F6_E3M2", 6, CKPT_FLOAT_NONE },
+};
+static const struct dtype later_f8 = { "F8_", 8, CKPT_FLOAT_UNKNOWN };
+static const struct dtype unknown = { "", 0, CKPT_FLOAT_UNKNOWN };
 
+static const struct dtype *dtype_of(const struct ckpt_jtoken *tok)
+{
 	if (tok->type != CKPT_J_STRING || tok->cut)
-		return 0;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (tok->len == strnlen(rows[i].name, sizeof(rows[i].name)) &&
-		    !memcmp(tok->text, rows[i].name, tok->len))
-			return rows[i].bits;
-	return tok->len > 3 && !memcmp(tok->text, "F8_", 3) ? 8 : 0;
+		return &unknown;
+	for (size_t i = 0; i < sizeof(dtypes) / sizeof(dtypes[0]); i++)
+		if (tok->len == strnlen(dtypes[i].name, sizeof(dtypes[i].name)) &&
+		    !memcmp(tok->text, dtypes[i].name, tok->len))
+			return &dtypes[i];
+	return tok->len > 3 && !memcmp(tok->text, "F8_", 3) ? &later_f8 : &unknown;
 }
 
 static int read_dtype(struct ckpt_safetensors_reader *reader, struct entry *e,
@@ -94,7 +102,8 @@ static int read_dtype(struct ckpt_safetensors_reader *reader, struct entry *e,
 
 	if (r)
 		return r;
-	e->bits = dtype_bits(&tok);
+	e->bits = dtype_of(&tok)->bits;
+	reader->tensor.type = dtype_of(&tok)->type;
 	return e->bits ? 0 : wrong(reader, "unknown dtype");
 }
 

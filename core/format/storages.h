@@ -16,6 +16,7 @@
 struct ckpt_storage {
 	uint64_t key, size;
 	uint8_t element;
+	uint8_t type; /* enum ckpt_float */
 	bool used; /* false: a free place */
 	bool seen; /* the caller's */
 };

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/format/finiteness.h"
 #include "core/format/storages.h"
 #include "core/format/stream.h"
 #include "core/format/torch_state.h"
@@ -31,6 +32,7 @@ struct walk {
 	struct ckpt_storages storages; /* as the object names them; size = elements */
 	uint64_t pos, listed;
 	bool unknown; /* there is one whose size cannot be known */
+	bool finite;  /* look for NaN and Inf on the way */
 	int result;
 };
 
@@ -52,7 +54,8 @@ static bool on_storage(void *arg, const struct ckpt_pickle_storage *storage)
 	struct walk *w = arg;
 	struct ckpt_storage add = { .key = storage->key,
 				    .size = storage->numel,
-				    .element = storage->element };
+				    .element = storage->element,
+				    .type = (uint8_t)storage->type };
 	int r;
 
 	if (!storage->has_key)
@@ -70,6 +73,21 @@ static bool zero_tail(const struct ckpt_head *head)
 		if (head->tail[i])
 			return false;
 	return true;
+}
+
+/* The numbers of @storage, which lies at @off. Keys are all that names it at this place. */
+static int look_for_poison(struct ckpt_check *check, const struct ckpt_storage *storage,
+			   uint64_t off)
+{
+	const struct ckpt_finite_range range = { .off = off,
+						 .len = storage->size * storage->element,
+						 .kind = { storage->type, false } };
+	char name[48];
+
+	if (storage->type == CKPT_FLOAT_UNKNOWN)
+		ckpt_finiteness_skip(check, 1, "untyped storages");
+	snprintf(name, sizeof(name), "storage %llu", (unsigned long long)storage->key);
+	return ckpt_finiteness_range(check, &range, name);
 }
 
 /* The storage of @key stands at w->pos: its count must be the object's. */
@@ -101,8 +119,10 @@ static int check_storage(struct walk *w, uint64_t key, const char *text)
 			check, CKPT_CORRUPT, CKPT_PROBLEM_DIRECTORY, w->pos, text,
 			"the storage begins with %llu elements, the object names %llu",
 			(unsigned long long)le64toh(count), (unsigned long long)storage->size);
+	if (w->finite)
+		r = look_for_poison(check, storage, w->pos + sizeof(count));
 	w->pos = end;
-	return 0;
+	return r;
 }
 
 /* An element of the list of keys. */
@@ -212,9 +232,9 @@ static int walk_storages(struct ckpt_check *check, uint64_t off, struct walk *w)
 	return judge_end(check, w);
 }
 
-static int read_all(struct ckpt_check *check)
+static int read_all(struct ckpt_check *check, bool finite)
 {
-	_cleanup_walk_ struct walk w = { .check = check };
+	_cleanup_walk_ struct walk w = { .check = check, .finite = finite };
 	_cleanup_stream_ struct ckpt_stream in = { 0 };
 	int r;
 
@@ -224,6 +244,8 @@ static int read_all(struct ckpt_check *check)
 		return r;
 	r = read_object(check, &in, &w);
 	if (r == CKPT_PICKLE_LIMIT || (r == 0 && w.unknown)) {
+		if (finite)
+			ckpt_finiteness_skip(check, 1, "the storages' sizes are not known");
 		ckpt_check_cap(check, CKPT_EVIDENCE_OPAQUE,
 			       "the sizes of the storages could not be found out");
 		return 0;
@@ -255,7 +277,7 @@ static int structure(struct ckpt_check *check)
 	if (wrong_magic(&check->head, 2) && wrong_magic(&check->head, MAGIC_FRAMED))
 		return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, 0, NULL,
 					 "the magic number at the beginning is damaged");
-	return read_all(check);
+	return read_all(check, false);
 }
 
 /* Nothing more can be read that would prove more. */
@@ -268,6 +290,11 @@ static int content(struct ckpt_check *check)
 	return 0;
 }
 
+static int look(struct ckpt_check *check)
+{
+	return read_all(check, true);
+}
+
 const struct ckpt_format ckpt_format_torch_legacy = {
 	.name = "torch-legacy",
 	.title = "PyTorch legacy (torch.save before 1.6)",
@@ -277,4 +304,5 @@ const struct ckpt_format ckpt_format_torch_legacy = {
 	.sniff = sniff,
 	.structure = structure,
 	.content = content,
+	.finite = look,
 };

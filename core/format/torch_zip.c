@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "core/base/crc.h"
+#include "core/format/torch_finite.h"
 #include "core/format/torch_members.h"
 #include "core/format/torch_state.h"
 #include "core/format/zip_check.h"
@@ -311,4 +312,5 @@ const struct ckpt_format ckpt_format_torch_zip = {
 	.sniff = ckpt_torch_zip_sniff,
 	.structure = structure,
 	.content = content,
+	.finite = ckpt_torch_zip_finite,
 };

@@ -117,6 +117,33 @@ enum ckpt_contents { CKPT_CONTENTS_UNKNOWN, CKPT_CONTENTS_WEIGHTS, CKPT_CONTENTS
 	64 /* top-level names kept; a state dict of a real program has under 40                    \
 	    */
 
+#define CKPT_POISON_NAMED 8 /* tensors that are named: a diverged run poisons all of them */
+
+/* A tensor that holds NaN or Inf. */
+struct ckpt_poisoned {
+	char file[128];	  /* inside the checkpoint, or its own name */
+	char tensor[160]; /* its name, or the record's */
+	uint64_t nan, inf;
+	uint64_t offset; /* of the first one in the file; of the packed data where it is compressed
+			  */
+};
+
+/*
+ * What a look for NaN and Inf found. It is no damage: the file is what was saved. -Inf in the
+ * buffer of an attention mask is meant so; which tensors they are is for a person, or a site's
+ * policy.
+ */
+struct ckpt_finiteness {
+	uint64_t files;	    /* looked through */
+	uint64_t tensors;   /* of floats, likewise */
+	uint64_t unscanned; /* tensors or files that may hold floats and were not looked through */
+	char why[96];	    /* of the first of those */
+	uint64_t poisoned;  /* tensors that hold any */
+	uint64_t nan, inf;
+	int n_named;
+	struct ckpt_poisoned named[CKPT_POISON_NAMED]; /* the first ones */
+};
+
 /* All that a check found out about one checkpoint. */
 struct ckpt_report {
 	const struct ckpt_format *format; /* the row that judged; NULL when none could */
@@ -130,6 +157,7 @@ struct ckpt_report {
 	bool keys_cut;
 	char keys[CKPT_REPORT_KEYS][64]; /* top-level names, in file order */
 	char framework[64]; /* "PyTorch Lightning 2.1", where the file says so; or empty */
+	struct ckpt_finiteness finite; /* at CKPT_LEVEL_FINITE */
 };
 
 /* The contract's words: "valid", "checksum", "zero-tail", "completed", "content", "weights". Never
@@ -140,6 +168,16 @@ const char *ckpt_problem_name(enum ckpt_problem_code code);
 const char *ckpt_meaning_name(enum ckpt_meaning meaning);
 const char *ckpt_source_name(enum ckpt_source source);
 const char *ckpt_contents_name(enum ckpt_contents contents);
+
+/* Adds what was found in a member to that of the set. */
+void ckpt_finiteness_add(struct ckpt_finiteness *all, const struct ckpt_finiteness *member);
+
+/* Whether somebody looked, or tried to. */
+bool ckpt_finiteness_looked(const struct ckpt_finiteness *finite);
+
+/* "2 NaN and 1 Inf in 2 of 34 tensors, first data/3 of a.pt at 4096", or "no NaN, no Inf in 34
+ * tensors", and what was not looked through. Returns @buf. */
+const char *ckpt_finiteness_words(char *buf, size_t size, const struct ckpt_finiteness *finite);
 
 /* True if @report's keys hold @key. */
 bool ckpt_report_has_key(const struct ckpt_report *report, const char *key);

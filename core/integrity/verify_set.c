@@ -55,6 +55,7 @@ static void fold(struct ckpt_report *report, const struct ckpt_report *member)
 	all->bytes_read += one->bytes_read;
 	all->seconds += one->seconds;
 	report->tensors += member->tensors;
+	ckpt_finiteness_add(&report->finite, &member->finite);
 	if (one->note[0])
 		memcpy(all->note, one->note, sizeof(all->note));
 	if (one->evidence < all->evidence)
@@ -125,6 +126,27 @@ static void name_damage(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_set *
 		       sizeof(report->verdict.problem.member));
 }
 
+/* A seal says that the bytes are those that were saved; what numbers they are, the format knows. */
+static void look_for_poison(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_set *set,
+			    struct ckpt_report *report)
+{
+	_cleanup_free_ struct ckpt_report *own = calloc(1, sizeof(*own));
+
+	if (!own || report->verdict.status != CKPT_VALID)
+		return;
+	verify_by_format(ctx, dirfd, set, CKPT_LEVEL_FINITE, own);
+	report->verdict.bytes_read += own->verdict.bytes_read;
+	report->verdict.seconds += own->verdict.seconds;
+	if (own->verdict.status != CKPT_VALID) {
+		own->finite.unscanned++;
+		snprintf(own->finite.why, sizeof(own->finite.why), "%.90s",
+			 own->verdict.problem.detail);
+	}
+	report->finite = own->finite;
+	if (own->verdict.problem.code == CKPT_PROBLEM_NON_FINITE)
+		report->verdict.problem = own->verdict.problem;
+}
+
 /* Tells, beside the verdict, why a seal was of no use. */
 static void add_note(struct ckpt_verdict *verdict, const char *note)
 {
@@ -150,6 +172,8 @@ static void verify_at(struct ckpt_ctx *ctx, const struct ckpt_set *set, enum ckp
 			 "%.383s", err.text);
 	} else if (by_seal && ckpt_seal_verify(ctx, dirfd, set, level, report)) {
 		name_damage(ctx, dirfd, set, report);
+		if (level >= CKPT_LEVEL_FINITE)
+			look_for_poison(ctx, dirfd, set, report);
 	} else {
 		if (by_seal)
 			memcpy(note, report->verdict.note, sizeof(note));

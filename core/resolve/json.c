@@ -42,6 +42,35 @@ static void add_problem(cJSON *o, const struct ckpt_problem *problem)
 	add_text(p, "detail", problem->detail);
 }
 
+static void add_poisoned(cJSON *list, const struct ckpt_poisoned *p)
+{
+	cJSON *o = cJSON_CreateObject();
+
+	add_text(o, "file", p->file);
+	add_text(o, "tensor", p->tensor);
+	cJSON_AddNumberToObject(o, "nan", (double)p->nan);
+	cJSON_AddNumberToObject(o, "inf", (double)p->inf);
+	cJSON_AddNumberToObject(o, "offset", (double)p->offset);
+	cJSON_AddItemToArray(list, o);
+}
+
+/* What a look for NaN and Inf found; the key is there where somebody looked. */
+static void add_finite(cJSON *o, const struct ckpt_finiteness *f)
+{
+	cJSON *finite, *list;
+
+	finite = cJSON_AddObjectToObject(o, "finite");
+	cJSON_AddNumberToObject(finite, "tensors", (double)f->tensors);
+	cJSON_AddNumberToObject(finite, "poisoned", (double)f->poisoned);
+	cJSON_AddNumberToObject(finite, "nan", (double)f->nan);
+	cJSON_AddNumberToObject(finite, "inf", (double)f->inf);
+	cJSON_AddNumberToObject(finite, "not_looked_through", (double)f->unscanned);
+	add_text(finite, "why", f->why);
+	list = cJSON_AddArrayToObject(finite, "first");
+	for (int i = 0; i < f->n_named; i++)
+		add_poisoned(list, &f->named[i]);
+}
+
 /* What a check adds; without one the keys are there and null. */
 static void add_report(cJSON *o, const struct ckpt_report *report)
 {
@@ -58,6 +87,8 @@ static void add_report(cJSON *o, const struct ckpt_report *report)
 	add_problem(o, &v->problem);
 	add_text(o, "note", v->note);
 	add_text(o, "framework", report ? report->framework : NULL);
+	if (report && ckpt_finiteness_looked(&report->finite))
+		add_finite(o, &report->finite);
 }
 
 static cJSON *verdict_json(const char *path, const struct ckpt_set *set,

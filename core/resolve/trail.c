@@ -74,9 +74,19 @@ const char *ckpt_report_words(char *buf, size_t size, const struct ckpt_report *
 	const struct ckpt_verdict *v = &report->verdict;
 	const struct ckpt_problem *p = &v->problem;
 
+	const struct ckpt_finiteness *f = &report->finite;
+	char finite[512];
+
+	ckpt_finiteness_words(finite, sizeof(finite), f);
+	if (v->status == CKPT_VALID && f->poisoned) {
+		snprintf(buf, size, "valid but poisoned: %s", finite);
+		return buf;
+	}
 	if (v->status == CKPT_VALID) {
-		snprintf(buf, size, "valid by %s%s%s", ckpt_evidence_name(v->evidence),
-			 v->note[0] ? ": " : "", v->note);
+		bool looked = ckpt_finiteness_looked(f);
+
+		snprintf(buf, size, "valid by %s%s%s%s%s", ckpt_evidence_name(v->evidence),
+			 v->note[0] ? ": " : "", v->note, looked ? "; " : "", looked ? finite : "");
 		return buf;
 	}
 	snprintf(buf, size, "%s (%s)%s%s%s%s", ckpt_status_name(v->status),

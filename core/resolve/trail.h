@@ -19,7 +19,8 @@ struct ckpt_trail_entry *ckpt_trail_of(struct ckpt_resolution *res, const struct
 
 /*
  * What a verdict says in a few words, for trails and lines: "truncated: 4096 of 8192 bytes",
- * "checksum of data/3 at byte 1234"; the evidence for a valid one. Returns @buf.
+ * "checksum of data/3 at byte 1234"; the evidence for a valid one, and what a look for NaN and Inf
+ * found. Returns @buf.
  */
 const char *ckpt_report_words(char *buf, size_t size, const struct ckpt_report *report);
 

@@ -124,8 +124,8 @@ static const struct argp argp = {
 	parse,
 	"PATH...",
 	"Checks checkpoints: files, directories, prefixes of bundles.\v"
-	"Levels: structure (lengths, offsets, members), full (all "
-	"checksums as well; the default), finite (looks for NaN and Inf "
+	"Levels: structure (lengths, offsets, members), sample (and some of what a seal shows "
+	"unchanged), full (all checksums; the default), finite (looks for NaN and Inf "
 	"in the numbers as well).\n\n"
 	"Exit: 0 all valid, 1 at least one is not, 3 could not find out. "
 	"With --level=finite one with NaN or Inf is \"valid but poisoned\" "

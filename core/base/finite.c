@@ -272,6 +272,8 @@ static int worth_threads(const struct ckpt_file *file, const struct ckpt_finite_
 	uint64_t bytes = job->total ? job->total : file->size, useful = bytes / PIECE + 1;
 	int n = ckpt_ctx_threads(file->ctx);
 
+	if (file->source) /* one thread at a time may read it */
+		return 1;
 	return useful < (uint64_t)n ? (int)useful : n;
 }
 

@@ -44,7 +44,8 @@ struct ckpt_finite {
 };
 
 /*
- * Looks through all ranges of @file and fills @ret. Threads split large ranges; memory is threads x
+ * Looks through all ranges of @file and fills @ret. Threads split large ranges, where the file has
+ * no source; memory is threads x
  * 512 KiB. 0; CKPT_FILE_SHORT for a range that reaches beyond the file; or an errno (-ETIMEDOUT,
  * -EDQUOT, -EIO ...): then @ret holds what was looked through until then.
  */

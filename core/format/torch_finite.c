@@ -182,7 +182,9 @@ static int name_found(struct look *l, const struct ckpt_finite *found)
 
 static int scan(struct look *l)
 {
-	const struct ckpt_finite_job job = { .next = next_range, .arg = l, .total = l->m.bytes };
+	const struct ckpt_finite_job job = { .next = next_range,
+					     .arg = l,
+					     .total = l->check->file->size };
 	struct ckpt_finite found;
 	int r, named;
 

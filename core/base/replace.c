@@ -5,16 +5,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 
 #include "core/base/file.h"
+#include "core/base/temporary.h"
 #include "wire/text.h"
 
-#define NAME_CUT 200 /* of the name in the temporary's name, which must stay below NAME_MAX */
-#define TRIES 16     /* random names that may be taken before giving up */
+#define TRIES 16 /* random names that may be taken before giving up */
 
 static int fail_errno(struct ckpt_error *err, int code, const char *what, const char *name)
 {
@@ -22,15 +20,13 @@ static int fail_errno(struct ckpt_error *err, int code, const char *what, const 
 }
 
 /* Makes the temporary for @name, its name into @tmp. Descriptor or an errno. */
-static int open_temporary(int dirfd, const char *name, char *tmp, size_t size)
+static int open_temporary(int dirfd, const char *name, char tmp[CKPT_TEMPORARY_NAME])
 {
 	for (int i = 0; i < TRIES; i++) {
-		uint32_t salt;
-		int fd;
+		int fd, r = ckpt_temporary_name(name, tmp);
 
-		if (getrandom(&salt, sizeof(salt), 0) != (ssize_t)sizeof(salt))
-			return -errno;
-		snprintf(tmp, size, ".%.*s.%06x.tmp", NAME_CUT, name, salt & 0xffffff);
+		if (r < 0)
+			return r;
 		fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
 		if (fd >= 0)
 			return fd;
@@ -84,10 +80,10 @@ int ckpt_file_replace(int dirfd, const char *name, const void *data, size_t len,
 		      struct ckpt_error *err)
 {
 	_cleanup_close_ int fd = -1;
-	char tmp[NAME_CUT + 32];
+	char tmp[CKPT_TEMPORARY_NAME];
 	int r;
 
-	fd = open_temporary(dirfd, name, tmp, sizeof(tmp));
+	fd = open_temporary(dirfd, name, tmp);
 	if (fd < 0)
 		return fail_errno(err, -fd, "write", name);
 	keep_mode(dirfd, name, fd);

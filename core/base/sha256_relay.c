@@ -10,8 +10,8 @@
 
 #include "core/base/workers.h"
 
-#define WORTH_A_MATE ((uint64_t)4 * 1024 * 1024) /* below this a thread costs more than it saves   \
-						  */
+/* Below this a thread costs more than it saves. */
+#define WORTH_A_MATE ((uint64_t)4 * 1024 * 1024)
 
 struct run {
 	const struct ckpt_sha256_relay *relay;

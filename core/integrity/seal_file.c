@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/temporary.h"
 #include "core/integrity/files.h"
 #include "core/integrity/seal.h"
 #include "wire/text.h"
@@ -124,6 +125,7 @@ int ckpt_seal_store(int dirfd, const char *name, const struct ckpt_seal *seal, c
 	struct ckpt_digest digest;
 	cJSON *o = seal_json(seal);
 	size_t len;
+	int r;
 
 	if (!ckpt_seal_name(name, file)) {
 		cJSON_Delete(o);
@@ -144,7 +146,10 @@ int ckpt_seal_store(int dirfd, const char *name, const struct ckpt_seal *seal, c
 	if (!at || ckpt_digest_of(text, len, &digest) < 0)
 		return ckpt_fail(err, -ENOMEM, "no memory to write %s", CKPT_QUOTE(file));
 	memcpy(at, ckpt_digest_text(hex, &digest), CKPT_DIGEST_HEX - 1);
-	return ckpt_file_replace(dirfd, file, text, len, err);
+	r = ckpt_file_replace(dirfd, file, text, len, err);
+	if (r == 0)
+		ckpt_temporary_sweep(dirfd, file);
+	return r;
 }
 
 static int torn(struct ckpt_error *err, const char *why)

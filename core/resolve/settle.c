@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "core/base/json.h"
+#include "core/base/temporary.h"
 #include "core/base/text.h"
 #include "core/catalog/order.h"
 #include "core/integrity/quarantine.h"
@@ -154,7 +155,9 @@ static void store_decision(struct ckpt_settling *s)
 			snprintf(d->decision_file, sizeof(d->decision_file), "%s/%s/%s", root,
 				 CKPT_STATE_DIR, name);
 		json = ckpt_resolution_json(s->res);
-		if ((!json || ckpt_json_store(statefd, name, json, NULL) < 0) && first)
+		if (json && ckpt_json_store(statefd, name, json, NULL) == 0)
+			ckpt_temporary_sweep(statefd, name);
+		else if (first)
 			d->decision_file[0] = '\0';
 	}
 }

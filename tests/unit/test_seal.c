@@ -13,8 +13,10 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/base/temporary.h"
 #include "tests/unit/support/sealed.h"
 #include "tests/unit/support/torch_synthetic.h"
 
@@ -94,6 +96,27 @@ static void test_seal__says_what_is_there(void **state)
 	assert_true(ckpt_json_int(cJSON_GetObjectItem(o, "training"), "step", &value));
 	assert_int_equal(value, 4500);
 	free(data);
+}
+
+/* What a seal that was killed left of its own is gone after the next one. */
+static void test_seal__clears_up_after_the_killed(void **state)
+{
+	const struct scratch *dir = *state;
+	char left[CKPT_TEMPORARY_NAME];
+	pid_t pid;
+
+	put(dir, NAME, 1000);
+	pid = fork();
+	if (pid == 0) {
+		if (ckpt_temporary_name(SEAL, left) == 0)
+			scratch_put(dir->fd, left, "half");
+		kill(getpid(), SIGKILL);
+	}
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(scratch_count(dir->fd), 2);
+	assert_int_equal(make(NULL, dir, NAME), 0);
+	assert_int_equal(scratch_count(dir->fd), 2);
+	assert_true(scratch_has(dir->fd, SEAL));
 }
 
 static void test_seal__comes_back_as_made(void **state)
@@ -542,6 +565,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		scratch_test(test_seal__says_what_is_there),
+		scratch_test(test_seal__clears_up_after_the_killed),
 		scratch_test(test_seal__comes_back_as_made),
 		cmocka_unit_test(test_seal__a_report_is_kept_whole),
 		scratch_test(test_seal__edited_or_torn_is_no_seal),

@@ -169,11 +169,15 @@ static void fill(const struct subject *s, const struct ckpt_name_row *row,
 	ret->weak = row->flags & CKPT_ROW_WEAK;
 	ret->mistakable = row->flags & CKPT_ROW_MISTAKABLE;
 	ret->top_only = row->flags & CKPT_ROW_TOP & ~CKPT_ROW_MISTAKABLE;
-	ret->holds = row->flags & CKPT_ROW_ORBAX ? "_CHECKPOINT_METADATA" : NULL;
+	ret->holds = row->flags & CKPT_ROW_ORBAX    ? "_CHECKPOINT_METADATA"
+		     : row->flags & CKPT_ROW_RANDOM ? "state_dict.pth"
+						    : NULL;
 	ret->n_numbers = m->n;
 	memcpy(ret->numbers, m->numbers, sizeof(ret->numbers));
 	ckpt_name_take_numbers(s->lower, ret);
 	make_series(s, m, ret->series);
+	if (row->flags & CKPT_ROW_RANDOM)
+		snprintf(ret->series, sizeof(ret->series), "%s", row->pattern);
 	if (row->flags & CKPT_ROW_RANKS) {
 		ret->fold = CKPT_FOLD_RANKS;
 		make_rank_stem(s, m, ret->stem);

@@ -28,6 +28,14 @@
 #define MISTAKABLE CKPT_ROW_MISTAKABLE
 #define TOP (CKPT_ROW_MISTAKABLE | CKPT_ROW_TOP)
 
+/* apart, or they would be trigraphs */
+#define UUID                                                                                       \
+	"????????"                                                                                 \
+	"-????"                                                                                    \
+	"-????"                                                                                    \
+	"-????"                                                                                    \
+	"-????????????"
+
 #define STEP_WORDS                                                                                 \
 	"[bgisu](global_steps|global_step|global-step|steps|step|iterations|iteration|iters|iter|" \
 	"updates|update|batch|ba|it)"
@@ -53,10 +61,12 @@ const struct ckpt_name_row ckpt_name_rows[] = {
 	{ "deepspeed", "global_step{s}", NONE, DIR_, NUMBERED, 0 },
 	{ "megatron", "iter_{s7}", NONE, DIR_, NUMBERED, 0 },
 	{ "torchtitan", "step-{s}", NONE, DIR_, NUMBERED, 0 },
+	{ "determined", UUID, NONE, DIR_, NUMBERED, CKPT_ROW_RANDOM },
 	{ "amrex", "chk{s}", NONE, DIR_, NUMBERED, 0 },
 	{ "adios2", "*<{s}>*.bp", NONE, DIR_ | FILE_, NUMBERED, 0 },
 	{ "adios2", "*.bp", NONE, DIR_ | FILE_, LAST, MISTAKABLE },
 	{ "orbax", "{s}", NONE, DIR_, NUMBERED, CKPT_ROW_ORBAX },
+	{ "orbax", "*_{s}", NONE, DIR_, NUMBERED, CKPT_ROW_ORBAX }, /* with a step_prefix */
 	{ "checkpoint-best", "checkpoint~best", NONE, DIR_, BEST, 0 },
 	{ "checkpoint-last", "checkpoint~(last|latest|final)", NONE, DIR_, LAST, 0 },
 

@@ -18,6 +18,7 @@
 #include "core/format/dmtcp.h"
 #include "core/format/flax.h"
 #include "core/format/finiteness.h"
+#include "core/format/determined.h"
 #include "core/format/gromacs.h"
 #include "core/format/hdf5.h"
 #include "core/format/hf_trainer.h"
@@ -55,6 +56,7 @@ const struct ckpt_format *const ckpt_formats[] = {
 	&ckpt_format_deepspeed,
 	&ckpt_format_dcp,
 	&ckpt_format_orbax,
+	&ckpt_format_determined,
 	&ckpt_format_accelerate,
 	&ckpt_format_amrex,
 	&ckpt_format_adios2,

@@ -26,6 +26,7 @@ static const struct {
 	{ "iteration", STEP },
 	{ "iter", STEP },
 	{ "num_updates", STEP },
+	{ "iter_num", STEP }, /* nanoGPT */
 	/*
 	 * Never more than a number: programs save the epoch that ends, the one that runs or the
 	 * next one. So it is with Lightning too: its "epoch" is the current one both when a save
@@ -48,6 +49,8 @@ static const struct {
 	{ "optimizer_state_dict", OPTIMIZER },
 	{ "optimizer_states", OPTIMIZER },
 	{ "opt", OPTIMIZER },
+	{ "optimizers_state_dict", OPTIMIZER }, /* Determined */
+	{ "models_state_dict", MODEL },
 	{ "pytorch-lightning_version", LIGHTNING },
 	{ "ds_version", DEEPSPEED },
 	{ "dp_world_size", DP },

@@ -35,7 +35,15 @@ static const struct row rows[] = {
 	/* directories */
 	{ "checkpoint-500", true, "hf-trainer", NUMBERED, 500, NO, NO, "checkpoint-#/" },
 	{ "checkpoint_3", true, "accelerate", NUMBERED, NO, NO, 3, "checkpoint_#/" },
+	{ "0d6b2f3c-8a0d-4f4e-9a51-5c6d7e8f9a0b", true, "determined", NUMBERED, NO, NO, NO,
+	  "????????"
+	  "-????"
+	  "-????"
+	  "-????"
+	  "-????????????"
+	  "/" },
 	{ "step_1000", true, "accelerate", NUMBERED, 1000, NO, NO, "step_#/" },
+	{ "run7_1200", true, "orbax", NUMBERED, 1200, NO, NO, "run7_#/" },
 	{ "epoch_7", true, "accelerate", NUMBERED, NO, 7, NO, "epoch_#/" },
 	{ "NAME-step-150-state", true, "kohya-state", NUMBERED, 150, NO, NO, "NAME-step-#-state/" },
 	{ "lora-step00000150-state", true, "kohya-state", NUMBERED, 150, NO, NO,
@@ -192,7 +200,6 @@ static void test_names__no_candidates(void **state)
 		{ "checkpoint-12a", true },
 		{ "checkpoint-500", false },
 		{ "model_5.pt", true },
-		{ "version_3", true },
 		{ "step", true },
 		{ "..", true },
 		{ "...", false },
@@ -373,6 +380,23 @@ static void test_names__user(void **state)
 	assert_string_equal(got.series, "state/");
 }
 
+/* Names that say too little: only with what such a directory always holds. */
+static void test_names__directories_that_must_hold_something(void **state)
+{
+	static const char *const names[] = { "500", "run7_1200", "version_3",
+					     "ab12cd34-8a0d-4f4e-9a51-5c6d7e8f9a0b" };
+	struct ckpt_name name;
+	const char *why;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		assert_int_equal(ckpt_name_parse(names[i], true, &name, &why), 0);
+		assert_non_null(name.holds);
+	}
+	assert_int_equal(ckpt_name_parse("checkpoint-500", true, &name, &why), 0);
+	assert_null(name.holds);
+}
+
 static void test_names__flags(void **state)
 {
 	struct ckpt_name got;
@@ -476,6 +500,7 @@ int main(void)
 		cmocka_unit_test(test_names__members),
 		cmocka_unit_test(test_names__hostile),
 		cmocka_unit_test(test_names__user),
+		cmocka_unit_test(test_names__directories_that_must_hold_something),
 		cmocka_unit_test(test_names__flags),
 		cmocka_unit_test(test_names__pattern),
 		cmocka_unit_test(test_names__speed),

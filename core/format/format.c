@@ -13,6 +13,7 @@
 #include "core/format/accelerate.h"
 #include "core/format/adios2.h"
 #include "core/format/amrex.h"
+#include "core/format/bzip2.h"
 #include "core/format/dcp.h"
 #include "core/format/deepspeed.h"
 #include "core/format/dmtcp.h"
@@ -20,10 +21,12 @@
 #include "core/format/finiteness.h"
 #include "core/format/determined.h"
 #include "core/format/gromacs.h"
+#include "core/format/gzip.h"
 #include "core/format/hdf5.h"
 #include "core/format/hf_trainer.h"
 #include "core/format/keras.h"
 #include "core/format/lammps.h"
+#include "core/format/lz4.h"
 #include "core/format/netcdf.h"
 #include "core/format/npy.h"
 #include "core/format/npz.h"
@@ -36,6 +39,8 @@
 #include "core/format/tf_v1.h"
 #include "core/format/torch_legacy.h"
 #include "core/format/torch_zip.h"
+#include "core/format/xz.h"
+#include "core/format/zstd.h"
 #include "wire/text.h"
 
 #define FOLDER_DEPTH 3 /* a trainer's directory, the tag in it, and one more */
@@ -69,6 +74,11 @@ const struct ckpt_format *const ckpt_formats[] = {
 	&ckpt_format_netcdf,
 	&ckpt_format_hdf5,
 	&ckpt_format_flax,
+	&ckpt_format_gzip,
+	&ckpt_format_zstd,
+	&ckpt_format_xz,
+	&ckpt_format_lz4,
+	&ckpt_format_bzip2,
 	&ckpt_format_opaque,
 	&(const struct ckpt_format){ .name = NULL },
 };
@@ -369,6 +379,7 @@ int ckpt_check_member(struct ckpt_check *check, const char *name, enum ckpt_leve
 				  .kind = CKPT_KIND_FILE,
 				  .dirfd = check->dirfd,
 				  .name = name,
+				  .depth = check->depth + 1,
 				  .report = &own,
 				  .err = check->err };
 	int r = ckpt_file_open(check->ctx, check->dirfd, name, &file, check->err);
@@ -412,6 +423,7 @@ int ckpt_check_slice(struct ckpt_check *check, const struct ckpt_slice *slice,
 				  .kind = CKPT_KIND_FILE,
 				  .dirfd = check->dirfd,
 				  .name = slice->file->name,
+				  .depth = check->depth + 1,
 				  .report = &own,
 				  .err = check->err };
 	int r = ckpt_file_view(slice->file, slice->off, slice->len, &view, check->err);

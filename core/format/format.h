@@ -41,7 +41,7 @@ struct ckpt_check {
 	struct ckpt_file *file; /* CKPT_KIND_FILE: opened; else NULL */
 	struct ckpt_head head;	/* CKPT_KIND_FILE */
 	struct ckpt_report *report;
-	unsigned depth;		/* directories of formats around this one */
+	unsigned depth;		/* directories of formats, or containers, around this one */
 	enum ckpt_level level;	/* asked for: a member checked in full is checked as far as this */
 	struct ckpt_error *err; /* for < 0 results; never NULL */
 };

@@ -147,6 +147,8 @@ struct ckpt_finiteness {
 /* All that a check found out about one checkpoint. */
 struct ckpt_report {
 	const struct ckpt_format *format; /* the row that judged; NULL when none could */
+	const struct ckpt_format
+		*inner; /* of what a container holds; NULL: none, or not looked at */
 	struct ckpt_verdict verdict;
 	struct ckpt_position position;
 	enum ckpt_contents contents;

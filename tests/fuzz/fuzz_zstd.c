@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Any bytes as a Zstandard frame, and what they hold as a checkpoint.
+ */
+#include "core/format/zstd.h"
+
+#include "tests/fuzz/harness.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	fuzz_file(&ckpt_format_zstd, data, size);
+	return 0;
+}

@@ -176,6 +176,32 @@ static void test_digest__plain_is_sha256(void **state)
 }
 
 /* Every chunk of every file, one after the other, is the one that differs. */
+/* Long files stay open while many short ones come and go beside them. */
+static void test_digest__long_beside_short(void **state)
+{
+	struct job_bench bench = { .dir = *state };
+	struct ckpt_digest expected;
+
+	for (size_t i = 0; i < FILES; i++)
+		add(&bench, i % 13 == 0 ? 3 * LEAF : 100 * i, (uint32_t)i + 1);
+	for (int threads = 1; threads <= 2; threads++) {
+		struct ckpt_ctx ctx = { .threads = threads };
+		struct ckpt_digest_job job = job_of(&bench, &ctx, 0);
+		struct ckpt_digest_bad bad;
+
+		assert_int_equal(ckpt_digest_run(&job, &bad, NULL), 0);
+		for (size_t i = 0; i < bench.n; i++) {
+			size_t size;
+			unsigned char *data =
+				scratch_read(bench.dir->fd, bench.files[i].name, &size);
+
+			sha256(data, size, &expected);
+			assert_memory_equal(bench.digests[i], &expected, sizeof(expected));
+			free(data);
+		}
+	}
+}
+
 static void test_digest__finds_the_chunk(void **state)
 {
 	struct job_bench bench = { .dir = *state };
@@ -391,6 +417,7 @@ int main(void)
 		cmocka_unit_test(test_digest__words),
 		scratch_test(test_digest__is_the_definition),
 		scratch_test(test_digest__plain_is_sha256),
+		scratch_test(test_digest__long_beside_short),
 		scratch_test(test_digest__finds_the_chunk),
 		scratch_test(test_digest__another_file_is_changed),
 		scratch_test(test_digest__what_happens_meanwhile),

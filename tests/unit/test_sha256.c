@@ -115,6 +115,40 @@ static void test_sha256__what_is_no_file(void **state)
 	assert_int_equal(it.result, CKPT_SHA256_NOT_REGULAR);
 }
 
+/* Many files side by side: the one that differs is named, and what was not read is not passed off
+ * as compared. */
+static void test_sha256__many(void **state)
+{
+	enum { N = 70 };
+	struct scratch *s = *state;
+	struct ckpt_sha256_item items[N];
+	char names[N][8];
+
+	for (int threads = 1; threads <= 3; threads++) {
+		for (int bad = -1; bad < N; bad += 23) {
+			int mismatches = 0, unread = 0;
+
+			for (int i = 0; i < N; i++) {
+				snprintf(names[i], sizeof(names[i]), "f%02d", i);
+				scratch_put(s->fd, names[i], "abc");
+				items[i] = item(names[i], i == bad ? EMPTY : ABC);
+			}
+			assert_int_equal(verify(s, items, N, threads),
+					 bad < 0 ? 0 : CKPT_SHA256_MISMATCH);
+			for (int i = 0; i < N; i++) {
+				mismatches += items[i].result == CKPT_SHA256_MISMATCH;
+				unread += items[i].result == CKPT_SHA256_UNREAD;
+			}
+			assert_int_equal(mismatches, bad >= 0);
+			assert_true(bad < 0 || items[bad].result == CKPT_SHA256_MISMATCH);
+			if (bad == -1)
+				assert_int_equal(unread, 0);
+			if (bad == 22 && threads == 1)
+				assert_true(unread > 0); /* it ended early */
+		}
+	}
+}
+
 static ssize_t broken(void *arg, int fd, void *buf, size_t len, off_t off)
 {
 	(void)arg, (void)fd, (void)buf, (void)len, (void)off;
@@ -145,6 +179,7 @@ int main(void)
 		scratch_test(test_sha256__known_digests),
 		scratch_test(test_sha256__lengths_and_bits),
 		scratch_test(test_sha256__what_is_no_file),
+		scratch_test(test_sha256__many),
 		scratch_test(test_sha256__errors),
 	};
 

@@ -137,20 +137,38 @@ static void test_sha256_streams__any_lengths(void **state)
 	close_bench(&b);
 }
 
+static ssize_t counting(void *arg, int fd, void *buf, size_t len, off_t off)
+{
+	int *reads = arg;
+
+	(*reads)++;
+	return pread(fd, buf, len, off);
+}
+
 /* Equal lengths keep their step: a file is read in pieces as long as the buffer allows. */
 static void test_sha256_streams__reads_are_long(void **state)
 {
-	struct ckpt_ctx ctx = { .threads = 1 };
+	int reads = 0;
+	const struct ckpt_seam seam = { .pread = counting, .arg = &reads };
+	struct ckpt_ctx ctx = { .threads = 1, .seam = &seam };
 	struct bench b;
 
 	open_bench(&b, *state, &ctx, 1100000);
 	want(&b, 0, 64);
-	for (int i = 1; i < 33; i++)
+	want(&b, 0, 100);
+	for (int i = 2; i < 34; i++)
 		want(&b, (uint64_t)i * 64, 1048576);
 	ctx.bytes_read = 0;
 	assert_int_equal(run(&b, CKPT_SHA256_LANES), 0);
 	assert_all_right(&b, CKPT_SHA256_LANES);
-	assert_int_equal(ctx.bytes_read, 64 + (uint64_t)32 * 1048576); /* nothing twice */
+	assert_int_equal(ctx.bytes_read, 164 + (uint64_t)32 * 1048576); /* nothing twice */
+	assert_true(reads < 32 * 32 * 5 / 4);				/* pieces of 32 KiB */
+	b.n = reads = 0;
+	for (int i = 0; i < MANY; i++)
+		want(&b, (uint64_t)i, 100 + (uint64_t)(i * 37 % 61) * 100);
+	assert_int_equal(run(&b, CKPT_SHA256_LANES), 0);
+	assert_all_right(&b, CKPT_SHA256_LANES);
+	assert_int_equal(reads, MANY); /* short ones at once */
 	close_bench(&b);
 }
 

@@ -14,6 +14,7 @@
 #include "core/format/adios2.h"
 #include "core/format/amrex.h"
 #include "core/format/bzip2.h"
+#include "core/format/criu.h"
 #include "core/format/dcp.h"
 #include "core/format/deepspeed.h"
 #include "core/format/dmtcp.h"
@@ -65,6 +66,7 @@ const struct ckpt_format *const ckpt_formats[] = {
 	&ckpt_format_accelerate,
 	&ckpt_format_amrex,
 	&ckpt_format_adios2,
+	&ckpt_format_criu,
 	&ckpt_format_adios_bp3,
 	&ckpt_format_dmtcp,
 	&ckpt_format_dmtcp_script,

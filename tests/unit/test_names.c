@@ -63,6 +63,8 @@ static const struct row rows[] = {
 	{ "dmtcp_restart_script_1a2b-40000-6921.sh", false, "dmtcp", LAST, NO, NO, NO,
 	  "dmtcp_restart_script_1a2b-40000-6921.sh" },
 	{ "dmtcp_restart_script.sh", false, "dmtcp", LAST, NO, NO, NO, "dmtcp_restart_script.sh" },
+	{ "criu-7", true, "criu", NUMBERED, NO, NO, 7, "criu-#/" },
+	{ "criu-images", true, "criu", LAST, NO, NO, NO, "criu-images/" },
 	{ "restart.500.bp", true, "adios2", NUMBERED, 500, NO, NO, "restart.#.bp/" },
 	{ "restart-500.bp", false, "adios2", NUMBERED, 500, NO, NO, "restart-#.bp" },
 	{ "restart.bp", true, "adios2", LAST, NO, NO, NO, "restart.bp/" },

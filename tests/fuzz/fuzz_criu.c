@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Any bytes as a pagemap of CRIU, with its magic numbers before them, and as another image.
+ */
+#include "core/format/criu.h"
+
+#include "tests/fuzz/harness.h"
+
+static int dir = -1;
+
+static void make_dir(void)
+{
+	char path[] = "/dev/shm/fuzz-criu-XXXXXX";
+
+	if (dir < 0 && (!mkdtemp(path) || (dir = open(path, O_RDONLY | O_DIRECTORY)) < 0))
+		abort();
+}
+
+static void put(const char *name, const void *head, const uint8_t *data, size_t size)
+{
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	if (fd < 0 || write(fd, head, 8) != 8 || write(fd, data, size) != (ssize_t)size)
+		abort();
+	close(fd);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct ckpt_ctx ctx = { .threads = 1 };
+	struct fuzz *f = calloc(1, sizeof(*f));
+	struct ckpt_check check;
+
+	if (!f)
+		abort();
+	make_dir();
+	put("pagemap-1.img", "\x19\x43\x56\x54\x25\x40\x08\x56", data, size);
+	put("inventory.img", "\x16\x31\x31\x58\0\0\0", data, 0);
+	put("pages-1.img", "\0\0\0\0\0\0\0", data, size);
+	if (size > 8)
+		put("core-1.img", data, data + 8, size - 8);
+	check = (struct ckpt_check) { .ctx = &ctx,
+				      .kind = CKPT_KIND_DIRECTORY,
+				      .dirfd = dir,
+				      .name = "criu",
+				      .report = &f->report,
+				      .err = &f->err };
+	fuzz_assert_report(f, ckpt_format_criu.structure(&check));
+	free(f);
+	return 0;
+}

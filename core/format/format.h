@@ -46,6 +46,9 @@ struct ckpt_check {
 	struct ckpt_error *err; /* for < 0 results; never NULL */
 };
 
+struct ckpt_extent; /* names_at.h */
+struct ckpt_names;
+
 struct ckpt_format {
 	const char *name;  /* "torch-zip": the JSON's format */
 	const char *title; /* "PyTorch zip (torch.save)" */
@@ -62,6 +65,10 @@ struct ckpt_format {
 	 * row cannot; a directory's members were looked through by their own rows.
 	 */
 	int (*finite)(struct ckpt_check *check);
+	/* Offers the names of what lies in @extent, and where (names_at.h). NULL: it knows none. As
+	 * a check function; only the names count. */
+	int (*at)(struct ckpt_check *check, const struct ckpt_extent *extent,
+		  struct ckpt_names *names);
 };
 
 /* All rows; the last has a NULL name. */

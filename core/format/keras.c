@@ -160,4 +160,5 @@ const struct ckpt_format ckpt_format_keras = {
 	.structure = keras_structure,
 	.content = keras_content,
 	.finite = keras_finite,
+	.at = ckpt_zip_check_at,
 };

@@ -113,4 +113,5 @@ const struct ckpt_format ckpt_format_npz = {
 	.structure = npz_structure,
 	.content = npz_content,
 	.finite = ckpt_npz_finite,
+	.at = ckpt_zip_check_at,
 };

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "core/base/words.h"
+#include "core/format/names_at.h"
 #include "wire/text.h"
 
 #define ENTRY_BYTES_MIN 48 /* "":{"dtype":"U8","shape":[],"data_offsets":[0,0]} and more */
@@ -315,6 +316,26 @@ static bool safetensors_sniff(const struct ckpt_check *check)
 	return n <= check->head.size - sizeof(n) || head[9] == '"';
 }
 
+static int tensors_at(struct ckpt_check *check, const struct ckpt_extent *extent,
+		      struct ckpt_names *names)
+{
+	_cleanup_safetensors_ struct ckpt_safetensors_reader reader = { .arg = NULL };
+	int r = ckpt_safetensors_open(&reader, check->file, check->err);
+	uint64_t data = sizeof(uint64_t) + reader.header_len;
+
+	ckpt_names_offer(names, extent, 0, data, "the header");
+	while (!r && (r = ckpt_safetensors_next(&reader, check->err)) == 0) {
+		const struct ckpt_safetensors_tensor *t = &reader.tensor;
+		uint64_t begin, end;
+
+		if (__builtin_add_overflow(data, t->begin, &begin) ||
+		    __builtin_add_overflow(data, t->end, &end))
+			continue;
+		ckpt_names_offer(names, extent, begin, end, t->name);
+	}
+	return r == CKPT_SAFETENSORS_END ? 0 : r;
+}
+
 const struct ckpt_format ckpt_format_safetensors = {
 	.name = "safetensors",
 	.title = "safetensors",
@@ -325,4 +346,5 @@ const struct ckpt_format ckpt_format_safetensors = {
 	.structure = safetensors_structure,
 	.content = safetensors_content,
 	.finite = ckpt_safetensors_finite,
+	.at = tensors_at,
 };

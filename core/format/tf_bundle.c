@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "core/base/crc.h"
+#include "core/format/names_at.h"
 #include "core/format/tf_judge.h"
 #include "core/base/share.h"
 #include "core/format/tf_position.h"
@@ -321,6 +322,29 @@ static bool bundle_sniff(const struct ckpt_check *check)
 	return true;
 }
 
+static int tensors_at(struct ckpt_check *check, const struct ckpt_extent *extent,
+		      struct ckpt_names *names)
+{
+	_cleanup_(bundle_done) struct bundle b = { .check = check, .index = CKPT_FILE_INIT };
+	_cleanup_tf_reader_ struct ckpt_tf_reader reader = { .nth = 0 };
+	const char *rest;
+	unsigned int shard;
+	int r = open_index(&b);
+
+	if (r || !ckpt_text_starts(extent->file, check->name, &rest) ||
+	    sscanf(rest, ".data-%5u-of-", &shard) != 1)
+		return r;
+	r = ckpt_tf_reader_open(&reader, check, &b.index);
+	while (!r && (r = ckpt_tf_reader_next(&reader)) == 0) {
+		const struct ckpt_tf_entry *e = &reader.entry;
+
+		if (!e->sliced && e->shard == shard)
+			ckpt_names_offer(names, extent, e->offset, e->offset + e->size,
+					 ckpt_tf_reader_name(&reader));
+	}
+	return r == CKPT_TF_READER_END ? 0 : r;
+}
+
 const struct ckpt_format ckpt_format_tf_bundle = {
 	.name = "tf-bundle",
 	.title = "TensorFlow checkpoint",
@@ -330,4 +354,5 @@ const struct ckpt_format ckpt_format_tf_bundle = {
 	.sniff = bundle_sniff,
 	.structure = bundle_structure,
 	.content = bundle_content,
+	.at = tensors_at,
 };

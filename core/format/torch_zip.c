@@ -313,4 +313,5 @@ const struct ckpt_format ckpt_format_torch_zip = {
 	.structure = structure,
 	.content = content,
 	.finite = ckpt_torch_zip_finite,
+	.at = ckpt_zip_check_at_below,
 };

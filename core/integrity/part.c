@@ -14,6 +14,7 @@
 
 #include "core/base/crc.h"
 #include "core/catalog/pool.h"
+#include "core/integrity/damage_names.h"
 #include "core/integrity/files.h"
 #include "core/integrity/part_file.h"
 #include "core/integrity/verify.h"
@@ -63,6 +64,7 @@ int ckpt_part_make(struct ckpt_ctx *ctx, const struct ckpt_parts *parts, struct 
 
 /* The parts so far. */
 struct merging {
+	struct ckpt_ctx *ctx;
 	const struct ckpt_parts *parts;
 	const struct ckpt_set *set;
 	struct ckpt_verdict all;
@@ -124,13 +126,13 @@ static int keep_pieces(struct merging *m, const struct ckpt_part *part)
 }
 
 /* Takes one part in. What is not there, or of another run, is noted. 0 or -ENOMEM. */
-static int take_part(struct merging *m, struct ckpt_ctx *ctx, unsigned int index)
+static int take_part(struct merging *m, unsigned int index)
 {
 	_cleanup_part_ struct ckpt_part part = { .share = { .index = index } };
 	struct ckpt_verdict one;
 	const char *run;
 	struct ckpt_error err = { 0 };
-	int r = ckpt_part_load(ctx, m->parts, index, &part, &err);
+	int r = ckpt_part_load(m->ctx, m->parts, index, &part, &err);
 
 	run = m->parts->run[0] || m->n == 0 ? m->parts->run : m->first.run;
 	if (r == 0 && *run && strcmp(part.run, run) != 0)
@@ -200,6 +202,9 @@ static void judge_range(struct merging *m, const struct ckpt_share_piece *p, boo
 	}
 	one.problem.offset = p->range_off;
 	name_file(m->set, p->ino, one.problem.file, sizeof(one.problem.file));
+	ckpt_damage_names(m->ctx, m->set,
+			  &(struct ckpt_extent) { one.problem.file, p->range_off, p->range_len },
+			  one.problem.member, sizeof(one.problem.member));
 	fold(&m->all, &one);
 }
 
@@ -248,13 +253,13 @@ static void compare_now(struct merging *m)
 	fold(&m->all, &one);
 }
 
-static int merge(struct merging *m, struct ckpt_ctx *ctx)
+static int merge(struct merging *m)
 {
 	struct ckpt_verdict one;
 	int r = 0;
 
 	for (unsigned int i = 0; r == 0 && i < m->parts->count; i++)
-		r = take_part(m, ctx, i);
+		r = take_part(m, i);
 	if (r < 0)
 		return r;
 	compare_now(m);
@@ -271,11 +276,11 @@ static int merge(struct merging *m, struct ckpt_ctx *ctx)
 int ckpt_part_merge(struct ckpt_ctx *ctx, const struct ckpt_parts *parts, struct ckpt_set *set,
 		    struct ckpt_error *err)
 {
-	struct merging m = { .parts = parts,
-			     .set = set,
-			     .all = { .evidence = CKPT_EVIDENCE_SEAL } };
+	struct merging m = {
+		.ctx = ctx, .parts = parts, .set = set, .all = { .evidence = CKPT_EVIDENCE_SEAL }
+	};
 	const struct ckpt_report *now = ckpt_set_verify(ctx, set, CKPT_LEVEL_STRUCTURE);
-	int r = set->report ? merge(&m, ctx) : -ENOMEM;
+	int r = set->report ? merge(&m) : -ENOMEM;
 
 	free(m.pieces);
 	if (r < 0)

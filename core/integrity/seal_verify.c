@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "core/base/share.h"
+#include "core/integrity/damage_names.h"
 #include "core/integrity/files.h"
 #include "core/integrity/seal.h"
 #include "wire/text.h"
@@ -161,7 +162,11 @@ static void reject_size(struct seal_check *c)
 
 static void reject_bytes(struct seal_check *c, const struct ckpt_digest_bad *bad)
 {
+	const struct ckpt_extent extent = { c->seal.files[bad->file].name, bad->off, bad->len };
+
 	reject(c, CKPT_CORRUPT, CKPT_PROBLEM_DIGEST, bad->file);
+	ckpt_damage_names(c->ctx, c->set, &extent, c->report->verdict.problem.member,
+			  sizeof(c->report->verdict.problem.member));
 	c->report->verdict.problem.offset = bad->off;
 	DETAIL(c, "bytes %llu to %llu differ from what was sealed on %s",
 	       (unsigned long long)bad->off, (unsigned long long)(bad->off + bad->len - 1),

@@ -121,7 +121,7 @@ static void name_damage(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_set *
 	verify_by_format(ctx, dirfd, set, CKPT_LEVEL_FULL, own);
 	report->verdict.bytes_read += own->verdict.bytes_read;
 	report->verdict.seconds += own->verdict.seconds;
-	if (own->verdict.status == CKPT_CORRUPT)
+	if (own->verdict.status == CKPT_CORRUPT && own->verdict.problem.member[0])
 		memcpy(report->verdict.problem.member, own->verdict.problem.member,
 		       sizeof(report->verdict.problem.member));
 }

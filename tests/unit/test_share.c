@@ -218,6 +218,7 @@ static void test_share__damage_shows_in_the_whole(void **state)
 	expect(&s.merged, CKPT_CORRUPT, CKPT_EVIDENCE_NONE, CKPT_PROBLEM_CHECKSUM);
 	assert_string_equal(s.merged.verdict.problem.file, NAME);
 	assert_true(s.merged.verdict.problem.offset != CKPT_NO_OFFSET);
+	assert_string_equal(s.merged.verdict.problem.member, "data/0");
 	put(dir, true, 1000); /* a small one is one share's */
 	run_all(dir, NAME, 4, &s);
 	expect(&s.merged, CKPT_CORRUPT, CKPT_EVIDENCE_NONE, CKPT_PROBLEM_CHECKSUM);

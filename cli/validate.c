@@ -111,6 +111,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (v->shard.on && v->shard.merge)
 			argp_error(state, "--shard and --merge are two steps");
+		if (v->shard.on && v->level > CKPT_LEVEL_FULL)
+			argp_error(state, "--shard goes as far as --level=full");
 		return 0;
 	case ARGP_KEY_NO_ARGS:
 		argp_error(state, "which checkpoint? (a file, a directory, or a bundle's prefix)");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Digests that others left with a checkpoint: lists in sha256sum's format inside or beside it,
- * NAME.sha256, and the hub's blobs, whose names are their digests. (Megatron's integrity.json is
- * read by the row of its format.)
+ * Digests that others left with a checkpoint: lists in sha256sum's format inside or beside it
+ * (HTCondor's checkpoint manifests too), NAME.sha256, VELOC's NAME.chksum, and the hub's blobs,
+ * whose names are their digests. (Megatron's integrity.json is read by the row of its format.)
  */
 #ifndef CKPT_CORE_INTEGRITY_SIDECAR_H
 #define CKPT_CORE_INTEGRITY_SIDECAR_H

@@ -4,8 +4,11 @@
  */
 #include "core/integrity/sidecar_list.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,10 +17,12 @@
 #define HEX (CKPT_DIGEST_HEX - 1)
 
 enum place {
-	BESIDE, /* in the directory that holds the checkpoint */
-	INSIDE, /* in a directory checkpoint itself */
-	EACH,	/* beside each file: its name and this ending */
-	BLOB,	/* the file is a link to a file that has its digest as its name */
+	BESIDE,	  /* in the directory that holds the checkpoint */
+	INSIDE,	  /* in a directory checkpoint itself */
+	EACH,	  /* beside each file: its name and this ending */
+	RAW,	  /* the same, with the 32 bytes of the digest itself in it */
+	NUMBERED, /* in either directory: its name and a number; the highest whole one counts */
+	BLOB,	  /* the file is a link to a file that has its digest as its name */
 };
 
 static const struct {
@@ -32,6 +37,14 @@ static const struct {
 	{ INSIDE, "SHA256SUMS.txt" },
 	{ INSIDE, "sha256sums.txt" },
 	{ INSIDE, "sha256sum.txt" },
+	/*
+	 * HTCondor (23.1 and later): lines of sha256sum for all files of the sandbox; the last line
+	 * has the digest of those before it and the manifest's own name, which may have a path
+	 * (condor_utils/manifest.cpp).
+	 */
+	{ NUMBERED, "_condor_checkpoint_MANIFEST." },
+	{ NUMBERED, "MANIFEST." },
+	{ RAW, ".chksum" }, /* VELOC's chksum module */
 	{ EACH, ".sha256" },
 	{ EACH, ".sha256sum" },
 	{ BLOB, "" },
@@ -101,6 +114,7 @@ struct list {
 	const char *below; /* what its names have before those of the files, or "" */
 	ssize_t only;	   /* the one file that it is about; -1: by its names */
 	int64_t mtime_ns;
+	bool signs_itself; /* of no use unless its last line is right */
 };
 
 /* The file that @name in the list means, or -1. */
@@ -135,15 +149,36 @@ static void take_line(const struct ckpt_sidecar_search *s, const struct list *li
 	s->expected[file].older = list->mtime_ns < s->files->f[file].id.mtime_ns;
 }
 
-static void take_list(const struct ckpt_sidecar_search *s, int fd, struct list *list)
+/* Whether the last line of @text has the digest of what is before it, and the list's name. */
+static bool check_self(const char *text, size_t len, const char *name)
+{
+	size_t end = len && text[len - 1] == '\n' ? len - 1 : len;
+	const char *before = memrchr(text, '\n', end), *base;
+	struct ckpt_digest said, found;
+	char own[PATH_MAX];
+	size_t body;
+
+	if (!before)
+		return false;
+	body = (size_t)(before + 1 - text);
+	if (!ckpt_sidecar_line(text + body, end - body, &said, own, sizeof(own)))
+		return false;
+	base = strrchr(own, '/');
+	return strcmp(base ? base + 1 : own, name) == 0 &&
+	       ckpt_digest_of(text, body, &found) == 0 &&
+	       memcmp(said.b, found.b, sizeof(found.b)) == 0;
+}
+
+static bool take_list(const struct ckpt_sidecar_search *s, int fd, struct list *list)
 {
 	_cleanup_free_ char *text = NULL;
 	struct ckpt_identity id;
 	size_t len;
 
 	if (ckpt_identity_at(fd, list->name, true, &id) < 0 ||
-	    ckpt_file_slurp(s->ctx, fd, list->name, CKPT_SIDECAR_MAX, &text, &len, NULL) != 0)
-		return;
+	    ckpt_file_slurp(s->ctx, fd, list->name, CKPT_SIDECAR_MAX, &text, &len, NULL) != 0 ||
+	    (list->signs_itself && !check_self(text, len, list->name)))
+		return false;
 	list->mtime_ns = id.mtime_ns;
 	for (const char *line = text, *end = text + len; line < end;) {
 		const char *next = memchr(line, '\n', (size_t)(end - line));
@@ -151,6 +186,73 @@ static void take_list(const struct ckpt_sidecar_search *s, int fd, struct list *
 
 		take_line(s, list, line, n);
 		line += n + 1;
+	}
+	return true;
+}
+
+/* The greatest number below @limit that a name in @fd has behind @name; -1 if there is none. */
+static int64_t next_number(int fd, const char *name, int64_t limit, char *ret, size_t size)
+{
+	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_closedir_ DIR *d = copy >= 0 ? fdopendir(copy) : NULL;
+	const struct dirent *e;
+	int64_t best = -1, number;
+	const char *digits;
+
+	while (d && (e = readdir(d))) {
+		if (!ckpt_text_starts(e->d_name, name, &digits) || *digits < '0' || *digits > '9' ||
+		    strlen(digits) > 9)
+			continue;
+		number = strtol(digits, NULL, 10);
+		if (digits[strspn(digits, "0123456789")] || number <= best || number >= limit)
+			continue;
+		best = number;
+		snprintf(ret, size, "%s", e->d_name);
+	}
+	return best;
+}
+
+static void take_numbered(const struct ckpt_sidecar_search *s, int fd, const char *prefix)
+{
+	char name[NAME_MAX + 1], below[NAME_MAX + 2] = "";
+	struct list list = { .name = name, .below = below, .only = -1, .signs_itself = true };
+	int64_t number = INT64_MAX;
+	ssize_t own;
+
+	if (s->set->kind == CKPT_KIND_DIRECTORY && fd == s->dirfd)
+		snprintf(below, sizeof(below), "%s/", s->set->name);
+	while ((number = next_number(fd, prefix, number, name, sizeof(name))) >= 0) {
+		own = ckpt_files_find(s->files, name);
+		if (own >= 0)
+			s->expected[own].is_list = true;
+		if (take_list(s, fd, &list))
+			return; /* those before are of earlier checkpoints */
+	}
+}
+
+static void take_raw(const struct ckpt_sidecar_search *s, const char *ending)
+{
+	for (size_t i = 0; i < s->files->n; i++) {
+		_cleanup_free_ char *bytes = NULL;
+		struct ckpt_identity id;
+		struct ckpt_digest digest;
+		char name[PATH_MAX];
+		size_t len;
+		ssize_t own;
+
+		if (snprintf(name, sizeof(name), "%s%s", s->files->f[i].name, ending) >=
+			    (int)sizeof(name) ||
+		    ckpt_identity_at(s->rootfd, name, true, &id) < 0 || id.size != sizeof(digest) ||
+		    ckpt_file_slurp(s->ctx, s->rootfd, name, sizeof(digest), &bytes, &len, NULL) !=
+			    0 ||
+		    len != sizeof(digest))
+			continue;
+		own = ckpt_files_find(s->files, name);
+		if (own >= 0)
+			s->expected[own].is_list = true;
+		memcpy(digest.b, bytes, sizeof(digest.b));
+		expect(s, i, &digest, name);
+		s->expected[i].older = id.mtime_ns < s->files->f[i].id.mtime_ns;
 	}
 }
 
@@ -225,6 +327,14 @@ void ckpt_sidecar_search(const struct ckpt_sidecar_search *search)
 			break;
 		case INSIDE:
 			take_inside(search, kinds[i].name);
+			break;
+		case NUMBERED:
+			take_numbered(search, search->dirfd, kinds[i].name);
+			if (search->set->kind == CKPT_KIND_DIRECTORY)
+				take_numbered(search, search->rootfd, kinds[i].name);
+			break;
+		case RAW:
+			take_raw(search, kinds[i].name);
 			break;
 		case EACH:
 			take_each(search, kinds[i].name);

@@ -222,6 +222,139 @@ static void test_sidecar__what_the_budget_cut_off_is_said(void **state)
 	assert_non_null(strstr(report.verdict.note, "was not compared with x_1.dump: budget"));
 }
 
+/* A manifest as HTCondor writes it: lines, then the digest of them with the manifest's own name. */
+static void put_manifest(const struct scratch *dir, const char *name, const char *lines,
+			 const char *own)
+{
+	char text[4096], *at = text;
+	unsigned char digest[32];
+
+	assert_int_equal(EVP_Digest(lines, strlen(lines), digest, NULL, EVP_sha256(), NULL), 1);
+	at += sprintf(at, "%s", lines);
+	for (int i = 0; i < 32; i++)
+		at += sprintf(at, "%02x", digest[i]);
+	sprintf(at, " *%s\n", own);
+	scratch_put(dir->fd, name, text);
+}
+
+/* "DIGEST *SHOWN" of what @name holds, on the heap. */
+static char *manifest_line(const struct scratch *dir, const char *name, const char *shown,
+			   bool wrong)
+{
+	char *line;
+
+	put_list(dir, "line", name, "x", wrong);
+	line = scratch_get(dir->fd, "line");
+	assert_non_null(line);
+	line = realloc(line, 512);
+	sprintf(line + 64, " *%s\n", shown);
+	assert_int_equal(unlinkat(dir->fd, "line", 0), 0);
+	return line;
+}
+
+static void test_sidecar__manifests_of_htcondor(void **state)
+{
+#define M "_condor_checkpoint_MANIFEST."
+	static const struct {
+		const char *name, *own, *shown;
+		bool wrong;
+		enum ckpt_status status;
+		enum ckpt_evidence evidence;
+	} cases[] = {
+		{ M "0003", M "0003", "x_1.dump", false, CKPT_VALID, CKPT_EVIDENCE_SEAL },
+		{ M "0003", "/scratch/dir_7/" M "0003", "./x_1.dump", false, CKPT_VALID,
+		  CKPT_EVIDENCE_SEAL },
+		{ M "0003", M "0003", "x_1.dump", true, CKPT_CORRUPT, CKPT_EVIDENCE_NONE },
+		{ "MANIFEST.0001", "MANIFEST.0001", "x_1.dump", false, CKPT_VALID,
+		  CKPT_EVIDENCE_SEAL },
+		{ M "0003", M "0002", "x_1.dump", true, CKPT_VALID, CKPT_EVIDENCE_OPAQUE },
+		{ M "0003", M "0003", "y_1.dump", true, CKPT_VALID, CKPT_EVIDENCE_OPAQUE },
+		{ M "z", M "z", "x_1.dump", true, CKPT_VALID, CKPT_EVIDENCE_OPAQUE },
+		{ M "-1", M "-1", "x_1.dump", true, CKPT_VALID, CKPT_EVIDENCE_OPAQUE },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ckpt_report report;
+		struct scratch dir;
+		char *line;
+
+		assert_int_equal(scratch_open(&dir), 0);
+		put_noise(&dir, "x_1.dump");
+		line = manifest_line(&dir, "x_1.dump", cases[i].shown, cases[i].wrong);
+		put_manifest(&dir, cases[i].name, line, cases[i].own);
+		free(line);
+		sealed_verify(NULL, &dir, "x_1.dump", CKPT_LEVEL_FULL, &report);
+		if (report.verdict.status != cases[i].status ||
+		    report.verdict.evidence != cases[i].evidence)
+			fail_msg("case %zu: %s by %s", i, ckpt_status_name(report.verdict.status),
+				 ckpt_evidence_name(report.verdict.evidence));
+		scratch_close(&dir);
+	}
+}
+
+/* The newest manifest counts; one that was torn or edited is passed over for the one before. */
+static void test_sidecar__the_newest_whole_manifest_counts(void **state)
+{
+	const struct scratch *dir = *state;
+	struct ckpt_report report;
+	char *good, *bad, *text;
+
+	put_noise(dir, "x_1.dump");
+	good = manifest_line(dir, "x_1.dump", "x_1.dump", false);
+	bad = manifest_line(dir, "x_1.dump", "x_1.dump", true);
+	put_manifest(dir, M "0009", bad, M "0009");
+	put_manifest(dir, M "0010", good, M "0010");
+	sealed_verify(NULL, dir, "x_1.dump", CKPT_LEVEL_FULL, &report);
+	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_SEAL);
+	put_manifest(dir, M "0011", bad, M "0011");
+	text = scratch_get(dir->fd, M "0011");
+	text[3] = text[3] == 'a' ? 'b' : 'a';
+	scratch_put(dir->fd, M "0011", text);
+	sealed_verify(NULL, dir, "x_1.dump", CKPT_LEVEL_FULL, &report);
+	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_SEAL);
+	free(text);
+	put_manifest(dir, M "0012", bad, M "0012");
+	sealed_verify(NULL, dir, "x_1.dump", CKPT_LEVEL_FULL, &report);
+	assert_int_equal(report.verdict.status, CKPT_CORRUPT);
+	assert_non_null(strstr(report.verdict.problem.detail, M "0012"));
+	free(good);
+	free(bad);
+}
+
+/* 32 bytes, and nothing else, are a digest. */
+static void test_sidecar__raw_digests(void **state)
+{
+	static const struct {
+		size_t len;
+		uint8_t flip;
+		enum ckpt_status status;
+		enum ckpt_evidence evidence;
+	} cases[] = {
+		{ 32, 0, CKPT_VALID, CKPT_EVIDENCE_SEAL },
+		{ 32, 1, CKPT_CORRUPT, CKPT_EVIDENCE_NONE },
+		{ 31, 1, CKPT_VALID, CKPT_EVIDENCE_OPAQUE },
+		{ 33, 1, CKPT_VALID, CKPT_EVIDENCE_OPAQUE },
+	};
+	const struct scratch *dir = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint8_t digest[33] = { 0 };
+		struct ckpt_report report;
+		unsigned char *data;
+		size_t size;
+
+		put_noise(dir, "x_1.dump");
+		data = scratch_read(dir->fd, "x_1.dump", &size);
+		assert_int_equal(EVP_Digest(data, size, digest, NULL, EVP_sha256(), NULL), 1);
+		free(data);
+		digest[5] ^= cases[i].flip;
+		scratch_write(dir->fd, "x_1.dump.chksum", digest, cases[i].len);
+		sealed_verify(NULL, dir, "x_1.dump", CKPT_LEVEL_FULL, &report);
+		assert_int_equal(report.verdict.status, cases[i].status);
+		assert_int_equal(report.verdict.evidence, cases[i].evidence);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -230,6 +363,9 @@ int main(void)
 		scratch_test(test_sidecar__outweighs_no_checksum),
 		scratch_test(test_sidecar__a_directory_needs_all),
 		scratch_test(test_sidecar__what_the_budget_cut_off_is_said),
+		cmocka_unit_test(test_sidecar__manifests_of_htcondor),
+		scratch_test(test_sidecar__the_newest_whole_manifest_counts),
+		scratch_test(test_sidecar__raw_digests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

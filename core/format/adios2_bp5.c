@@ -122,7 +122,7 @@ static void take_need(struct index5 *x, uint64_t writer, uint64_t pos, uint64_t 
 
 static int read_step(struct index5 *x)
 {
-	uint64_t pos = number(x), size = number(x), flushes = number(x), end;
+	uint64_t pos = number(x), size = number(x), flushes = number(x), end = 0;
 
 	if (x->r == 0 && (!x->n_writers || flushes > WRITERS_MAX ||
 			  x->left != x->n_writers * (2 * flushes + 1) * 8))

@@ -116,8 +116,11 @@ static int script_structure(struct ckpt_check *check)
 	return check_script(check, CKPT_LEVEL_STRUCTURE);
 }
 
+/* All images are checked anew: packed ones, of which the structure told nothing, tell all now. */
 static int script_content(struct ckpt_check *check)
 {
+	check->report->verdict.evidence = ckpt_format_dmtcp_script.full;
+	check->report->verdict.note[0] = '\0';
 	return check_script(check, CKPT_LEVEL_FULL);
 }
 

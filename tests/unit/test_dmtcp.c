@@ -231,13 +231,37 @@ static void test_dmtcp__scripts(void **state)
 	}
 }
 
+/* DMTCP packs by gzip unless told otherwise; the name stays. */
+static void test_dmtcp__packed(void **state)
+{
+	_cleanup_bench_ struct bench bench;
+	_cleanup_image_ struct image image = { .n = 0 };
+	struct ckpt_report report;
+	char command[256];
+
+	(void)state;
+	bench_init(&bench);
+	snprintf(command, sizeof(command), "cd %s && gzip -c a >ckpt_a.dmtcp", bench.path);
+	for (int cut = 0; cut < 2; cut++) {
+		build(&image, V4, 2);
+		bench_write(&bench, "a", image.data, image.n - (cut ? 4096 : 0));
+		assert_int_equal(system(command), 0);
+		bench_text(&bench, "s.sh", SCRIPT "given_ckpt_files=\" ckpt_a.dmtcp\"\n");
+		expect(&bench, "s.sh", cut ? CKPT_INCOMPLETE : CKPT_VALID,
+		       cut ? CKPT_PROBLEM_TRUNCATED : CKPT_PROBLEM_NONE, &report);
+		if (!cut)
+			assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_CHECKSUM);
+		else
+			assert_string_equal(report.verdict.problem.file, "ckpt_a.dmtcp");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_dmtcp__images),
-		cmocka_unit_test(test_dmtcp__older),
-		cmocka_unit_test(test_dmtcp__damage),
-		cmocka_unit_test(test_dmtcp__scripts),
+		cmocka_unit_test(test_dmtcp__images), cmocka_unit_test(test_dmtcp__older),
+		cmocka_unit_test(test_dmtcp__damage), cmocka_unit_test(test_dmtcp__scripts),
+		cmocka_unit_test(test_dmtcp__packed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

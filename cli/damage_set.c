@@ -61,10 +61,11 @@ int ckpt_damage_missing(struct ckpt_damage *d, struct ckpt_error *err)
 	return 0;
 }
 
-/* The name after @path: its last number in the file's name counted up, or ".1" behind it. */
-static bool next_name(const char *path, char *buf)
+/* The name after @path: the last number from @at on counted up, or ".1" behind it. */
+static bool next_name(const char *path, size_t at, char *buf)
 {
-	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *end, *start;
+	const char *slash = strrchr(path + at, '/'), *name = slash ? slash + 1 : path + at;
+	const char *end, *start;
 	char digits[32];
 
 	for (end = path + strlen(path); end > name && !isdigit((unsigned char)end[-1]); end--)
@@ -82,14 +83,16 @@ static bool next_name(const char *path, char *buf)
 int ckpt_damage_extra(struct ckpt_damage *d, struct ckpt_error *err)
 {
 	char to[PATH_BYTES], next[PATH_BYTES];
-	int r = ckpt_damage_choose(d, false, err);
+	int r = needs_members(d, err);
 
+	if (r == 0)
+		r = ckpt_damage_choose(d, false, err);
 	if (r != 0)
 		return r;
-	if (!next_name(d->at->path, to))
+	if (!next_name(d->at->path, (size_t)(d->at->key - d->at->path), to))
 		return ckpt_fail(err, -ENAMETOOLONG, "%s: too long", CKPT_QUOTE(d->at->path));
 	while (access(to, F_OK) == 0) {
-		if (!next_name(to, next))
+		if (!next_name(to, (size_t)(d->at->key - d->at->path), next))
 			return ckpt_fail(err, -ENAMETOOLONG, "%s: too long", CKPT_QUOTE(to));
 		memcpy(to, next, sizeof(to));
 	}

@@ -247,7 +247,10 @@ static int lammps_content(struct ckpt_check *check)
 
 static bool lammps_sniff(const struct ckpt_check *check)
 {
-	return check->head.n_head >= MAGIC_LEN && memcmp(check->head.head, MAGIC, MAGIC_LEN) == 0;
+	size_t n = check->head.n_head < MAGIC_LEN ? check->head.n_head : MAGIC_LEN;
+
+	/* a part of the magic is a file cut there */
+	return n > 3 && memcmp(check->head.head, MAGIC, n) == 0;
 }
 
 const struct ckpt_format ckpt_format_lammps = {

@@ -225,15 +225,16 @@ static int check_digests(struct ckpt_check *check, enum ckpt_level *level)
 static int check_distributed(struct ckpt_check *check, enum ckpt_level level)
 {
 	enum ckpt_level data = level;
-	bool known;
+	bool known = false;
 	int r = check_metadata(check, &known);
 
-	if (r || !known)
+	if (r)
 		return r;
 	if (level >= CKPT_LEVEL_FULL)
 		r = check_digests(check, &data);
-	if (r == 0)
-		r = ckpt_dcp_check(check, data);
+	if (r || !known) /* digests need no knowledge of the backend */
+		return r;
+	r = ckpt_dcp_check(check, data);
 	return r ? r : check_common(check, level);
 }
 

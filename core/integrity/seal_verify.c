@@ -118,7 +118,7 @@ static enum relation relate(struct seal_check *c)
 	if (worst == STALE)
 		note(c, "seal ignored: %.120s was rewritten after it was made",
 		     c->seal.files[c->at].name);
-	else if (has_added(c, present))
+	else if (worst != LOST && has_added(c, present))
 		return STALE;
 	return worst == LOST && present == 0 ? STALE : worst;
 }

@@ -7,10 +7,12 @@
 #include <string.h>
 
 #include "core/catalog/names.h"
-#include "wire/text.h"
+
+#include "core/integrity/half_renamed.h"
 #include "core/integrity/seal.h"
 #include "core/integrity/sidecar.h"
 #include "core/integrity/verify.h"
+#include "wire/text.h"
 
 /* Stands in where no report could be allocated. */
 static const struct ckpt_report no_memory = {
@@ -157,6 +159,19 @@ static void add_note(struct ckpt_verdict *verdict, const char *note)
 			 note);
 }
 
+/* A seal knows by itself what is missing. */
+static void judge_half_renamed(int dirfd, const struct ckpt_set *set, struct ckpt_report *report)
+{
+	char name[sizeof(report->verdict.problem.file)];
+
+	if (set->kind != CKPT_KIND_DIRECTORY || report->verdict.status != CKPT_VALID ||
+	    !ckpt_half_renamed(dirfd, set->name, name, sizeof(name)))
+		return;
+	reject(report, CKPT_INCOMPLETE, CKPT_PROBLEM_UNFINISHED_NAME, name);
+	snprintf(report->verdict.problem.detail, sizeof(report->verdict.problem.detail),
+		 "it was not renamed to its own name");
+}
+
 static void verify_at(struct ckpt_ctx *ctx, const struct ckpt_set *set, enum ckpt_level level,
 		      struct ckpt_report *report, bool by_seal)
 {
@@ -178,6 +193,7 @@ static void verify_at(struct ckpt_ctx *ctx, const struct ckpt_set *set, enum ckp
 		if (by_seal)
 			memcpy(note, report->verdict.note, sizeof(note));
 		verify_by_format(ctx, dirfd, set, level, report);
+		judge_half_renamed(dirfd, set, report);
 		if (level == CKPT_LEVEL_SAMPLE && !note[0])
 			snprintf(note, sizeof(note), "no seal: structure only");
 		add_note(&report->verdict, note);
@@ -186,34 +202,50 @@ static void verify_at(struct ckpt_ctx *ctx, const struct ckpt_set *set, enum ckp
 	}
 }
 
-/* Endings whose formats all have rows: another content under them is no checkpoint. */
-static const char *const known_endings[] = {
-	".pt",	".pth", ".bin",	 ".safetensors", ".safetensors.index.json",
-	".npz", ".h5",	".hdf5", ".keras",	 ".bp"
-};
+/* Endings of one format each, which has a row: nobody means another content by them. */
+static const char *const sure_endings[] = { ".safetensors", ".npz",   ".npy", ".h5",
+					    ".hdf5",	    ".keras", ".cpt", ".nc" };
 
-static bool ends_in_known(const char *name)
+/* Endings whose formats all have rows: another content under them is no checkpoint, unless the user
+ * says so. */
+static const char *const known_endings[] = { ".pt", ".pth", ".bin", ".safetensors.index.json",
+					     ".bp" };
+
+static bool ends_in(const char *name, const char *const *endings, size_t n)
 {
-	for (size_t i = 0; i < sizeof(known_endings) / sizeof(*known_endings); i++)
-		if (ckpt_text_ends(name, known_endings[i]))
+	for (size_t i = 0; i < n; i++)
+		if (ckpt_text_ends(name, endings[i]))
 			return true;
 	return false;
+}
+
+static bool is_sure(const struct ckpt_set *set)
+{
+	return ends_in(set->name, sure_endings, sizeof(sure_endings) / sizeof(*sure_endings));
+}
+
+static bool ends_in_known(const struct ckpt_set *set)
+{
+	return is_sure(set) ||
+	       (set->role != CKPT_ROLE_NAMED &&
+		ends_in(set->name, known_endings, sizeof(known_endings) / sizeof(*known_endings)));
 }
 
 /*
  * A name of a known format over a content that no row knows: its head is lost, or it never was one.
  * Nobody can prove it whole, so it does not count, unless the user's own pattern or pin makes it a
- * candidate; nor is it proved damaged, so that nothing is ever done to it.
+ * candidate under a name that may mean anything; nor is it proved damaged, so that nothing is ever
+ * done to it.
  */
 static void judge_unknown_content(const struct ckpt_set *set, struct ckpt_report *report)
 {
-	if (set->role == CKPT_ROLE_NAMED || report->verdict.status != CKPT_VALID ||
-	    report->verdict.evidence != CKPT_EVIDENCE_OPAQUE || !ends_in_known(set->name))
+	if (report->verdict.status != CKPT_VALID ||
+	    report->verdict.evidence != CKPT_EVIDENCE_OPAQUE || !ends_in_known(set))
 		return;
 	reject(report, CKPT_INCOMPLETE, CKPT_PROBLEM_HEADER, set->name);
 	snprintf(report->verdict.problem.detail, sizeof(report->verdict.problem.detail),
-		 "the name is a checkpoint's, the content is of no known format (--ckpt-glob takes "
-		 "it as it is)");
+		 "the name is a checkpoint's, the content is of no known format%s",
+		 is_sure(set) ? "" : " (--ckpt-glob takes it as it is)");
 }
 
 static const struct ckpt_report *verify_now(struct ckpt_ctx *ctx, struct ckpt_set *set,

@@ -575,7 +575,7 @@ static void test_catalog__verify(void **state)
 	struct ckpt_set *set;
 	struct stat st;
 
-	scratch_put(s->fd, "state.cpt", "no known format, but not empty");
+	scratch_put(s->fd, "lj.restart.7", "no known format, but not empty");
 	make_all(s, "model_1.pt lost-00001-of-00002.safetensors");
 	torch_synthetic_write(s->fd, "ep1-ba1-rank0.pt", &rank);
 	torch_synthetic_write(s->fd, "ep1-ba1-rank1.pt", &rank);
@@ -584,11 +584,11 @@ static void test_catalog__verify(void **state)
 	torch_synthetic_write(s->fd, "ep1-ba3-rank0.pt", &rank);
 	make(s, "ep1-ba3-rank1.pt");
 	scan_with(s, &cat, NULL);
-	set = ckpt_catalog_find(&cat, NULL, "state.cpt");
+	set = ckpt_catalog_find(&cat, NULL, "lj.restart.7");
 	report = ckpt_set_verify(&ctx, set, CKPT_LEVEL_FULL);
 	assert_int_equal(report->verdict.status, CKPT_VALID);
 	assert_ptr_equal(report, set->report);
-	scratch_put(s->fd, "state.cpt", ""); /* not read again */
+	scratch_put(s->fd, "lj.restart.7", ""); /* not read again */
 	assert_int_equal(ckpt_set_verify(&ctx, set, CKPT_LEVEL_STRUCTURE)->verdict.status,
 			 CKPT_VALID);
 	set = ckpt_catalog_find(&cat, NULL, "model_1.pt");

@@ -123,6 +123,13 @@ static void test_dcp__zeroed_pages(void **state)
 		assert_int_not_equal(report.verdict.status, CKPT_VALID);
 		assert_string_equal(report.verdict.problem.file, "__0_0.distcp");
 	}
+	/* without its head an item looks like bytes of a program's own */
+	memcpy(bad, data, len);
+	memcpy(bad, "junk", 4);
+	bench_write(&bench, "step-100/__0_0.distcp", bad, len);
+	judge(&bench, "step-100", &report);
+	bench_expect(&report, CKPT_CORRUPT, CKPT_PROBLEM_HEADER);
+	assert_string_equal(report.verdict.problem.file, "__0_0.distcp");
 	bench_write(&bench, "step-100/__0_0.distcp", data, len);
 	judge(&bench, "step-100", &report);
 	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);

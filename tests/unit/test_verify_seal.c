@@ -376,6 +376,14 @@ static void remove_deep(const struct scratch *dir)
 	assert_int_equal(unlinkat(dir->fd, D "/notes/more/readme.txt", 0), 0);
 }
 
+/* Gone under its name, and another there instead: as a half rename leaves it. */
+static void rename_deep(const struct scratch *dir)
+{
+	assert_int_equal(renameat(dir->fd, D "/notes/more/readme.txt", dir->fd,
+				  D "/notes/more/readme.txt.tmp"),
+			 0);
+}
+
 static void add_file(const struct scratch *dir)
 {
 	scratch_put(dir->fd, D "/notes/new.txt", "new");
@@ -423,6 +431,8 @@ static void test_verify_seal__a_directory_counts_whole(void **state)
 		{ remove_file, CKPT_INCOMPLETE, CKPT_EVIDENCE_NONE, CKPT_EVIDENCE_NONE,
 		  "it is missing; the seal" },
 		{ remove_deep, CKPT_INCOMPLETE, CKPT_EVIDENCE_NONE, CKPT_EVIDENCE_NONE,
+		  "it is missing; the seal" },
+		{ rename_deep, CKPT_INCOMPLETE, CKPT_EVIDENCE_NONE, CKPT_EVIDENCE_NONE,
 		  "it is missing; the seal" },
 		{ add_file, CKPT_VALID, CKPT_EVIDENCE_STRUCTURE, CKPT_EVIDENCE_CHECKSUM,
 		  "notes/new.txt was added" },

@@ -1,0 +1,396 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Damages copies of genuine checkpoints and asks `ckptctl validate` about each: by structure, in full, and with a
+seal made before. Prints protocol lines and a table; --write puts it into README.md beside this file."""
+import argparse
+import collections
+import concurrent.futures
+import filecmp
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+
+import damages
+import expect
+import registry
+
+CTL = os.environ.get("CKPTCTL") or HERE + "/../../build/ckptctl"
+# found by names and sizes alone, without reading data
+BY_STRUCTURE = ("truncate", "boundary", "missing-member", "rename")
+BATCH = 400
+
+
+def files_below(folder):
+    out = {}
+    for at, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(at, name)
+            if not name.endswith((".damage-copy", ".metadata.json")):
+                out[os.path.relpath(path, folder)] = path
+    return out
+
+
+def contents(folder):
+    out = {}
+    for name, path in files_below(folder).items():
+        with open(path, "rb") as f:
+            out[name] = f.read()
+    return out
+
+
+def validate(paths, level):
+    """The verdicts of checkpoints, in their order."""
+    out = []
+    for i in range(0, len(paths), BATCH):
+        part = paths[i:i + BATCH]
+        done = subprocess.run([CTL, "validate", "--json", "--level=" + level] + part, capture_output=True, timeout=300)
+        answer = json.loads(done.stdout)
+        out += answer if isinstance(answer, list) else [answer]
+    if len(out) != len(paths):
+        raise RuntimeError("%d answers about %d checkpoints" % (len(out), len(paths)))
+    return out
+
+
+class Base:
+    """A genuine checkpoint in a folder of its own, another save of its shape, and its seal."""
+
+    def __init__(self, form, variant, work):
+        self.form, self.variant = form, variant
+        self.folder, self.older, self.seal = (os.path.join(work, x) for x in ("base", "older", "seal"))
+        for folder, seed in ((self.folder, 1), (self.older, 2)):
+            os.makedirs(folder)
+            name = form.write(folder, variant, seed)
+        self.top, self.name = name if isinstance(name, tuple) else (name, name)
+        self.path = os.path.join(self.folder, self.name)
+        self.contents = contents(self.folder)
+        self.is_set = len(self.contents) > 1
+        self.boundaries = lambda path: form.boundaries(os.path.join(self.folder, self.relative(path)))
+        self.names = sorted(n for n in self.contents if self.contents[n])
+        if form.members:
+            self.names = [n for n in self.names if form.members(n)]
+        self.make_seal()
+
+    def make_seal(self):
+        subprocess.run([CTL, "seal", "-q", self.path], check=True, capture_output=True)
+        os.rename(self.path + ".metadata.json", self.seal)
+
+    def enter(self, case):
+        self.case = case
+        return self
+
+    def relative(self, path):
+        return os.path.relpath(path, self.case)
+
+    def other(self, path):
+        return os.path.join(self.older, self.relative(path))
+
+    def key(self, member):
+        """The member as `ckptctl damage --member` names it."""
+        if os.path.isdir(os.path.join(self.folder, self.top)):
+            return os.path.relpath(member, self.top)
+        return member[len(self.top.split("%")[0]):]
+
+
+def pick(base, rng):
+    return rng.choice(base.names)
+
+
+def by_engine(base, kind, member, case, rng):
+    command = [CTL, "damage", os.path.join(base.folder, base.top), "--to=" + os.path.join(case, base.top), "--how=" + kind,
+               "--seed=%d" % rng.randrange(2**40)]
+    if base.is_set:
+        command.append("--member=" + base.key(member))
+    if kind in ("mixed", "stale-member"):
+        command.append("--from=" + os.path.join(base.older, base.top))
+    if kind in ("zero-page", "hole", "swap-pages", "duplicate-block", "insert-block"):
+        command.append("--length=%d" % rng.choice([512, 4096]))
+    done = subprocess.run(command, capture_output=True)
+    if done.returncode not in (0, 1):
+        raise RuntimeError("%s: %s" % (" ".join(command), done.stderr.decode()))
+    return done.returncode == 0
+
+
+def by_hand(base, kind, member, case, rng):
+    shutil.copytree(base.folder, case, dirs_exist_ok=True)
+    path = os.path.join(case, member)
+    before = os.stat(path)
+    if damages.KINDS[kind](path, rng, base.enter(case)) is False:
+        return False
+    if kind != "clock" and os.path.exists(path):
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    return True
+
+
+Case = collections.namedtuple("Case", "folder path base kind members identical by")
+
+
+def damaged(base, kind, case, rng, by):
+    """One damaged copy, or None where the damage cannot be done to that checkpoint."""
+    member = pick(base, rng)
+    os.makedirs(case)
+    if not by(base, kind, member, case, rng):
+        shutil.rmtree(case)
+        return None
+    now = contents(case)
+    members = [n for n in set(now) | set(base.contents) if now.get(n) != base.contents.get(n)]
+    return Case(case, os.path.join(case, base.name), base, kind, members or [member], not members, by.__name__)
+
+
+def make_cases(form, bases, kind, count, work, seed):
+    rng = random.Random("%d %s %s" % (seed, form.name, kind))
+    ways = [w for w, kinds in ((by_engine, damages.ENGINE), (by_hand, damages.KINDS)) if kind in kinds]
+    cases, tries = [], 0
+    while len(cases) < count and tries < 3 * count:
+        base, by = bases[tries % len(bases)], ways[tries // len(bases) % len(ways)]
+        one = damaged(base, kind, "%s/%d" % (work, tries), rng, by)
+        tries += 1
+        cases += [one] if one else []
+    return cases
+
+
+def same_content(case):
+    """Whether the format's own library reads the same from the damaged file, or why one cannot know; asked in a
+    process of its own, which may crash."""
+    same, member = case.base.form.same, case.members[0]
+    mine, theirs = os.path.join(case.base.folder, member), os.path.join(case.folder, member)
+    if case.kind == "mixed" and not case.base.is_set and filecmp.cmp(theirs, os.path.join(case.base.older, member), False):
+        return "the other save as a whole"
+    if not same or len(case.members) != 1 or not os.path.exists(theirs):
+        return False
+    ours, child = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(20)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        try:
+            os.write(child, json.dumps(same(mine, theirs)).encode())
+        finally:
+            os._exit(0)
+    os.close(child)
+    with os.fdopen(ours) as f:
+        answer = f.read()
+    os.waitpid(pid, 0)
+    return json.loads(answer) if answer else False
+
+
+def is_found(verdict):
+    """Bytes behind what was proved whole are said, and no damage to it: libraries read over them."""
+    return (verdict["verdict"] in ("incomplete", "corrupt", "missing") or
+            verdict["verdict"] == "valid" and (verdict["problem"] or {}).get("code") == "trailing")
+
+
+class Row:
+    """A line of the table: one kind of damage to one format."""
+
+    def __init__(self, form, kind):
+        self.form, self.kind = form, kind
+        self.n = self.none = self.bound = self.bound_structure = self.bound_full = 0
+        self.free = self.free_structure = self.free_full = self.harmless = self.sealed = 0
+        self.bases, self.codes, self.why, self.failures = set(), collections.Counter(), "", []
+
+    def fail(self, case, what, verdict):
+        self.failures.append("%s of %s (%s, base %s, %s): %s, %s" % (
+            self.kind, ", ".join(case.members), self.form, case.base.variant, case.by, what,
+            json.dumps({k: verdict.get(k) for k in ("verdict", "evidence", "problem")})))
+
+    def intact(self, case, verdicts):
+        """The bytes are what they were: anything but valid is a false alarm."""
+        self.none += 1
+        for level, verdict in verdicts.items():
+            if verdict["verdict"] != "valid":
+                self.fail(case, "false alarm (%s)" % level, verdict)
+
+    def add(self, case, verdicts):
+        self.n += 1
+        self.bases.add(case.base.variant)
+        if case.identical:
+            return self.intact(case, verdicts)
+        found = {level: is_found(v) for level, v in verdicts.items()}
+        full, sealed = verdicts["full"], verdicts["sealed"]
+        why = expect.cannot(self.form, self.kind, [m for m in case.members if m in case.base.contents] or case.members)
+        if found["structure"] and not found["full"]:
+            self.fail(case, "found by structure and not in full", full)
+        if found["full"]:
+            self.codes[(full["problem"] or {}).get("code", full["verdict"])] += 1
+        self.sealed += found["sealed"]
+        # what a seal is for is there as it was, whatever lies beside it
+        if not found["sealed"] and self.kind != "extra-member":
+            self.fail(case, "missed with a seal", sealed)
+        same = not why and not found["full"] and same_content(case)
+        if same is True:
+            self.harmless += 1
+        elif why or same:
+            self.count_free(why or same, found)
+        else:
+            self.count_bound(case, found, verdicts)
+
+    def count_free(self, why, found):
+        self.why = why
+        self.free += 1
+        self.free_structure += found["structure"]
+        self.free_full += found["full"]
+
+    def count_bound(self, case, found, verdicts):
+        self.bound += 1
+        self.bound_structure += found["structure"]
+        self.bound_full += found["full"]
+        if not found["full"]:
+            self.fail(case, "missed", verdicts["full"])
+        elif self.kind in BY_STRUCTURE and not found["structure"] and not expect.late(self.form, case.members):
+            self.fail(case, "missed by structure", verdicts["structure"])
+
+
+def put_seals(cases):
+    for case in cases:
+        target = case.path + ".metadata.json"
+        if not os.path.exists(target) and os.path.isdir(os.path.dirname(target)):
+            shutil.copyfile(case.base.seal, target)
+
+
+def judge(cases, row):
+    paths = [c.path for c in cases]
+    for path in paths:
+        if os.path.exists(path + ".metadata.json"):
+            os.remove(path + ".metadata.json")
+    structure, full = validate(paths, "structure"), validate(paths, "full")
+    put_seals(cases)
+    sealed = validate(paths, "full")
+    for case, *verdicts in zip(cases, structure, full, sealed):
+        row.add(case, dict(zip(("structure", "full", "sealed"), verdicts)))
+
+
+def run_format(name, count, seed, work, kinds):
+    """All rows of one format, or why there are none."""
+    form = registry.FORMATS[name]
+    work = os.path.join(work, name)
+    os.makedirs(work)
+    os.chdir(work)
+    bases = []
+    try:
+        for variant in form.bases:
+            bases.append(Base(form, variant, os.path.join(work, "bases", variant)))
+    except registry.Absent as e:
+        if len(bases) < 3:
+            return name, str(e), []
+    rows, began = [], time.time()
+    for kind in kinds:
+        if kind in form.skip:
+            continue
+        row = Row(name, kind)
+        cases = make_cases(form, bases, kind, count, os.path.join(work, kind), seed)
+        if cases:
+            judge(cases, row)
+            rows.append(row)
+        shutil.rmtree(os.path.join(work, kind), ignore_errors=True)
+    whole = validate([b.path for b in bases], "full")
+    genuine = ["%s: %s" % (b.variant, v) for b, v in zip(bases, whole) if v["verdict"] != "valid"]
+    for row in rows:
+        row.genuine = genuine
+        row.seconds = time.time() - began
+    return name, None, rows
+
+
+def rate(found, of):
+    return "%d/%d" % (found, of) if of else "-"
+
+
+def table(rows):
+    out = ["| format | damage | n | by structure | in full | with a seal | told as | what cannot be shown: found, of |",
+           "|---|---|---|---|---|---|---|---|"]
+    for r in rows:
+        damage = r.n - r.none
+        told = ", ".join("%s %d" % c for c in r.codes.most_common(3))
+        free = "%s: %s" % (rate(r.free_full, r.free), r.why) if r.free else ""
+        out.append("| %s | %s | %d | %s | %s | %s | %s | %s |" % (
+            r.form, r.kind, r.n, rate(r.bound_structure, r.bound), rate(r.bound_full, r.bound),
+            rate(r.sealed, damage), told if damage else "no damage: all valid", free))
+    return out
+
+
+def summary(rows, seed):
+    total = sum(r.n for r in rows)
+    bound, found = sum(r.bound for r in rows), sum(r.bound_full for r in rows)
+    free, free_found = sum(r.free for r in rows), sum(r.free_full for r in rows)
+    return ["%d damaged checkpoints of %d formats, seed %d." % (total, len({r.form for r in rows}), seed), "",
+            "* What the format can show: %d found of %d (%d of them by structure alone)." %
+            (found, bound, sum(r.bound_structure for r in rows)),
+            "* What it cannot show by its rules: %d found of %d." % (free_found, free),
+            "* With a seal made before: %d found of %d." % (sum(r.sealed for r in rows), total - sum(r.none for r in rows)),
+            "* Bytes the same (other times, other layout that reads the same): %d, none of them called damaged; %d more that "
+            "the format's own library reads the same from." % (sum(r.none for r in rows), sum(r.harmless for r in rows))]
+
+
+def write_readme(rows, seed):
+    with open(HERE + "/README.md", encoding="utf-8") as f:
+        text = f.read()
+    head = text[:text.index("<!-- result -->")]
+    with open(HERE + "/README.md", "w", encoding="utf-8") as f:
+        f.write(head + "<!-- result -->\n" + "\n".join(summary(rows, seed) + [""] + table(rows)) + "\n")
+
+
+def report(name, absent, rows):
+    """Protocol lines of a format. Its rows."""
+    if absent:
+        print("skip damage_%s: %s" % (name, absent))
+        return []
+    failures = [f for r in rows for f in r.failures] + ["genuine base %s" % g for r in rows[:1] for g in r.genuine]
+    for line in failures[:20]:
+        print("# " + line)
+    n, bad = sum(r.n for r in rows), [r.kind for r in rows if r.failures]
+    if failures:
+        print("not ok damage_%s: %d wrong of %d (%s)" % (name, len(failures), n, ", ".join(bad)))
+    else:
+        print("ok damage_%s" % name)
+    print("# %s: %d damaged, %.1f s" % (name, n, rows[0].seconds if rows else 0), flush=True)
+    return rows
+
+
+def arguments():
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--seed", type=int, default=None)
+    p.add_argument("--count", type=int, default=60, help="damaged files for each format and kind")
+    p.add_argument("--least", type=int, default=0, help="fail below so many damaged files in all")
+    p.add_argument("--write", action="store_true", help="the table into README.md")
+    p.add_argument("--kind", action="append")
+    p.add_argument("format", nargs="*")
+    return p.parse_args()
+
+
+def main():
+    args = arguments()
+    registry.load_all()
+    seed = args.seed if args.seed is not None else random.SystemRandom().randrange(2**31)
+    print("# seed %d" % seed, flush=True)
+    parent = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    work = os.environ["DAMAGE_WORK"] = tempfile.mkdtemp(prefix="ckpt-damage-", dir=parent)
+    rows, failed = [], False
+    try:
+        with concurrent.futures.ProcessPoolExecutor(os.cpu_count(), max_tasks_per_child=None) as pool:
+            jobs = [pool.submit(run_format, name, args.count, seed, work, args.kind or damages.ALL)
+                    for name in args.format or registry.FORMATS]
+            for job in jobs:
+                done = report(*job.result())
+                failed = failed or any(r.failures or r.genuine for r in done)
+                rows += done
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    total = sum(r.n for r in rows)
+    print("\n".join(table(rows) + summary(rows, seed)))
+    if total < args.least:
+        print("not ok damage_enough: %d damaged files, fewer than %d" % (total, args.least))
+        failed = True
+    if args.write:
+        write_readme(rows, seed)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

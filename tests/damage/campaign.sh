@@ -1,0 +1,10 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The damage campaign, see README.md. DAMAGE_SEED and DAMAGE_COUNT (damaged files for each format and
+# kind, default 72) can be given.
+set -eu
+cd "$(dirname "$0")/../.."
+export CKPTCTL=${TEST_BUILD:-$PWD/build}/ckptctl PYTHONDONTWRITEBYTECODE=1
+exec nice -n 5 /usr/bin/python3 tests/damage/campaign.py --count "${DAMAGE_COUNT:-72}" --least "${DAMAGE_LEAST:-20000}" \
+	${DAMAGE_SEED:+--seed "$DAMAGE_SEED"}

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a format cannot show, fixed before the campaign: any other miss is a failure.
+
+A row: format, kinds of damage, the files of a set that it is about (a pattern, None: all), why. With a seal there is
+no such row: nothing may be missed. Without one, what a row names is counted apart, with its rate.
+"""
+import re
+
+FLIPS = ("bit", "zero-page", "hole", "swap-pages", "duplicate-block")
+OVER = FLIPS + ("zero-tail", "mixed")
+SWAPPED = ("stale-member", "mixed")
+GONE = ("missing-member", "rename")
+NO_SUM = "the format stores no checksum of it"
+
+CANNOT = (
+    ("torch-legacy", OVER, None, NO_SUM),
+    ("safetensors", OVER, None, NO_SUM),
+    ("safetensors-index", OVER + ("stale-member",), None, NO_SUM),
+    ("npy", OVER, None, NO_SUM),
+    ("hdf5-v0", OVER + ("insert-block",), None, "version 0 has checksums of neither metadata nor data"),
+    ("hdf5-latest", OVER + ("insert-block",), None, "no checksum of data without the Fletcher32 filter"),
+    ("hdf5-*", ("trailing",), None, "a file may be longer than its superblock says: it is read all the same"),
+    ("netcdf", OVER + ("insert-block", "trailing"), None, NO_SUM + "; a file may be longer than its variables need"),
+    ("gromacs", FLIPS + ("mixed", "insert-block"), None, NO_SUM),
+    ("lammps", FLIPS + ("mixed", "insert-block"), None, NO_SUM),
+    ("dcp", OVER + ("insert-block",), r"\.metadata$", "a pickle without a checksum"),
+    ("dcp", SWAPPED, None, "saves of equal size and names look alike"),
+    ("deepspeed", GONE[:1], r"/layer_", "a layer without weights has no file"),
+    ("deepspeed", SWAPPED, None, "saves of one step look alike"),
+    ("megatron", GONE[:1], r"distrib_optim\.pt$", "one rank alone may keep its optimizer elsewhere"),
+    ("megatron", SWAPPED, None, "saves of one iteration look alike"),
+    ("megatron-integrity", FLIPS, r"integrity\.json$", "nothing holds the digest of the digests"),
+    ("megatron-integrity", GONE[:1], r"integrity\.json$", "most saves are written without it"),
+    ("hf-trainer", GONE[:1], r"training_args|scheduler|rng_state|optimizer", "save_only_model leaves them out, and people do"),
+    ("hf-trainer", OVER, r"\.(json|safetensors)$", NO_SUM),
+    ("hf-trainer", SWAPPED, None, "a file of the same shape looks alike"),
+    ("accelerate", GONE[:1], r"scheduler|random_states_[1-9]", "optional; the number of processes is stored nowhere"),
+    ("accelerate", OVER, r"\.(json|safetensors)$", NO_SUM),
+    ("accelerate", SWAPPED, None, "a file of the same shape looks alike"),
+    ("orbax", GONE + ("truncate", "boundary", "trailing", "insert-block"), r"_METADATA$|_sharding$|process_0$",
+     "Orbax restores without them"),
+    ("orbax", GONE + ("truncate", "boundary", "trailing", "insert-block"), r"/d/",
+     "which of a tree's files are needed, and to which byte, is known to its compressed nodes alone"),
+    ("orbax", OVER, r"/d/|_METADATA$|_sharding$|process_0$", "raw chunks and JSON have no checksum"),
+    ("hdf5-fletcher32", ("mixed",), None, "each block has a sum of its own: a cut between two of them leaves all whole"),
+    ("*", ("extra-member",), None, "a further file may be somebody else's"),
+)
+
+# What is read in full only: loss or cuts of these are not promised by structure.
+LATE = (
+    ("megatron-integrity", r"integrity\.json$|common\.pt$|metadata\.json$"),
+    ("orbax", r"/d/"),
+)
+
+
+def matches(pattern, name):
+    return pattern == name or pattern.endswith("*") and name.startswith(pattern[:-1])
+
+
+def cannot(form, kind, members):
+    """Why the damage of these members cannot be shown, or None where it has to be found."""
+    for name, kinds, pattern, why in CANNOT:
+        if matches(name, form) and kind in kinds and all(not pattern or re.search(pattern, m) for m in members):
+            return why
+    return None
+
+
+def late(form, members):
+    """Whether these members are looked into in full only."""
+    return any(matches(name, form) and all(re.search(p, m) for m in members) for name, p in LATE)

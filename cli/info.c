@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "cli/common.h"
+#include "cli/findings.h"
 #include "core/base/text.h"
 #include "core/catalog/order.h"
 #include "core/integrity/verify.h"
@@ -19,7 +20,8 @@ struct info {
 };
 
 static const struct argp_option options[] = {
-	{ "level", 'l', "structure|sample|full|finite", 0, "how far to check (default structure)", 0 },
+	{ "level", 'l', "structure|sample|full|finite", 0, "how far to check (default structure)",
+	  0 },
 	{ "json", 'j', NULL, 0, "answer as JSON", 0 },
 	{ 0 },
 };
@@ -53,7 +55,10 @@ static const struct argp argp = {
 	parse,
 	"PATH",
 	"Tells all that is known of one checkpoint: a file, a directory, a bundle's prefix.\v"
-	"Exit: 0 it is valid, 1 it is not, 3 could not find out.",
+	"Of one that is not valid also what can be found out about it: where its data end, holes, "
+	"free space, who still writes, which older one stands in for it and what that costs.\n\n"
+	"Exit: 0 it is valid, 1 it is not (or holds NaN or Inf, with --level=finite), 3 could not "
+	"find out.",
 	NULL,
 	NULL,
 	NULL
@@ -130,14 +135,25 @@ static void print_info(const struct ckpt_set *set, const struct ckpt_report *rep
 			     report->verdict.problem.detail);
 }
 
+static void print_json(const struct ckpt_set *set, const struct ckpt_findings *found)
+{
+	cJSON *o = ckpt_set_json(set);
+
+	if (o)
+		cJSON_AddItemToObject(o, "findings", ckpt_findings_json(found));
+	ckpt_cli_print_json(o);
+}
+
 int ckpt_cmd_info(int argc, char **argv)
 {
 	struct info info = { .level = CKPT_LEVEL_STRUCTURE };
-	_cleanup_catalog_ struct ckpt_catalog cat = { 0 };
+	_cleanup_catalog_ struct ckpt_catalog cat = { 0 }, others = { 0 };
+	struct ckpt_findings found;
 	const struct ckpt_report *report;
 	struct ckpt_set *set = NULL;
 	struct ckpt_ctx ctx = { 0 };
 	struct ckpt_error err;
+	bool rejected;
 	int r;
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, &info) != 0)
@@ -148,9 +164,13 @@ int ckpt_cmd_info(int argc, char **argv)
 	ckpt_cli_progress(&ctx);
 	report = ckpt_set_verify(&ctx, set, info.level);
 	ckpt_cli_progress_end(&ctx);
-	if (info.json)
-		ckpt_cli_print_json(ckpt_set_json(set));
-	else
+	rejected = report->verdict.status != CKPT_VALID;
+	ckpt_findings_alone(&ctx, set, &others, &found);
+	if (info.json) {
+		print_json(set, &found);
+	} else {
 		print_info(set, report);
+		ckpt_findings_print(&found, rejected);
+	}
 	return ckpt_cli_report_exit(report, info.level);
 }

@@ -10,9 +10,12 @@
 #include <string.h>
 
 #include "cli/common.h"
+#include "cli/findings.h"
 #include "core/base/json.h"
 #include "core/record/state.h"
 #include "core/resolve/expand.h"
+
+#define FINDINGS_MAX 3 /* rejected ones that are looked at more closely */
 
 struct why {
 	struct ckpt_cli_request cli; /* first: the child's input */
@@ -80,6 +83,8 @@ static void print_trail(const cJSON *decision)
 
 		ckpt_cli_say("  %-13s %-28s %s", text_of(e, "fate"), slash ? slash + 1 : path,
 			     text_of(e, "why"));
+		if (*text_of(e, "findings_words"))
+			ckpt_cli_say("  %-13s %-28s %s", "", "", text_of(e, "findings_words"));
 	}
 	cJSON_ArrayForEach (e, cJSON_GetObjectItemCaseSensitive(decision, "skipped"))
 		ckpt_cli_say("  %-13s %-28s %s", "skipped", text_of(e, "name"), text_of(e, "why"));
@@ -160,6 +165,40 @@ static int why_recorded(struct why *why, const char *file)
 	return CKPT_EXIT_YES;
 }
 
+/* The set that entry @i of the trail is about, to be looked at. */
+static struct ckpt_set *rejected_set(struct ckpt_resolution *res, size_t i)
+{
+	const struct ckpt_trail_entry *e = &res->trail[i];
+	const struct ckpt_catalog *cat = &res->catalog;
+
+	if (e->fate != CKPT_FATE_REJECTED || e->set < cat->sets ||
+	    e->set >= cat->sets + cat->n_sets)
+		return NULL;
+	return cat->sets + (e->set - cat->sets);
+}
+
+/* Adds what can be found out about the first few rejected ones to the trail's entries. */
+static void add_findings(struct ckpt_ctx *ctx, struct ckpt_resolution *res, cJSON *json)
+{
+	cJSON *entry = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(json, "trail"), 0);
+	struct ckpt_findings found;
+	char line[1024];
+	int told = 0;
+
+	for (size_t i = 0; i < res->n_trail && entry && told < FINDINGS_MAX; i++) {
+		struct ckpt_set *set = rejected_set(res, i);
+
+		if (set) {
+			told++;
+			ckpt_findings_of(ctx, &res->catalog, set, res->run_dirs[0], &found);
+			cJSON_AddItemToObject(entry, "findings", ckpt_findings_json(&found));
+			cJSON_AddStringToObject(entry, "findings_words",
+						ckpt_findings_line(&found, line, sizeof(line)));
+		}
+		entry = entry->next;
+	}
+}
+
 static int why_now(struct why *why)
 {
 	_cleanup_resolution_ struct ckpt_resolution res = { 0 };
@@ -173,6 +212,7 @@ static int why_now(struct why *why)
 	if (r < 0)
 		return ckpt_cli_fail(CKPT_EXIT_UNKNOWN, "%s", why->cli.err.text);
 	json = ckpt_resolution_json(&res);
+	add_findings(&ctx, &res, json);
 	if (why->cli.json)
 		ckpt_cli_print_json(ckpt_take_ptr(json));
 	else

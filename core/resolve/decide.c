@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/resolve/account.h"
 #include "core/base/text.h"
 #include "core/catalog/order.h"
 #include "core/resolve/trail.h"
@@ -283,6 +284,9 @@ void ckpt_decide_chosen(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 	consult_pointers(ctx, res, set);
 	say_cut_off(res);
 	say_name_disagreement(res, set);
+	if (*ckpt_account_size(&res->catalog, set, words, sizeof(words)))
+		ckpt_resolution_warn(res, "%s is suspicious, and taken all the same: %s", set->name,
+				     words);
 	fill_numbers(res, set, resume);
 	trail_rest(res);
 	ckpt_resolution_line(res, set);

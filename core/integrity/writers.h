@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which processes of this host have a file open for writing. Processes of other users and of other
+ * hosts (NFS, Lustre) are not seen: none found is no proof that there is none.
+ */
+#ifndef CKPT_CORE_INTEGRITY_WRITERS_H
+#define CKPT_CORE_INTEGRITY_WRITERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "wire/error.h"
+
+#define CKPT_WRITERS 4 /* that are named */
+
+struct ckpt_writer {
+	pid_t pid;
+	char command[32]; /* as the kernel has it; cleaned */
+};
+
+struct ckpt_writers {
+	int n; /* found; of these, the first CKPT_WRITERS in list[] */
+	struct ckpt_writer list[CKPT_WRITERS];
+	size_t unseen; /* processes that may not be looked into */
+};
+
+/*
+ * Looks through @proc ("/proc"; tests have another) for descriptors open for writing on the file
+ * @ino of device @dev. A process that ends meanwhile has nothing open. 0, or an errno where @proc
+ * itself cannot be read: nothing is known then.
+ */
+int ckpt_writers_find(const char *proc, dev_t dev, ino_t ino, struct ckpt_writers *ret);
+
+#endif

@@ -72,6 +72,8 @@ const struct ckpt_name_row ckpt_name_rows[] = {
 	{ "orbax", "*_{s}", NONE, DIR_, NUMBERED, CKPT_ROW_ORBAX }, /* with a step_prefix */
 	{ "checkpoint-best", "checkpoint~best", NONE, DIR_, BEST, 0 },
 	{ "checkpoint-last", "checkpoint~(last|latest|final)", NONE, DIR_, LAST, 0 },
+	{ "scr", "(ckpt|checkpoint|timestep|dataset|scr.dataset)~{n}", NONE, DIR_, NUMBERED,
+	  CKPT_ROW_SCR },
 
 	/* TensorFlow bundles: the prefix */
 	{ "tf-bundle", "variables", NONE, BUNDLE, LAST, CKPT_ROW_REJECT },

@@ -36,6 +36,7 @@
 #include "core/format/orbax.h"
 #include "core/format/safetensors.h"
 #include "core/format/safetensors_index.h"
+#include "core/format/scr.h"
 #include "core/format/tf_bundle.h"
 #include "core/format/tf_v1.h"
 #include "core/format/torch_legacy.h"
@@ -58,6 +59,7 @@ const struct ckpt_format *const ckpt_formats[] = {
 	&ckpt_format_safetensors_index,
 	&ckpt_format_tf_bundle,
 	&ckpt_format_tf_v1,
+	&ckpt_format_scr,
 	&ckpt_format_megatron,
 	&ckpt_format_deepspeed,
 	&ckpt_format_dcp,

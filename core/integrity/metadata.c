@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/format/torch_args.h"
 #include "core/integrity/seal.h"
 #include "core/record/backup.h"
 #include "wire/text.h"
@@ -119,6 +120,47 @@ static cJSON *load_object(const struct making *m, int dirfd, const char *name, s
 	return NULL;
 }
 
+static void add_setting(void *arg, const char *name, const struct ckpt_pickle_value *value)
+{
+	char text[sizeof(value->text)];
+
+	switch (value->kind) {
+	case CKPT_PICKLE_BOOL:
+		cJSON_AddBoolToObject(arg, name, value->i != 0);
+		return;
+	case CKPT_PICKLE_INT:
+		cJSON_AddNumberToObject(arg, name, (double)value->i);
+		return;
+	case CKPT_PICKLE_FLOAT:
+		if (isfinite(value->f))
+			cJSON_AddNumberToObject(arg, name, value->f);
+		return;
+	case CKPT_PICKLE_TEXT:
+		memcpy(text, value->text, sizeof(text));
+		ckpt_text_clean(text);
+		cJSON_AddStringToObject(arg, name, text);
+		return;
+	case CKPT_PICKLE_OPAQUE:
+	case CKPT_PICKLE_NONE:
+	case CKPT_PICKLE_TENSOR:
+	case CKPT_PICKLE_INTERNED:
+		return;
+	}
+}
+
+/* The arguments that a single file holds, or NULL. */
+static cJSON *settings_inside(const struct making *m)
+{
+	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
+	_cleanup_json_ cJSON *o = cJSON_CreateObject();
+
+	if (!o || m->from->set->kind != CKPT_KIND_FILE ||
+	    ckpt_file_open(m->ctx, m->from->dirfd, m->from->set->name, &file, NULL) != 0 ||
+	    ckpt_torch_args(&file, m->from->set->report, add_setting, o) != 0 || !o->child)
+		return NULL;
+	return ckpt_take_ptr(o);
+}
+
 static void add_config(const struct making *m)
 {
 	cJSON *o = NULL;
@@ -131,6 +173,8 @@ static void add_config(const struct making *m)
 		if (!o)
 			o = load_object(m, m->from->dirfd, config_names[i], CONFIG_MAX);
 	}
+	if (!o)
+		o = settings_inside(m);
 	cJSON_AddItemToObject(m->o, "config", o ? o : cJSON_CreateNull());
 }
 

@@ -267,10 +267,111 @@ seal__the_blobs_name_is_its_digest()
 	exits 1 "$CTL" validate -q snap/model.safetensors
 }
 
+seal__a_sample_says_what_it_read()
+{
+	fresh
+	put "$DIR/model_1.safetensors" $((40 << 20))
+	contains "$(noted "$DIR/model_1.safetensors" sample)" "no seal: structure only"
+	"$CTL" seal -q "$DIR/model_1.safetensors"
+	equal "$(evidence "$DIR/model_1.safetensors" sample)" seal-unchanged
+	contains "$(noted "$DIR/model_1.safetensors" sample)" "3 of 3 chunks re-read (seed 0)"
+	contains "$("$CTL" validate --level=sample --seed=5 --json "$DIR/model_1.safetensors" | jq -r .note)" "seed 5"
+	exits 2 "$CTL" validate --level=sample --seed=x "$DIR/model_1.safetensors" 2>/dev/null
+}
+
+# ten_terabytes DIR FILES: holes of 10 TB in all and a seal as the documentation of the format has it, but
+# for the digests, which nobody is to compare.
+ten_terabytes()
+{
+	"$PYTHON" - "$1" "$2" <<-'END'
+		import hashlib, json, os, sys
+		top, n = sys.argv[1], int(sys.argv[2])
+		size, chunk = 10 * (1 << 40) // n, 128 << 20
+		os.mkdir(top)
+		files = []
+		for i in range(n):
+		    path = "%s/part-%04d" % (top, i)
+		    with open(path, "wb") as f:
+		        f.truncate(size)
+		    st = os.stat(path)
+		    files.append({"name": "part-%04d" % i, "inode": str(st.st_ino), "size": str(size),
+		                  "mtime_ns": str(st.st_mtime_ns), "ctime_ns": str(st.st_ctime_ns),
+		                  "whole": "", "chunks": "ab" * 32 * -(-size // chunk)})
+		    whole = bytes.fromhex(files[-1]["chunks"])
+		    files[-1]["whole"] = hashlib.sha256(whole).hexdigest()
+		seal = {"version": 1, "sealed_at": "2026-01-02T03:04:05Z", "algorithm": "sha256",
+		        "leaf_size": 1 << 20, "chunk_size": chunk,
+		        "verdict": {"verdict": "valid", "evidence": "structure", "format": "", "contents": "full",
+		                    "framework": "", "size_bytes": size * n, "tensors": 0,
+		                    "position": {"step": 500, "step_source": "content"}, "keys": []},
+		        "files": files, "self_sha256": "0" * 64}
+		text = json.dumps({"checkpoint_name": os.path.basename(top), "seal": seal}) + "\n"
+		at = text.rindex("0" * 64)
+		digest = hashlib.sha256(text.encode()).hexdigest()
+		with open(top + ".metadata.json", "w") as f:
+		    f.write(text[:at] + digest + text[at + 64:])
+	END
+}
+
+# calls FILE NAME...: how often these calls stand in strace's summary FILE.
+calls() { awk -v names=" ${*:2} " 'index(names, " " $NF " ") { n += $4 } END { print n + 0 }' "$1"; }
+
+# Decided from the seal and a stat of each file: nothing grows with the bytes.
+seal__ten_terabytes_are_a_stat_of_each_file()
+{
+	local n stats=() out
+	command -v strace >/dev/null || skip_case "strace is not installed"
+	fresh
+	for n in 10 80; do
+		ten_terabytes "$DIR/huge-$n" "$n" || skip_case "no files of a terabyte here"
+		out=$("$CTL" validate --level=structure --json "$DIR/huge-$n")
+		equal "$(jq -r '.verdict, .evidence, .size_bytes, .step' <<<"$out" | xargs)" \
+			"valid seal-unchanged $((10 << 40)) 500"
+		equal "$(jq -r .bytes_read <<<"$out")" "$(stat -c %s "$DIR/huge-$n.metadata.json")" "bytes read"
+		strace -f -c -o "$TEST_TMP/calls" "$CTL" validate -q --level=structure "$DIR/huge-$n" ||
+			skip_case "strace may not trace here"
+		stats+=("$(calls "$TEST_TMP/calls" newfstatat fstatat64 stat lstat statx)")
+		(($(calls "$TEST_TMP/calls" openat open) < 80)) || fail "files were opened: $(cat "$TEST_TMP/calls")"
+	done
+	echo "stat calls: ${stats[0]} for 10 files, ${stats[1]} for 80"
+	((stats[1] - stats[0] >= 70 && stats[1] - stats[0] <= 4 * 70)) || fail "not a few for each file"
+}
+
+# Two processes, a part each; without one of them, or with one of another save, nothing is known.
+seal__two_shards_are_a_whole()
+{
+	local file=$DIR/model_1.safetensors
+	fresh
+	put "$file" $((40 << 20))
+	"$CTL" seal -q "$file"
+	exits 3 "$CTL" validate -q --merge "$file"
+	contains "$("$CTL" validate --shard=0/2 "$file")" "part 0 of 2: valid"
+	exits 3 "$CTL" validate --merge "$file" >"$TEST_TMP/words"
+	file_has "$TEST_TMP/words" "part 1 of 2 is missing"
+	exits 0 "$CTL" validate -q --shard=1/2 "$file"
+	equal "$("$CTL" validate --merge --json "$file" | jq -r '.verdict, .evidence, .shard.merged' | xargs)" \
+		"valid seal true"
+	flip "$file" $((150 << 20))
+	exits 3 "$CTL" validate -q --merge "$file" # its change time is another
+	exits 0 "$CTL" validate -q --shard=0/2 "$file"
+	exits 1 "$CTL" validate -q --shard=1/2 "$file"
+	exits 1 "$CTL" validate --merge "$file" >"$TEST_TMP/words"
+	file_has "$TEST_TMP/words" "bytes 134217728 to"
+	mkdir "$TEST_TMP/parts"
+	exits 0 "$CTL" validate -q --shard=0/3 --shard-dir="$TEST_TMP/parts" "$file"
+	equal "$(ls "$TEST_TMP/parts")" model_1.safetensors.part-0-of-3.json
+	for bad in 2/2 -1/2 1 0/0 a/b auto; do
+		exits 2 "$CTL" validate --shard=$bad "$file" 2>/dev/null
+	done
+	exits 2 "$CTL" validate --shard=0/2 --merge "$file" 2>/dev/null
+	equal "$("$CTL" list --json "$DIR" | jq -r '.. | .path? // empty' | sort -u)" "$file" "listed"
+}
+
 for case in round_trip flipped_byte_is_found nothing_damaged_is_sealed sha256sum_reads_the_export \
 	killed_leaves_none_or_a_whole_one rewritten_meanwhile_is_given_up torn_or_edited_is_ignored \
 	of_another_file_is_stale start_reads_no_sealed_data quarantine_takes_it_along in_the_background \
-	digests_of_others_are_evidence the_blobs_name_is_its_digest; do
+	digests_of_others_are_evidence the_blobs_name_is_its_digest a_sample_says_what_it_read \
+	ten_terabytes_are_a_stat_of_each_file two_shards_are_a_whole; do
 	run_case "seal__$case"
 done
 test_end

@@ -99,6 +99,7 @@ live_shard__a_part_that_is_missing()
 live_shard__parts_of_an_earlier_step()
 {
 	share_out model_1.pt
+	# shellcheck disable=SC2016
 	as_user srun -N 1 -n 2 --overcommit sh -c '
 		test $SLURM_PROCID = 1 || exec env SLURM_NTASKS=4 "$0" validate --json --shard=auto "$1"' \
 		"$CLUSTER_DIR/lib/ckptctl" "$DIR/model_1.pt" >"$TEST_TMP/one"

@@ -134,23 +134,42 @@ int ckpt_amrex_files_use(struct ckpt_amrex_files *files, size_t index, uint64_t 
 		r = ckpt_check_reject(check, CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED, f->size, NULL,
 				      "it has %llu bytes, its data end at %llu",
 				      (unsigned long long)f->size, (unsigned long long)end);
-	else if (f->used > f->size)
-		r = ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, begin, NULL,
-				      "its data overlap");
 	if (r == 0 || path_of(files, f->name, path))
 		return r;
 	return ckpt_check_blame(check, path, r);
 }
 
-void ckpt_amrex_files_finish(struct ckpt_amrex_files *files)
+/* All ranges end where f->end is, at most: more bytes than that are some bytes twice. */
+static int check_overlap(struct ckpt_amrex_files *files, const struct ckpt_amrex_file *f)
 {
-	for (size_t i = 0; i < files->n; i++) {
+	struct ckpt_check *check = files->check;
+	char path[CKPT_AMREX_PATH];
+	int r;
+
+	if (f->used <= f->end)
+		return 0;
+	r = path_of(files, f->name, path);
+	if (r)
+		return r;
+	return ckpt_check_blame(check, path,
+				ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER,
+						  CKPT_NO_OFFSET, NULL,
+						  "two boxes have the same bytes of it"));
+}
+
+int ckpt_amrex_files_finish(struct ckpt_amrex_files *files)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < files->n; i++) {
 		const struct ckpt_amrex_file *f = &files->f[i];
 
+		r = check_overlap(files, f);
 		files->check->report->verdict.size_bytes += f->size;
 		if (f->size > f->end)
 			ckpt_check_remark(files->check, CKPT_PROBLEM_TRAILING, f->end,
 					  "%s%s has bytes that its header does not name",
 					  files->dir, f->name);
 	}
+	return r;
 }

@@ -43,11 +43,12 @@ int ckpt_amrex_files_open(struct ckpt_amrex_files *files, const char *name,
 			  const struct ckpt_file **ret, size_t *ret_index);
 
 /* Notes that [@begin, @end) of file @index is in use. As a check function: INCOMPLETE where the
- * file ends before, CORRUPT where ranges must overlap. */
+ * file ends before. */
 int ckpt_amrex_files_use(struct ckpt_amrex_files *files, size_t index, uint64_t begin,
 			 uint64_t end);
 
-/* Adds the sizes to the report and remarks on bytes that nobody named. */
-void ckpt_amrex_files_finish(struct ckpt_amrex_files *files);
+/* Adds the sizes to the report and remarks on bytes that nobody named. As a check function: CORRUPT
+ * where ranges must overlap. */
+int ckpt_amrex_files_finish(struct ckpt_amrex_files *files);
 
 #endif

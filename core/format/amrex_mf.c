@@ -348,7 +348,5 @@ int ckpt_amrex_mf_check(struct ckpt_check *check, const char *path, enum ckpt_le
 		r = open_lists(&mf, values);
 	for (int64_t i = 0; r == 0 && i < mf.n; i++)
 		r = check_next(&mf, values);
-	if (r == 0)
-		ckpt_amrex_files_finish(&mf.files);
-	return r;
+	return r ? r : ckpt_amrex_files_finish(&mf.files);
 }

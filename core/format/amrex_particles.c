@@ -102,9 +102,7 @@ static int check_level(struct particles *p, int level)
 	ckpt_amrex_files_init(&files, p->check, path);
 	for (int64_t i = 0; r == 0 && p->in.r == 0 && i < p->boxes[level]; i++)
 		r = check_box(p, &files);
-	if (r == 0)
-		ckpt_amrex_files_finish(&files);
-	return r;
+	return r || p->in.r ? r : ckpt_amrex_files_finish(&files);
 }
 
 static int check_all(struct particles *p)

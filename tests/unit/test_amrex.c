@@ -207,18 +207,21 @@ static void test_amrex__cuts(void **state)
 static void test_amrex__mixed(void **state)
 {
 	static const struct {
-		const char *from, *to;
+		const char *made, *from, *to;
 		enum ckpt_status status;
 		enum ckpt_problem_code code;
 	} rows[] = {
-		{ "((0,0,0) (3,3,3)", "((1,0,0) (3,3,3)", CKPT_CORRUPT, CKPT_PROBLEM_CHECKSUM },
-		{ "((0,0,0) (3,3,3)", "((9,0,0) (9,3,3)", CKPT_INCOMPLETE,
+		{ "chk00040", "((0,0,0) (3,3,3)", "((1,0,0) (3,3,3)", CKPT_CORRUPT,
+		  CKPT_PROBLEM_CHECKSUM },
+		{ "chk00040", "((0,0,0) (3,3,3)", "((9,0,0) (9,3,3)", CKPT_INCOMPLETE,
 		  CKPT_PROBLEM_MIXED_SAVES },
-		{ "D_00001 0", "D_00000 0", CKPT_INCOMPLETE, CKPT_PROBLEM_MIXED_SAVES },
-		{ "D_00001 0", "D_00001 9", CKPT_CORRUPT, CKPT_PROBLEM_HEADER },
-		{ "SD_0_New_MF_D_00001 0", "../Level_0/SD_0_New 0", CKPT_CORRUPT,
+		{ "chk00040", "D_00001 0", "D_00000 0", CKPT_INCOMPLETE, CKPT_PROBLEM_MIXED_SAVES },
+		{ "chk00040", "D_00001 0", "D_00001 9", CKPT_CORRUPT, CKPT_PROBLEM_HEADER },
+		{ "chk00040", "SD_0_New_MF_D_00001 0", "../Level_0/SD_0_New 0", CKPT_CORRUPT,
 		  CKPT_PROBLEM_HEADER },
-		{ "D_00001 0", "D_00001 -", CKPT_CORRUPT, CKPT_PROBLEM_HEADER },
+		{ "chk00040", "D_00001 0", "D_00001 -", CKPT_CORRUPT, CKPT_PROBLEM_HEADER },
+		{ "chk00040 format=2", "D_00001 1536", "D_00001 0000", CKPT_CORRUPT,
+		  CKPT_PROBLEM_HEADER },
 	};
 	_cleanup_bench_ struct bench bench;
 	struct ckpt_report report;
@@ -230,7 +233,7 @@ static void test_amrex__mixed(void **state)
 		char *at;
 		size_t len;
 
-		make(&bench, "chk00040");
+		make(&bench, rows[i].made);
 		data = bench_read(&bench, "d/chk00040/" H, &len);
 		at = memmem(data, len, rows[i].from, strlen(rows[i].from));
 		assert_non_null(at);

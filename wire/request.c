@@ -64,6 +64,8 @@ static const struct ckpt_field rows[] = {
 	ROW(default_dir, "DEFAULT_DIR", TEXT, "run directory where no option names one"),
 	ROW(run_dirs, "RUN_DIRS", TEXT, "absolute directories below which run directories may lie"),
 	ROW(quarantine, "QUARANTINE", WORD, "rename, mark or off"),
+	ROW(reject_non_finite, "REJECT_NON_FINITE", WORD,
+	    "no; yes: a checkpoint with NaN is passed over; any: one with Inf too"),
 	INT_ROW(budget_ms, "BUDGET_MS", 0, INT32_MAX, "milliseconds for the answer; 0: no limit"),
 	INT_ROW(max_bytes, "MAX_BYTES", 0, INT64_MAX, "most bytes read of checkpoints; 0: no cap"),
 	INT_ROW(max_restarts, "MAX_RESTARTS", 0, UINT32_MAX, "most restarts of a job; 0: no cap"),

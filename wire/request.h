@@ -59,6 +59,7 @@ struct ckpt_request {
 	char run_dirs[CKPT_REQUEST_DIRS_MAX]; /* RunDirs= allow list, absolute, ':' separated; empty
 						 = any */
 	char quarantine[16];		      /* rename, mark, off */
+	char reject_non_finite[16];	      /* no (or empty), yes: NaN, any: Inf too */
 	int64_t budget_ms;		      /* for the whole answer; 0 = none */
 	int64_t max_bytes;		      /* most bytes read of checkpoints; 0 = no cap */
 	int64_t max_restarts;		      /* MaxRestarts=; 0 = none */

@@ -34,6 +34,7 @@ struct row {
 
 static const char *const verify_words[] = { "structure", "sample", "full", NULL };
 static const char *const quarantine_words[] = { "rename", "mark", "off", NULL };
+static const char *const non_finite_words[] = { "no", "yes", "any", NULL };
 static const char *const prolog_words[] = { "requeue", "always", "off", NULL };
 static const char *const undecided_words[] = { "fail", "hold", "requeue", NULL };
 
@@ -190,6 +191,9 @@ static bool parse_count(const struct row *row, void *member, const char *value)
 	X("Quarantine", "rename|mark|off (default rename)",                                        \
 	  "What happens to a checkpoint that is proved corrupt.", word, quarantine, 0, 0,          \
 	  quarantine_words)                                                                        \
+	X("RejectNonFinite", "no|yes|any (default no)",                                            \
+	  "Pass over a checkpoint with NaN in its numbers; any: with Inf too.", word,              \
+	  reject_non_finite, 0, 0, non_finite_words)                                               \
 	X("PrologBudget", "SECONDS (default 5)", "Most time for the agent in the prolog.", ms,     \
 	  prolog_budget_ms, 100, HOUR_MS, NULL)                                                    \
 	X("EpilogBudget", "SECONDS (default 5)", "Most time for the agent in the epilog.", ms,     \
@@ -259,6 +263,7 @@ void ckpt_site_defaults(struct ckpt_site *site)
 		.agent = CKPT_AGENT_PATH,
 		.verify = "full",
 		.quarantine = "rename",
+		.reject_non_finite = "no",
 		.prolog_budget_ms = 5000,
 		.epilog_budget_ms = 5000,
 		.step_budget_ms = 120000,
@@ -437,6 +442,8 @@ void ckpt_site_into_request(const struct ckpt_site *site, struct ckpt_request *r
 	ckpt_text_copy(req->default_dir, sizeof(req->default_dir), site->default_dir);
 	ckpt_text_copy(req->run_dirs, sizeof(req->run_dirs), site->run_dirs);
 	ckpt_text_copy(req->quarantine, sizeof(req->quarantine), site->quarantine);
+	ckpt_text_copy(req->reject_non_finite, sizeof(req->reject_non_finite),
+		       site->reject_non_finite);
 	if (!req->verify[0])
 		ckpt_text_copy(req->verify, sizeof(req->verify), site->verify);
 	req->max_restarts = site->max_restarts;

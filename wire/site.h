@@ -35,6 +35,7 @@ struct ckpt_site {
 	char partitions[4096];		  /* Partitions=: comma list; empty = all */
 	char verify[16];		  /* Verify=structure|sample|full */
 	char quarantine[16];		  /* Quarantine=rename|mark|off */
+	char reject_non_finite[16];	  /* RejectNonFinite=no|yes|any */
 	int64_t prolog_budget_ms;	  /* PrologBudget= seconds, decimals allowed */
 	int64_t epilog_budget_ms;	  /* EpilogBudget= */
 	int64_t step_budget_ms;		  /* StepBudget= */

@@ -135,6 +135,17 @@ static void refuse_turned_away(struct ckpt_resolving *r)
 		r->select.turned_away, r->res->config.file, turned_away_why(r->res));
 }
 
+/* The same where the site takes none of it. */
+static void refuse_poisoned(struct ckpt_resolving *r)
+{
+	ckpt_decide_refused(
+		r->res, CKPT_REFUSE_OPTION,
+		"%zu whole checkpoints are there, and all hold NaN or Inf, which this site does "
+		"not resume from (RejectNonFinite=%s). Nothing was started: `ckptctl why` names "
+		"the tensors; --ckpt-resume=fresh begins anew",
+		r->select.poisoned, r->req->reject_non_finite);
+}
+
 /* A fresh start beside checkpoints says why. */
 static void say_why_fresh(struct ckpt_resolving *r)
 {
@@ -148,6 +159,10 @@ static void say_why_fresh(struct ckpt_resolving *r)
 			 config->no_restore ? "training.no_restore"
 					    : "training.resume_from_checkpoint: false",
 			 config->file);
+	else if (r->select.poisoned)
+		snprintf(res->fresh_why, sizeof(res->fresh_why),
+			 "%zu whole ones hold NaN or Inf (RejectNonFinite=%s)", r->select.poisoned,
+			 r->req->reject_non_finite);
 	else if (r->select.turned_away)
 		snprintf(res->fresh_why, sizeof(res->fresh_why),
 			 "%zu whole ones turned away by %.300s", r->select.turned_away,
@@ -166,6 +181,10 @@ static void settle_none(struct ckpt_resolving *r)
 			"its mark: is its file system mounted? Nothing was started",
 			lost, res->state.recorded[0] ? " valid checkpoint " : " work",
 			res->state.recorded);
+		return;
+	}
+	if (r->select.poisoned && !res->first) {
+		refuse_poisoned(r);
 		return;
 	}
 	if (r->select.turned_away && !res->first) {
@@ -192,6 +211,15 @@ static void tell_fetched(struct ckpt_resolution *res)
 			cat->sets[i].role = CKPT_ROLE_PRETRAINED;
 }
 
+/* A site that does not take NaN has them looked for, whatever else is asked. */
+static enum ckpt_level level_of(const struct ckpt_request *req)
+{
+	if (strcmp(req->reject_non_finite, "yes") == 0 ||
+	    strcmp(req->reject_non_finite, "any") == 0)
+		return CKPT_LEVEL_FINITE;
+	return strcmp(req->verify, "structure") == 0 ? CKPT_LEVEL_STRUCTURE : CKPT_LEVEL_FULL;
+}
+
 int ckpt_choose(struct ckpt_resolving *r)
 {
 	struct ckpt_set *set = NULL;
@@ -206,8 +234,7 @@ int ckpt_choose(struct ckpt_resolving *r)
 		.res = r->res,
 		.state = r->res->first ? NULL : &r->res->state,
 		.config = &r->res->config,
-		.level = strcmp(r->req->verify, "structure") == 0 ? CKPT_LEVEL_STRUCTURE
-								  : CKPT_LEVEL_FULL,
+		.level = level_of(r->req),
 		.sample = strcmp(r->req->verify, "sample") == 0,
 	};
 	e = choose(r, &set);
@@ -237,7 +264,7 @@ int ckpt_resolve_fetched(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 		.req = req,
 		.res = res,
 		.config = &res->config,
-		.level = CKPT_LEVEL_FULL,
+		.level = level_of(req) < CKPT_LEVEL_FULL ? CKPT_LEVEL_FULL : level_of(req),
 	};
 	struct ckpt_set *set = NULL;
 	int e;

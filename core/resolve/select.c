@@ -77,6 +77,26 @@ static int look(struct ckpt_selection *s, struct ckpt_set *set, bool last_resort
 										 : CKPT_SELECT_NONE;
 }
 
+/* Numbers that are none are no damage: what the site does not take is passed over, and told; it is
+ * never quarantined. */
+static int judge_poison(struct ckpt_selection *s, struct ckpt_set *set)
+{
+	const struct ckpt_finiteness *f = &set->report->finite;
+	bool any = strcmp(s->req->reject_non_finite, "any") == 0;
+	char words[512];
+
+	if (s->level < CKPT_LEVEL_FINITE || f->nan + (any ? f->inf : 0) == 0)
+		return 0;
+	if (ckpt_trail_of(s->res, set))
+		return CKPT_SELECT_NONE;
+	s->poisoned++;
+	ckpt_report_words(words, sizeof(words), set->report);
+	return ckpt_trail_add(s->res, set, CKPT_FATE_REJECTED, "%.400s (RejectNonFinite=%s)", words,
+			      any ? "any" : "yes") < 0
+		       ? -ENOMEM
+		       : CKPT_SELECT_NONE;
+}
+
 /* Reads @set as far as @level goes. What its structure has shown stands where the budget ends
  * before more is known. */
 static int read_content(struct ckpt_selection *s, struct ckpt_set *set, enum ckpt_level level)
@@ -91,8 +111,9 @@ static int read_content(struct ckpt_selection *s, struct ckpt_set *set, enum ckp
 	}
 	if (verdict->status != CKPT_VALID)
 		return judge_invalid(s, set);
-	s->unproved = ckpt_ctx_expired(s->ctx) != 0 && verdict->note[0] != '\0';
-	return 0;
+	s->unproved = ckpt_ctx_expired(s->ctx) != 0 &&
+		      (verdict->note[0] != '\0' || set->report->finite.unscanned);
+	return judge_poison(s, set);
 }
 
 int ckpt_select_prove(struct ckpt_selection *s, struct ckpt_set *set)
@@ -101,6 +122,8 @@ int ckpt_select_prove(struct ckpt_selection *s, struct ckpt_set *set)
 
 	if (r != 0 || s->level < CKPT_LEVEL_FULL)
 		return r;
+	if (s->level >= CKPT_LEVEL_FINITE)
+		return read_content(s, set, s->level);
 	if (set->report->verdict.evidence != CKPT_EVIDENCE_SEAL_UNCHANGED)
 		return read_content(s, set, CKPT_LEVEL_FULL);
 	return s->sample ? read_content(s, set, CKPT_LEVEL_SAMPLE) : 0;

@@ -22,6 +22,7 @@ struct ckpt_selection {
 	bool sample;	    /* some chunks of what a seal shows unchanged are read again */
 	size_t unreadable;  /* candidates that could not be judged */
 	size_t turned_away; /* whole ones that the run configuration's validation does not take */
+	size_t poisoned;    /* whole ones that hold NaN or Inf, which the site does not take */
 	bool unproved;	    /* the chosen one's content was not read to its end */
 };
 

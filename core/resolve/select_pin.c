@@ -16,10 +16,16 @@ static int refuse(struct ckpt_selection *s, const struct ckpt_set *set, const ch
 {
 	struct ckpt_trail_entry *entry = ckpt_trail_of(s->res, set);
 
+	bool poisoned = set->report && set->report->verdict.status == CKPT_VALID &&
+			set->report->finite.poisoned;
+
 	ckpt_fail(err, 0,
 		  "%s %s: %s. Nothing was started; the pin is never replaced by another "
 		  "checkpoint. Choose another with --ckpt-resume=..., or --ckpt-resume=auto",
-		  what, r == CKPT_SELECT_UNKNOWN ? "could not be read" : "is not valid",
+		  what,
+		  r == CKPT_SELECT_UNKNOWN ? "could not be read"
+		  : poisoned		   ? "is not taken at this site"
+					   : "is not valid",
 		  entry ? entry->why : "no reason recorded");
 	return r;
 }

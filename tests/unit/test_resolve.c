@@ -696,6 +696,62 @@ static void test_resolve__turned_away_later_is_refused(void **state)
 	assert_non_null(strstr(d.line, "min_size_bytes"));
 }
 
+/* ckpt-1 is whole, ckpt-2 holds -Inf, ckpt-3 NaN: which is taken under the site's policy. */
+static void test_resolve__reject_non_finite(void **state)
+{
+	static const struct {
+		const char *policy, *verify, *tag;
+	} rows[] = {
+		{ "", "full", "ckpt-3.pt" },	     { "no", "full", "ckpt-3.pt" },
+		{ "yes", "full", "ckpt-2.pt" },	     { "any", "full", "ckpt-1.pt" },
+		{ "yes", "structure", "ckpt-2.pt" },
+	};
+	struct scratch *dir = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		_cleanup_free_ struct ckpt_request *req = attempt_request(dir, 0);
+		_cleanup_resolution_ struct ckpt_resolution res = { 0 };
+		const struct torch_synthetic how[] = {
+			{ .epoch = 1, .step = 10, .nan = false, .inf = false, .floats = 64 },
+			{ .epoch = 2, .step = 20, .inf = true },
+			{ .epoch = 3, .step = 30, .nan = true },
+		};
+
+		torch_synthetic_write(dir->fd, "ckpt-1.pt", &how[0]);
+		torch_synthetic_write(dir->fd, "ckpt-2.pt", &how[1]);
+		torch_synthetic_write(dir->fd, "ckpt-3.pt", &how[2]);
+		ATTEMPT_SET(req->reject_non_finite, rows[i].policy);
+		ATTEMPT_SET(req->verify, rows[i].verify);
+		attempt_resolve(req, &res);
+		assert_string_equal(res.decision.tag, rows[i].tag);
+		if (strcmp(rows[i].tag, "ckpt-3.pt") == 0)
+			continue;
+		assert_int_equal(attempt_trail(&res, "ckpt-3.pt")->fate, CKPT_FATE_REJECTED);
+		assert_non_null(strstr(attempt_trail(&res, "ckpt-3.pt")->why, "1 NaN in 1 of 1"));
+		assert_non_null(strstr(res.decision.line, "ckpt-3.pt non-finite"));
+	}
+}
+
+/* Nothing but poison: no fresh start over it, and nothing is moved. */
+static void test_resolve__only_poisoned_is_refused(void **state)
+{
+	const struct torch_synthetic how = { .epoch = 1, .step = 10, .nan = true };
+	struct scratch *dir = *state;
+	_cleanup_free_ struct ckpt_request *req = NULL;
+	struct ckpt_decision d;
+
+	attempt_make(dir, 0, "auto", &d);
+	torch_synthetic_write(dir->fd, "ckpt-1.pt", &how);
+	req = attempt_request(dir, 1);
+	ATTEMPT_SET(req->reject_non_finite, "yes");
+	ATTEMPT_SET(req->quarantine, "rename");
+	attempt_settle(req, &d);
+	assert_string_equal(d.mode, "refused");
+	assert_int_equal(d.refusal, CKPT_REFUSE_OPTION);
+	assert_non_null(strstr(d.line, "RejectNonFinite=yes"));
+	assert_true(scratch_has(dir->fd, "ckpt-1.pt"));
+}
+
 /* A job that was refused never began, and is not waited for. */
 static void test_resolve__a_refused_job_is_not_live(void **state)
 {
@@ -719,6 +775,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_resolve__first_start),
 		scratch_test(test_resolve__turned_away_later_is_refused),
+		scratch_test(test_resolve__reject_non_finite),
+		scratch_test(test_resolve__only_poisoned_is_refused),
 		scratch_test(test_resolve__a_refused_job_is_not_live),
 		scratch_test(test_resolve__later_attempts_follow_auto),
 		scratch_test(test_resolve__rollback_is_not_undone),

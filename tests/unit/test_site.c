@@ -65,6 +65,7 @@ static void test_site__defaults(void **state)
 	assert_string_equal(site.agent, CKPT_AGENT_PATH);
 	assert_string_equal(site.verify, "full");
 	assert_string_equal(site.quarantine, "rename");
+	assert_string_equal(site.reject_non_finite, "no");
 	assert_int_equal(site.prolog_budget_ms, 5000);
 	assert_int_equal(site.step_budget_ms, 120000);
 	assert_int_equal(site.prolog_resolve, CKPT_PROLOG_REQUEUE);
@@ -74,13 +75,14 @@ static void test_site__defaults(void **state)
 
 static void test_site__all_keys(void **state)
 {
-	static const char text[] = "DisableFile=/d\n"
-				   "  SpoolDir = /s p  \r\n"
-				   "Agent=/a\nDefaultDir=ck/%j\nRunDirs=/x:/y\n"
-				   "Partitions=low,high\nVerify=structure\nQuarantine=mark\n"
-				   "PrologBudget=2.5\nEpilogBudget=0.1\nStepBudget=2m\n"
-				   "MaxBytes=1.5G\nMaxRestarts=9\nSpoolAge=2d\n"
-				   "PrologResolve=always\nOnUndecided=hold";
+	static const char text[] =
+		"DisableFile=/d\n"
+		"  SpoolDir = /s p  \r\n"
+		"Agent=/a\nDefaultDir=ck/%j\nRunDirs=/x:/y\n"
+		"Partitions=low,high\nVerify=structure\nQuarantine=mark\nRejectNonFinite=any\n"
+		"PrologBudget=2.5\nEpilogBudget=0.1\nStepBudget=2m\n"
+		"MaxBytes=1.5G\nMaxRestarts=9\nSpoolAge=2d\n"
+		"PrologResolve=always\nOnUndecided=hold";
 	static struct ckpt_site site;
 	struct ckpt_error err = { 0 };
 
@@ -94,6 +96,7 @@ static void test_site__all_keys(void **state)
 	assert_string_equal(site.partitions, "low,high");
 	assert_string_equal(site.verify, "structure");
 	assert_string_equal(site.quarantine, "mark");
+	assert_string_equal(site.reject_non_finite, "any");
 	assert_int_equal(site.prolog_budget_ms, 2500);
 	assert_int_equal(site.epilog_budget_ms, 100);
 	assert_int_equal(site.step_budget_ms, 120000);
@@ -115,6 +118,7 @@ static void test_site__bad_lines(void **state)
 		"Verify=",
 		"Verify=Full",
 		"Quarantine=no",
+		"RejectNonFinite=nan",
 		"PrologBudget=",
 		"PrologBudget=0",
 		"PrologBudget=-1",
@@ -268,14 +272,18 @@ static void test_site__into_request(void **state)
 	static struct ckpt_request req;
 
 	(void)state;
-	assert_int_equal(
-		load(&site, "RunDirs=/x\nDefaultDir=d\nMaxRestarts=4\nQuarantine=off\n", NULL), 0);
+	assert_int_equal(load(&site,
+			      "RunDirs=/x\nDefaultDir=d\nMaxRestarts=4\nQuarantine=off\n"
+			      "RejectNonFinite=yes\n",
+			      NULL),
+			 0);
 	ckpt_request_init(&req);
 	ckpt_site_into_request(&site, &req);
 	assert_string_equal(req.verify, "full");
 	assert_string_equal(req.run_dirs, "/x");
 	assert_string_equal(req.default_dir, "d");
 	assert_string_equal(req.quarantine, "off");
+	assert_string_equal(req.reject_non_finite, "yes");
 	assert_int_equal(req.max_restarts, 4);
 	snprintf(req.verify, sizeof(req.verify), "structure");
 	ckpt_site_into_request(&site, &req);

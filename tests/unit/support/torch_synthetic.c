@@ -155,6 +155,12 @@ void torch_synthetic_write(int dirfd, const char *name, const struct torch_synth
 
 	for (uint32_t i = 0; i < floats * 4; i++)
 		data[i] = (uint8_t)(i * 31 + 1);
+	if (how->nan || how->inf)
+		memset(data, 0, floats * 4);
+	if (how->nan)
+		memcpy(data + 8, "\0\0\xc0\x7f", 4);
+	if (how->inf)
+		memcpy(data + 16, "\0\0\x80\xff", 4);
 	pickle_write(&pickle, how, floats);
 	put_entry(&out, "archive/data.pkl", pickle.bytes, pickle.len);
 	put_entry(&out, "archive/byteorder", "little", 6);

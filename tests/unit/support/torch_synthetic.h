@@ -13,6 +13,7 @@ struct torch_synthetic {
 	long epoch, step;  /* negative: absent */
 	bool weights_only; /* no optimizer */
 	bool flip;	   /* one bit of the tensor's data, after its CRC was taken */
+	bool nan, inf;	   /* one of its numbers is NaN, one is -Inf; all others are zero */
 	bool cut;	   /* the last third is missing */
 	uint32_t floats;   /* numel of its one tensor; 0 = 64 */
 };

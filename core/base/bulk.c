@@ -16,8 +16,12 @@
 #define WINDOW ((uint64_t)4 * 1024 * 1024)
 #define ALIGN ((uint64_t)4096)	      /* of a direct read's offset, length and buffer */
 #define SMALL ((uint64_t)1024 * 1024) /* a file of this size is not worth any question */
-#define READER_LEAST ((size_t)512 * 1024)
-#define READER_MOST ((size_t)1024 * 1024)
+#define EXPECT_MOST (4 * WINDOW)      /* less is dropped late, and asked about at once */
+#define THREADS_COLD 4 /* so that the disk has work while others' bytes are looked at */
+#define WORTH_THREADS ((uint64_t)32 * 1024 * 1024)
+#define SAMPLES 4 /* whether a file is in memory: its beginning, its end and two between */
+/* Reads that come out of one direct read; a page more, since they need not begin with one. */
+#define READS_MOST ((size_t)3)
 #define READERS_ALL ((size_t)32 * 1024 * 1024)
 #define GAP ((uint64_t)64 * 1024) /* that a reader of one range after the other may leave out */
 
@@ -35,12 +39,12 @@ void ckpt_bulk_done(struct ckpt_bulk *bulk)
 
 int ckpt_bulk_reader_init(struct ckpt_bulk_reader *reader, struct ckpt_bulk *bulk, int threads)
 {
-	size_t size = READERS_ALL / (size_t)(threads > 0 ? threads : 1);
+	size_t reads = READERS_ALL / (size_t)(threads > 0 ? threads : 1) / CKPT_BULK_MOST;
+	size_t size;
 
-	if (size < READER_LEAST)
-		size = READER_LEAST;
-	if (size > READER_MOST)
-		size = READER_MOST;
+	if (reads > READS_MOST)
+		reads = READS_MOST;
+	size = (reads > 0 ? reads : 1) * CKPT_BULK_MOST + ALIGN;
 	*reader = (struct ckpt_bulk_reader) { .bulk = bulk, .size = size };
 	reader->buf = aligned_alloc(ALIGN, size); /* untouched pages cost nothing */
 	return reader->buf ? 0 : -ENOMEM;
@@ -153,39 +157,52 @@ static enum ckpt_cached cached(const struct ckpt_file *file, uint64_t off, uint6
 	return ckpt_cached(file->fd, off, len);
 }
 
-/* Makes the window the one around byte @at of the whole file, no larger than the view's pages. */
-static void place_window(struct ckpt_bulk_reader *reader, uint64_t at)
+static uint64_t align_up(uint64_t at)
 {
-	const struct ckpt_file *file = reader->bulk->file;
-	uint64_t last = (file->base + file->size + ALIGN - 1) / ALIGN * ALIGN;
-
-	reader->begin = at / WINDOW * WINDOW;
-	reader->end = reader->begin + WINDOW;
-	if (reader->begin < file->base)
-		reader->begin = file->base / ALIGN * ALIGN;
-	if (reader->end > last)
-		reader->end = last;
-	if (reader->end > file->id.size && file->id.size > at)
-		reader->end = file->id.size;
+	return (at + ALIGN - 1) / ALIGN * ALIGN;
 }
 
-static void enter_window(struct ckpt_bulk_reader *reader, uint64_t at)
+/* What is cached of the whole pages of [@begin, @end): those at its edges are its neighbours' too.
+ */
+static enum ckpt_cached cached_inside(const struct ckpt_file *file, uint64_t begin, uint64_t end)
+{
+	if (end / ALIGN * ALIGN > align_up(begin)) {
+		begin = align_up(begin);
+		end = end / ALIGN * ALIGN;
+	}
+	return cached(file, begin, end - begin);
+}
+
+/* Makes [@begin, @end) of the whole file the window. */
+static void enter_window(struct ckpt_bulk_reader *reader, uint64_t begin, uint64_t end)
 {
 	const struct ckpt_file *file = reader->bulk->file;
-	enum ckpt_cached in_memory;
-	uint64_t len;
+	enum ckpt_cached in_memory = cached_inside(file, begin, end);
 
 	leave_window(reader);
-	place_window(reader, at);
-	len = reader->end - reader->begin;
-	in_memory = cached(file, reader->begin, len);
+	reader->begin = begin / ALIGN * ALIGN;
+	reader->end = align_up(end);
 	reader->way = CKPT_BULK_UNDECIDED;
 	if (in_memory == CKPT_CACHED_ALL)
 		return;
 	reader->way = way_of(reader->bulk);
 	reader->drop = reader->way == CKPT_BULK_DROP && in_memory == CKPT_CACHED_NONE;
-	if (reader->way != CKPT_BULK_DIRECT) /* a thread's own readahead is lost on shared files */
-		posix_fadvise(file->fd, (off_t)reader->begin, (off_t)len, POSIX_FADV_WILLNEED);
+	if (reader->way != CKPT_BULK_DIRECT) /* threads confuse the kernel's own readahead */
+		posix_fadvise(file->fd, (off_t)reader->begin, (off_t)(reader->end - reader->begin),
+			      POSIX_FADV_WILLNEED);
+}
+
+/* Enters the window around byte @at of the whole file, as far as it is the view's. */
+static void enter_around(struct ckpt_bulk_reader *reader, uint64_t at)
+{
+	const struct ckpt_file *file = reader->bulk->file;
+	uint64_t begin = at / WINDOW * WINDOW, end = begin + WINDOW;
+
+	if (begin < file->base)
+		begin = file->base;
+	if (end > file->base + file->size)
+		end = file->base + file->size;
+	enter_window(reader, begin, end);
 }
 
 /* How much to read past the page cache for [@at, @at + @len), from @begin on: more than asked for
@@ -193,8 +210,7 @@ static void enter_window(struct ckpt_bulk_reader *reader, uint64_t at)
 static size_t direct_len(const struct ckpt_bulk_reader *reader, uint64_t begin, uint64_t at,
 			 size_t len)
 {
-	uint64_t least = (at + len + ALIGN - 1) / ALIGN * ALIGN;
-	uint64_t end = (reader->end + ALIGN - 1) / ALIGN * ALIGN;
+	uint64_t least = align_up(at + len), end = reader->end;
 
 	if (at < reader->next || at - reader->next > GAP || end < least)
 		end = least;
@@ -220,7 +236,7 @@ static int fill_direct(struct ckpt_bulk_reader *reader, uint64_t at, size_t len)
 		return (int)n;
 	if (n < 0) {
 		refuse_direct(reader->bulk);
-		enter_window(reader, at);
+		enter_window(reader, reader->begin, reader->end);
 	}
 	if (begin + got < at + len)
 		return -EINVAL;
@@ -248,9 +264,40 @@ static int read_cached(struct ckpt_bulk_reader *reader, uint64_t off, size_t len
 }
 
 /* True if windows are of use: the bytes come from a file, and they are many. */
-static bool has_windows(const struct ckpt_file *file, uint64_t off, size_t len)
+static bool has_windows(const struct ckpt_file *file, uint64_t off, uint64_t len)
 {
 	return !file->source && file->size > SMALL && off <= file->size && len <= file->size - off;
+}
+
+void ckpt_bulk_expect(struct ckpt_bulk_reader *reader, uint64_t off, uint64_t len)
+{
+	const struct ckpt_file *file = reader->bulk->file;
+
+	if (len <= EXPECT_MOST && has_windows(file, off, len))
+		enter_window(reader, file->base + off, file->base + off + len);
+	reader->next = file->base + off;
+}
+
+/* True if some of the file, by a few samples, has to come from the disk. */
+static bool is_cold(const struct ckpt_file *file)
+{
+	for (uint64_t i = 0; i < SAMPLES; i++) {
+		uint64_t at = (file->size - SMALL) / (SAMPLES - 1) * i;
+
+		if (cached_inside(file, file->base + at, file->base + at + SMALL) !=
+		    CKPT_CACHED_ALL)
+			return true;
+	}
+	return false;
+}
+
+int ckpt_bulk_threads(const struct ckpt_file *file, int n)
+{
+	bool chosen = file->ctx && file->ctx->threads > 0;
+
+	if (chosen || n >= THREADS_COLD || !has_windows(file, 0, WORTH_THREADS))
+		return n;
+	return is_cold(file) ? THREADS_COLD : n;
 }
 
 int ckpt_bulk_read(struct ckpt_bulk_reader *reader, uint64_t off, size_t len, const void **ret,
@@ -263,7 +310,7 @@ int ckpt_bulk_read(struct ckpt_bulk_reader *reader, uint64_t off, size_t len, co
 	if (!has_windows(file, off, len))
 		return read_cached(reader, off, len, ret, err);
 	if (at < reader->begin || at >= reader->end)
-		enter_window(reader, at);
+		enter_around(reader, at);
 	if (reader->way != CKPT_BULK_DIRECT)
 		return read_cached(reader, off, len, ret, err);
 	if (!holds(reader, at, len))

@@ -50,11 +50,20 @@ struct ckpt_bulk_reader {
 	uint64_t next;		     /* where the last read ended */
 };
 
-/* Makes a reader of @bulk, one of @threads: at most 1 MiB, in all at most 32 MiB. 0 or -ENOMEM. */
+/* Makes a reader of @bulk, one of @threads: at most 772 KiB, in all at most 32 MiB. 0 or -ENOMEM.
+ */
 int ckpt_bulk_reader_init(struct ckpt_bulk_reader *reader, struct ckpt_bulk *bulk, int threads);
 
 /* Frees it; one that is zeroed is fine. */
 void ckpt_bulk_reader_done(struct ckpt_bulk_reader *reader);
+
+/* Tells that [@off, @off + @len) of the file is what will be read next and no more of it, so that
+ * no other thread's part is read ahead. Only ever makes reading faster. */
+void ckpt_bulk_expect(struct ckpt_bulk_reader *reader, uint64_t off, uint64_t len);
+
+/* How many threads reading @file is worth where computing is worth @n: more for one that comes from
+ * a disk, unless the context says how many. */
+int ckpt_bulk_threads(const struct ckpt_file *file, int n);
 
 /*
  * Reads exactly @len bytes (at most CKPT_BULK_MOST) at @off of the file. *@ret points to them until

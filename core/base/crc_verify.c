@@ -18,6 +18,7 @@
 #define PIECE ((uint64_t)4 * 1024 * 1024)
 #define PIECES_MAX 65536 /* of one range: larger ranges have larger pieces */
 #define BATCH_MAX 64
+#define GAP ((uint64_t)64 * 1024) /* between ranges that are read as one: headers, padding */
 
 /* A range in pieces. Freed when neither a batch nor the pool's cut refers to it. */
 struct cut {
@@ -245,15 +246,34 @@ static void work_done(struct pool *pool, const struct work *work, int r, uint32_
 		judge_cut(pool, work->cut);
 }
 
+/* Tells the reader how far the ranges from the @i-th on follow one another. Returns the first that
+ * does not. */
+static int expect(struct worker *self, const struct batch *batch, int i)
+{
+	uint64_t off = batch->work[i].range.off, end = off;
+
+	for (; i < batch->n; i++) {
+		const struct ckpt_crc_range *range = &batch->work[i].range;
+
+		if (range->off < end || range->off - end > GAP)
+			break;
+		end = range->off + range->len;
+	}
+	ckpt_bulk_expect(&self->reader, off, end - off);
+	return i;
+}
+
 /* Results of a batch are kept and entered together, so that small ranges cost one lock a batch. */
 static void run_batch(struct worker *self, const struct batch *batch)
 {
 	struct pool *pool = self->pool;
 	struct ckpt_error err = { 0 };
 	uint32_t crc[BATCH_MAX] = { 0 };
-	int n = 0, r = 0;
+	int n = 0, r = 0, expected = 0;
 
 	while (n < batch->n && r == 0) {
+		if (n == expected)
+			expected = expect(self, batch, n);
 		r = work_crc(self, &batch->work[n], &crc[n], &err);
 		n++;
 	}
@@ -312,7 +332,7 @@ static void run_workers(struct pool *pool, struct worker *workers, int n)
 static int worth_threads(const struct ckpt_file *file)
 {
 	uint64_t useful = file->size / PIECE + 1;
-	int n = ckpt_ctx_threads(file->ctx);
+	int n = ckpt_bulk_threads(file, ckpt_ctx_threads(file->ctx));
 
 	return useful < (uint64_t)n ? (int)useful : n;
 }

@@ -37,9 +37,11 @@
 #include "core/format/safetensors.h"
 #include "core/format/safetensors_index.h"
 #include "core/format/scr.h"
+#include "core/format/tar.h"
 #include "core/format/tf_bundle.h"
 #include "core/format/tf_v1.h"
 #include "core/format/torch_legacy.h"
+#include "core/format/torch_tar.h"
 #include "core/format/torch_zip.h"
 #include "core/format/xz.h"
 #include "core/format/zstd.h"
@@ -83,6 +85,8 @@ const struct ckpt_format *const ckpt_formats[] = {
 	&ckpt_format_xz,
 	&ckpt_format_lz4,
 	&ckpt_format_bzip2,
+	&ckpt_format_torch_tar,
+	&ckpt_format_tar,
 	&ckpt_format_opaque,
 	&(const struct ckpt_format){ .name = NULL },
 };

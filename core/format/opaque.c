@@ -21,26 +21,6 @@ static bool opaque_sniff(const struct ckpt_check *check)
 	return true;
 }
 
-/* Formats that may well end in a page of zeros. */
-static bool ends_in_zeros(const struct ckpt_head *head)
-{
-	static const struct {
-		size_t at;
-		const char *magic;
-	} rows[] = {
-		{ 257, "ustar" }, /* tar: two blocks, padded to 10 KiB */
-	};
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		size_t len = strlen(rows[i].magic);
-
-		if (head->n_head >= rows[i].at + len &&
-		    memcmp(head->head + rows[i].at, rows[i].magic, len) == 0)
-			return true;
-	}
-	return false;
-}
-
 static int opaque_structure(struct ckpt_check *check)
 {
 	const struct ckpt_head *head = &check->head;
@@ -48,7 +28,7 @@ static int opaque_structure(struct ckpt_check *check)
 	uint8_t page[PAGE];
 	int r;
 
-	if (!all_zero(head->tail, head->n_tail) || ends_in_zeros(head))
+	if (!all_zero(head->tail, head->n_tail))
 		return 0;
 	r = ckpt_check_read(check, head->size - n, page, n, "its last page");
 	if (r != 0)

@@ -117,6 +117,7 @@ static void print_info(const struct ckpt_set *set, const struct ckpt_report *rep
 	print_line("Path", line);
 	print_line("Verdict", ckpt_report_words(line, sizeof(line), report));
 	print_line("Format", report->format ? report->format->title : NULL);
+	print_line("Holds", report->inner ? report->inner->title : NULL);
 	print_line("Framework", report->framework);
 	print_line("Layout", set->layout);
 	print_line("Role", ckpt_role_name(set->role));

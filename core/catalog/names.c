@@ -40,6 +40,16 @@ static bool lower_name(const char *name, char *ret, size_t *ret_len)
 	return i > 0;
 }
 
+size_t ckpt_name_unpacked(const char *name)
+{
+	size_t len = strlen(name);
+
+	for (int i = 0; ckpt_name_packed[i]; i++)
+		if (ckpt_text_ends(name, ckpt_name_packed[i]) && len > strlen(ckpt_name_packed[i]))
+			return len - strlen(ckpt_name_packed[i]);
+	return len;
+}
+
 static bool subject_init(struct subject *s, const char *name)
 {
 	const struct ckpt_name_ext *e;
@@ -49,6 +59,8 @@ static bool subject_init(struct subject *s, const char *name)
 	s->ext = CKPT_EXT_NONE;
 	if (!lower_name(name, s->lower, &s->len))
 		return false;
+	s->len = ckpt_name_unpacked(s->lower);
+	s->lower[s->len] = '\0';
 	for (e = ckpt_name_exts; e->ext; e++) {
 		len = strlen(e->ext);
 		if (s->len <= len || memcmp(s->lower + s->len - len, e->ext, len) != 0)

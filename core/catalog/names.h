@@ -74,4 +74,7 @@ int ckpt_name_parse_prefix(const char *prefix, struct ckpt_name *ret);
  */
 void ckpt_name_user(const char *name, bool is_dir, struct ckpt_name *ret);
 
+/* Length of @name without what a compressor added (.gz, .zst, .xz, .lz4, .bz2): what it names. */
+size_t ckpt_name_unpacked(const char *name);
+
 #endif

@@ -169,6 +169,8 @@ const struct ckpt_name_ext ckpt_name_exts[] = {
 	{ 0 },
 };
 
+const char *const ckpt_name_packed[] = { ".gz", ".zst", ".xz", ".lz4", ".bz2", NULL };
+
 const struct ckpt_name_mark ckpt_name_unfinished[] = {
 	{ ".tmp", "", "its name ends in .tmp: the writer had not finished" },
 	{ ".tmp", "??????", "a temporary file of safetensors: the writer had not finished" },

@@ -58,6 +58,9 @@ struct ckpt_name_ext {
 /* Longer ones before those they end in; ends with NULL. */
 extern const struct ckpt_name_ext ckpt_name_exts[];
 
+/* What compressors add behind a name; ends with NULL. */
+extern const char *const ckpt_name_packed[];
+
 /* A mark inside a name and what may follow it there (a pattern); the rest must be a checkpoint's
  * name. */
 struct ckpt_name_mark {

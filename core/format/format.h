@@ -55,6 +55,7 @@ struct ckpt_format {
 	enum ckpt_kind kind;
 	enum ckpt_evidence full; /* what a passed content check proves: CHECKSUM or STRUCTURE */
 	enum ckpt_meaning epoch_meaning; /* of an epoch found inside, UNKNOWN for free-form files */
+	bool holds; /* other files: what it is worth as a checkpoint, they say (report->inner) */
 	bool (*sniff)(const struct ckpt_check *check); /* cheap: head, or names in dirfd */
 	bool split; /* content() of a file does no more than its context's share (share.h) */
 	int (*structure)(struct ckpt_check *check);

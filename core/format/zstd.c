@@ -236,6 +236,7 @@ const struct ckpt_format ckpt_format_zstd = {
 	.kind = CKPT_KIND_FILE,
 	.full = CKPT_EVIDENCE_CHECKSUM,
 	.epoch_meaning = CKPT_EPOCH_UNKNOWN,
+	.holds = true,
 	.sniff = sniff,
 	.structure = structure,
 	.content = content,

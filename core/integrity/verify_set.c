@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "core/catalog/names.h"
-
+#include "core/format/opaque.h"
 #include "core/integrity/half_renamed.h"
 #include "core/integrity/seal.h"
 #include "core/integrity/sidecar.h"
@@ -209,7 +209,7 @@ static const char *const sure_endings[] = { ".safetensors", ".npz",   ".npy", ".
 /* Endings whose formats all have rows: another content under them is no checkpoint, unless the user
  * says so. */
 static const char *const known_endings[] = { ".pt", ".pth", ".bin", ".safetensors.index.json",
-					     ".bp" };
+					     ".bp", ".tar" };
 
 static bool ends_in(const char *name, const char *const *endings, size_t n)
 {
@@ -224,11 +224,22 @@ static bool is_sure(const struct ckpt_set *set)
 	return ends_in(set->name, sure_endings, sizeof(sure_endings) / sizeof(*sure_endings));
 }
 
+/* A packed file is known by what it must hold, whatever that is called. */
 static bool ends_in_known(const struct ckpt_set *set)
 {
-	return is_sure(set) ||
-	       (set->role != CKPT_ROLE_NAMED &&
-		ends_in(set->name, known_endings, sizeof(known_endings) / sizeof(*known_endings)));
+	return is_sure(set) || (set->role != CKPT_ROLE_NAMED &&
+				(set->name[ckpt_name_unpacked(set->name)] != '\0' ||
+				 ends_in(set->name, known_endings,
+					 sizeof(known_endings) / sizeof(*known_endings))));
+}
+
+/* Nothing inside is known, where it was looked at; a container that was not looked into may hold
+ * any. */
+static bool is_unknown(const struct ckpt_report *report)
+{
+	if (report->inner || (report->format && report->format->holds))
+		return report->inner == &ckpt_format_opaque;
+	return report->verdict.evidence == CKPT_EVIDENCE_OPAQUE;
 }
 
 /*
@@ -239,8 +250,7 @@ static bool ends_in_known(const struct ckpt_set *set)
  */
 static void judge_unknown_content(const struct ckpt_set *set, struct ckpt_report *report)
 {
-	if (report->verdict.status != CKPT_VALID ||
-	    report->verdict.evidence != CKPT_EVIDENCE_OPAQUE || !ends_in_known(set))
+	if (report->verdict.status != CKPT_VALID || !is_unknown(report) || !ends_in_known(set))
 		return;
 	reject(report, CKPT_INCOMPLETE, CKPT_PROBLEM_HEADER, set->name);
 	snprintf(report->verdict.problem.detail, sizeof(report->verdict.problem.detail),

@@ -321,29 +321,6 @@ static void test_format__opaque_end_of_zeros(void **state)
 	}
 }
 
-static void test_format__opaque_formats_that_end_in_zeros(void **state)
-{
-	static const struct {
-		size_t at;
-		const char *magic;
-		int expected;
-	} cases[] = {
-		{ 257, "ustar", 0 },
-		{ 256, "ustar", CKPT_INCOMPLETE },
-	};
-	const struct scratch *dir = *state;
-
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		_cleanup_desk_ struct desk desk;
-		uint8_t data[10240] = { 1 };
-
-		memcpy(data + cases[i].at, cases[i].magic, strlen(cases[i].magic));
-		scratch_write(dir->fd, "file", data, sizeof(data));
-		desk_init(&desk, dir, "file");
-		assert_int_equal(ckpt_check_run(&desk.check, CKPT_LEVEL_FULL), cases[i].expected);
-	}
-}
-
 static void test_format__huge_hole_is_read_at_its_ends(void **state)
 {
 	const struct scratch *dir = *state;
@@ -589,7 +566,6 @@ int main(void)
 		scratch_test(test_format__judges_files_of_no_format),
 		scratch_test(test_format__long_text_is_no_lfs_pointer),
 		scratch_test(test_format__opaque_end_of_zeros),
-		scratch_test(test_format__opaque_formats_that_end_in_zeros),
 		scratch_test(test_format__huge_hole_is_read_at_its_ends),
 		scratch_test(test_format__cap_lowers_only),
 		scratch_test(test_format__evidence_is_what_was_proved),

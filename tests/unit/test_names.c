@@ -32,6 +32,15 @@ struct row {
 #define SUPERSEDED CKPT_ROLE_SUPERSEDED
 
 static const struct row rows[] = {
+	/* packed: the name is what stands before the packer's ending */
+	{ "ckpt-3.pt.gz", false, "number", NUMBERED, NO, NO, 3, "ckpt-#.pt.gz" },
+	{ "model_step_500.safetensors.ZST", false, "step", NUMBERED, 500, NO, NO,
+	  "model_step_#.safetensors.ZST" },
+	{ "state.cpt.xz", false, "gromacs", LAST, NO, NO, NO, "state.cpt.xz" },
+	{ "restart.100.gz", false, "lammps", NUMBERED, 100, NO, NO, "restart.#.gz" },
+	{ "checkpoint.pth.tar.bz2", false, "checkpoint", LAST, NO, NO, NO,
+	  "checkpoint.pth.tar.bz2" },
+	{ "model.tar.lz4", false, "weights", LAST, NO, NO, NO, "model.tar.lz4" },
 	/* directories */
 	{ "checkpoint-500", true, "hf-trainer", NUMBERED, 500, NO, NO, "checkpoint-#/" },
 	{ "checkpoint_3", true, "accelerate", NUMBERED, NO, NO, 3, "checkpoint_#/" },
@@ -182,6 +191,11 @@ static void test_names__no_candidates(void **state)
 		bool is_dir;
 	} names[] = {
 		{ "train.pt", false },
+		{ "data.tar.gz", false },
+		{ "dataset_epoch_3.pt.gz", false },
+		{ "imagenet-train.tar", false },
+		{ ".gz", false },
+		{ "results.csv.xz", false },
 		{ "model2vec.pt", false },
 		{ "data_17.pt", false },
 		{ "optimizer_epoch_3.pt", false },

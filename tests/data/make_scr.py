@@ -16,8 +16,11 @@ def pack(tree):
 
 
 def write(path, tree, flags=1):
+    seal(path, pack(tree), flags)
+
+
+def seal(path, body, flags=1):
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    body = pack(tree)
     data = struct.pack(">IHHQI", 0x951FC3F5, 1, 1, 24 + len(body), flags) + body
     open(path, "wb").write(data + struct.pack(">I", zlib.crc32(data)))
 

@@ -218,6 +218,34 @@ static void test_scr__hostile(void **state)
 	}
 }
 
+/* Trees that do not fit, under a CRC that holds. */
+static void test_scr__torn_trees(void **state)
+{
+	static const char *const bodies[] = {
+		"b''",
+		"b'\\0\\0\\0'",
+		"b'\\0\\0\\0\\1'",
+		"b'\\0\\0\\0\\1A'",
+		"b'\\0\\0\\0\\1A\\0\\0\\0'",
+		"b'\\xff\\xff\\xff\\xffA\\0' + bytes(4)",
+		"b'\\0\\0\\0\\1A\\0' * 50000",
+		"pack({'COMPLETE': 1}) + b'x'",
+	};
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+	char script[256];
+
+	(void)state;
+	bench_init(&bench);
+	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+		snprintf(script, sizeof(script),
+			 "index(dataset(6))\nseal('.scr/scr.dataset.6/summary.scr', %s)",
+			 bodies[i]);
+		make(&bench, script);
+		expect(&bench, "ckpt.6", CKPT_CORRUPT, CKPT_PROBLEM_DIRECTORY, &report);
+	}
+}
+
 /* A file that SCR itself wrote. */
 static void test_scr__sample(void **state)
 {
@@ -246,10 +274,11 @@ static void test_scr__sample(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_scr__whole),   cmocka_unit_test(test_scr__not_complete),
-		cmocka_unit_test(test_scr__files),   cmocka_unit_test(test_scr__books),
-		cmocka_unit_test(test_scr__others),  cmocka_unit_test(test_scr__halt),
-		cmocka_unit_test(test_scr__hostile), cmocka_unit_test(test_scr__sample),
+		cmocka_unit_test(test_scr__whole),	cmocka_unit_test(test_scr__not_complete),
+		cmocka_unit_test(test_scr__files),	cmocka_unit_test(test_scr__books),
+		cmocka_unit_test(test_scr__torn_trees), cmocka_unit_test(test_scr__others),
+		cmocka_unit_test(test_scr__halt),	cmocka_unit_test(test_scr__hostile),
+		cmocka_unit_test(test_scr__sample),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,8 +17,8 @@ struct ckpt_storage {
 	uint64_t key, size;
 	uint8_t element;
 	uint8_t type; /* enum ckpt_float */
-	bool used; /* false: a free place */
-	bool seen; /* the caller's */
+	bool used;    /* false: a free place */
+	bool seen;    /* the caller's */
 };
 
 /* Zero-initialised. */

@@ -145,7 +145,9 @@ static void look_at_quota(int fd, uid_t owner, struct ckpt_forensics *ret)
 #ifdef SYS_quotactl_fd
 	struct dqblk q = { 0 };
 
-	if (syscall(SYS_quotactl_fd, fd, QCMD(Q_GETQUOTA, USRQUOTA), owner, &q) < 0)
+	/* QCMD() shifts a signed number out of its range */
+	if (syscall(SYS_quotactl_fd, fd, (unsigned)Q_GETQUOTA << SUBCMDSHIFT | USRQUOTA, owner,
+		    &q) < 0)
 		return;
 	ret->quota_used = q.dqb_curspace;
 	ret->quota_limit = (q.dqb_bhardlimit ? q.dqb_bhardlimit : q.dqb_bsoftlimit) * 1024;

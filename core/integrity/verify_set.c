@@ -155,8 +155,8 @@ static void add_note(struct ckpt_verdict *verdict, const char *note)
 	size_t at = strlen(verdict->note);
 
 	if (*note && verdict->status == CKPT_VALID && at < sizeof(verdict->note) - 3)
-		snprintf(verdict->note + at, sizeof(verdict->note) - at, "%s%s", at ? "; " : "",
-			 note);
+		snprintf(verdict->note + at, sizeof(verdict->note) - at, "%s%.*s", at ? "; " : "",
+			 (int)(sizeof(verdict->note) - at - 3), note);
 }
 
 /* A seal knows by itself what is missing. */

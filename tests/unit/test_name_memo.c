@@ -177,6 +177,18 @@ static void test_name_memo__remembers(void **state)
 	assert_string_equal(got.layout, "model_N");
 }
 
+/* A file and a directory of one name are two things. */
+static void test_name_memo__files_and_directories(void **state)
+{
+	struct ckpt_name_memo memo = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 6; i++) {
+		check(&memo, "checkpoint_17", i % 2);
+		check(&memo, "checkpoint_18", i % 2);
+	}
+}
+
 /* A name of the greatest length, and one that is too long for any entry. */
 static void test_name_memo__long_names(void **state)
 {
@@ -240,6 +252,7 @@ int main(void)
 		cmocka_unit_test(test_name_memo__one_shape_after_the_other),
 		cmocka_unit_test(test_name_memo__shapes_in_turns),
 		cmocka_unit_test(test_name_memo__remembers),
+		cmocka_unit_test(test_name_memo__files_and_directories),
 		cmocka_unit_test(test_name_memo__long_names),
 		cmocka_unit_test(test_name_memo__literal_digits_of_the_tables),
 	};

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/crc_share.h"
 #include "core/base/share.h"
 #include "core/integrity/part.h"
 #include "tests/unit/support/judge.h"
@@ -98,6 +99,47 @@ static void test_share__parts_are_taken_once(void **state)
 			}
 	assert_true(ckpt_share_takes_part(NULL, 3, 4));
 	assert_true(ckpt_share_takes_file(NULL, "x"));
+}
+
+/* Ranges of 1 MiB in a row over a file of 64. */
+static int next_mib(void *arg, struct ckpt_crc_range *ret)
+{
+	uint64_t *at = arg;
+
+	if (*at == 64)
+		return 0;
+	*ret = (struct ckpt_crc_range) { .off = *at * MIB + 7, .len = MIB, .tag = *at };
+	++*at;
+	return 1;
+}
+
+static void test_share__small_ranges_are_handed_out_once(void **state)
+{
+	int taken[64] = { 0 };
+	struct ckpt_share share = { .count = 5 };
+	struct ckpt_ctx ctx = { .share = &share };
+	struct ckpt_file file = { .name = (char *)"x", .ctx = &ctx };
+
+	(void)state;
+	file.id.size = 64 * MIB + 7;
+	for (; share.index < share.count; share.index++) {
+		uint64_t at = 0;
+		const struct ckpt_crc_job job = { .next = next_mib, .arg = &at };
+		struct ckpt_crc_range range;
+		struct ckpt_crc_share cs;
+		int n = 0;
+
+		assert_true(ckpt_crc_share_begin(&file, &job, &cs));
+		while (ckpt_crc_share_next(&cs, &range) == 1) {
+			assert_int_equal(range.len, MIB);
+			taken[range.tag]++;
+			n++;
+		}
+		assert_true(n == 12 || n == 13);
+	}
+	for (int i = 0; i < 64; i++)
+		assert_int_equal(taken[i], 1);
+	assert_null(share.pieces); /* none was cut */
 }
 
 static void put(const struct scratch *dir, bool flip, uint32_t floats)
@@ -385,9 +427,19 @@ static void test_share__other_files_are_an_active_writer(void **state)
 	put(dir, false, 6000000);
 	run_merge(dir, NAME, 4, &s);
 	expect(&s.merged, CKPT_UNREADABLE, CKPT_EVIDENCE_NONE, CKPT_PROBLEM_WRITER_ACTIVE);
-	run_share(dir, NAME, &share, &report);
-	run_merge(dir, NAME, 4, &s);
-	expect(&s.merged, CKPT_UNREADABLE, CKPT_EVIDENCE_NONE, CKPT_PROBLEM_WRITER_ACTIVE);
+	for (int i = 0; i < 2; i++) { /* the last one alone read what is there now, or the first */
+		share.index = i ? 3 : 0;
+		run_share(dir, NAME, &share, &report);
+		run_merge(dir, NAME, 4, &s);
+		expect(&s.merged, CKPT_UNREADABLE, CKPT_EVIDENCE_NONE, CKPT_PROBLEM_WRITER_ACTIVE);
+		assert_int_equal(unlinkat(dir->fd,
+					  i ? NAME ".part-3-of-4.json" : NAME ".part-0-of-4.json",
+					  0),
+				 0);
+		put(dir, false, 6000000);
+		run_all(dir, NAME, 4, &s);
+		put(dir, false, 6000000);
+	}
 }
 
 /* Damage that one part found is an answer, whatever another says or does not say. */
@@ -451,6 +503,7 @@ int main(void)
 		cmocka_unit_test(test_share__windows_tile_the_file),
 		cmocka_unit_test(test_share__a_small_or_decoded_file_is_one_shares),
 		cmocka_unit_test(test_share__parts_are_taken_once),
+		cmocka_unit_test(test_share__small_ranges_are_handed_out_once),
 		scratch_test(test_share__a_torch_file_of_one_tensor),
 		scratch_test(test_share__damage_shows_in_the_whole),
 		scratch_test(test_share__one_share_is_the_whole),

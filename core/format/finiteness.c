@@ -40,11 +40,11 @@ void ckpt_finiteness_name(struct ckpt_check *check, const char *tensor,
 			  const struct ckpt_floats *floats)
 {
 	struct ckpt_finiteness *f = &check->report->finite;
-	struct ckpt_poisoned *p = &f->named[f->n_named];
+	struct ckpt_poisoned *p;
 
 	if (f->n_named == CKPT_POISON_NAMED)
 		return;
-	f->n_named++;
+	p = &f->named[f->n_named++];
 	*p = (struct ckpt_poisoned) { .nan = floats->nan,
 				      .inf = floats->inf,
 				      .offset = floats->first };

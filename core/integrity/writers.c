@@ -51,11 +51,12 @@ static bool writes(int piddir, DIR *fds, dev_t dev, ino_t ino)
 
 static void note(struct ckpt_writers *ret, int piddir, const char *pid)
 {
-	struct ckpt_writer *w = &ret->list[ret->n];
+	struct ckpt_writer *w;
 	int64_t number = 0;
 
 	if (ret->n++ >= CKPT_WRITERS)
 		return;
+	w = &ret->list[ret->n - 1];
 	ckpt_text_int(pid, 0, INT32_MAX, &number);
 	w->pid = (pid_t)number;
 	read_text(piddir, "comm", w->command, sizeof(w->command));

@@ -267,6 +267,23 @@ seal__the_blobs_name_is_its_digest()
 	exits 1 "$CTL" validate -q snap/model.safetensors
 }
 
+# A disk that is full leaves no seal, no part of one, and the checkpoint as it was.
+seal__a_full_disk_leaves_nothing()
+{
+	local rc=0
+	fresh
+	mount -t tmpfs -o size=128k tmpfs "$DIR" 2>/dev/null || skip_case "may not mount here"
+	put "$DIR/model_1.safetensors"
+	dd if=/dev/zero of="$DIR/fill" bs=4k 2>/dev/null || true
+	"$CTL" seal "$DIR/model_1.safetensors" 2>"$TEST_TMP/words" || rc=$?
+	equal "$(cd "$DIR" && find . -type f | sort | xargs)" "./fill ./model_1.safetensors" "files"
+	rm "$DIR/fill"
+	exits 0 "$CTL" seal -q "$DIR/model_1.safetensors"
+	umount "$DIR"
+	equal "$rc" 3 "exit code"
+	file_has "$TEST_TMP/words" "No space left"
+}
+
 seal__a_sample_says_what_it_read()
 {
 	fresh
@@ -370,7 +387,7 @@ seal__two_shards_are_a_whole()
 for case in round_trip flipped_byte_is_found nothing_damaged_is_sealed sha256sum_reads_the_export \
 	killed_leaves_none_or_a_whole_one rewritten_meanwhile_is_given_up torn_or_edited_is_ignored \
 	of_another_file_is_stale start_reads_no_sealed_data quarantine_takes_it_along in_the_background \
-	digests_of_others_are_evidence the_blobs_name_is_its_digest a_sample_says_what_it_read \
+	digests_of_others_are_evidence the_blobs_name_is_its_digest a_full_disk_leaves_nothing a_sample_says_what_it_read \
 	ten_terabytes_are_a_stat_of_each_file two_shards_are_a_whole; do
 	run_case "seal__$case"
 done

@@ -11,6 +11,7 @@
 
 #include "core/integrity/verify.h"
 #include "tests/unit/support/attempt.h"
+#include "tests/unit/support/sealed.h"
 
 #define WINDOW 16
 
@@ -393,6 +394,28 @@ static void test_select__budget_ends_while_content_is_read(void **state)
 	assert_true(all > structure);
 }
 
+/* What a seal shows unchanged is read again in part, where the site or the job asks for it. */
+static void test_select__a_sample_of_what_is_sealed(void **state)
+{
+	const struct scratch *dir = *state;
+	struct attempt_selection *a;
+
+	attempt_put(dir, "model_5.pt", 5, 500);
+	sealed_make(dir, "model_5.pt");
+	for (int sample = 0; sample < 2; sample++) {
+		a = attempt_selection_new(dir, NULL);
+		a->s.sample = sample;
+		a->ctx.seed = 3;
+		assert_string_equal(attempt_auto(a), "model_5.pt");
+		assert_int_equal(attempt_set(a, "model_5.pt")->report->verdict.evidence,
+				 CKPT_EVIDENCE_SEAL_UNCHANGED);
+		assert_int_equal(!!strstr(attempt_set(a, "model_5.pt")->report->verdict.note,
+					  "1 of 1 chunks re-read (seed 3)"),
+				 sample);
+		attempt_selection_free(a);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -418,6 +441,7 @@ int main(void)
 		scratch_test(test_select__last_resort_is_last_of_all_runs),
 		scratch_test(test_select__prove_judges_one),
 		scratch_test(test_select__budget_ends_while_content_is_read),
+		scratch_test(test_select__a_sample_of_what_is_sealed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

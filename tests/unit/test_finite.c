@@ -106,6 +106,21 @@ static void test_finite__cut(void **state)
 	assert_int_equal(scan(s, &plain, (struct feed) { .beyond = 1 }, &found), CKPT_FILE_SHORT);
 }
 
+/* A large range that holds none is looked through as well. */
+static void test_finite__clean(void **state)
+{
+	struct scratch *s = *state;
+	struct ckpt_ctx ctx = { .threads = 2 };
+	struct ckpt_finite found;
+
+	scratch_write(s->fd, "f", "x", 1);
+	scratch_resize(s->fd, "f", SIZE);
+	assert_int_equal(scan(s, &ctx, (struct feed) { 0 }, &found), 0);
+	assert_int_equal(found.ranges, 1 + SIZE / 2 / (4 * SMALL));
+	assert_int_equal(found.poisoned, 0);
+	assert_int_equal(found.n_hits, 0);
+}
+
 /* Poison that was found before the end of the budget is poison. */
 static void test_finite__found_before_cut(void **state)
 {
@@ -142,9 +157,8 @@ static void test_finite__enter(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		scratch_test(test_finite__threads),
-		scratch_test(test_finite__cut),
-		scratch_test(test_finite__found_before_cut),
+		scratch_test(test_finite__threads),   scratch_test(test_finite__cut),
+		scratch_test(test_finite__clean),     scratch_test(test_finite__found_before_cut),
 		cmocka_unit_test(test_finite__enter),
 	};
 

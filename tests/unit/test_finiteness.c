@@ -99,11 +99,12 @@ static void test_finiteness__numpy_unknown(void **state)
 	(void)state;
 	if (!make(&bench, "import numpy as np\n"
 			  "np.savez('x.npz', r=np.zeros(3, dtype='f4,i4'), "
-			  "o=np.array([1.5, None]), i=np.arange(9), l=np.zeros(2, 'g'))\n"))
+			  "o=np.array([1.5, None]), i=np.arange(9), l=np.zeros(2, 'g'), "
+			  "v=np.zeros(2, 'V2'))\n"))
 		skip();
 	judge(&bench, "x.npz", &report);
 	assert_int_equal(report.finite.tensors, 0);
-	assert_int_equal(report.finite.unscanned, 3);
+	assert_int_equal(report.finite.unscanned, 4);
 }
 
 static void test_finiteness__hdf5(void **state)

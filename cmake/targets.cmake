@@ -1,6 +1,6 @@
 # One static library a layer, so that a layer can link no other than those below it.
 function(ckpt_layer name dir)
-	file(GLOB _sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${dir}/*.c)
+	file(GLOB_RECURSE _sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${dir}/*.c)
 	if(NOT _sources)
 		return()
 	endif()

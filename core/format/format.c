@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * See format.h. The table, and what is the same for every row.
+ * See format.h: what is the same for every row.
  */
 #include "core/format/format.h"
 
@@ -10,87 +10,10 @@
 #include <string.h>
 
 #include "core/base/share.h"
-#include "core/format/accelerate.h"
-#include "core/format/adios2.h"
-#include "core/format/amrex.h"
-#include "core/format/bzip2.h"
-#include "core/format/criu.h"
-#include "core/format/dcp.h"
-#include "core/format/deepspeed.h"
-#include "core/format/dmtcp.h"
-#include "core/format/flax.h"
 #include "core/format/finiteness.h"
-#include "core/format/determined.h"
-#include "core/format/gromacs.h"
-#include "core/format/gzip.h"
-#include "core/format/hdf5.h"
-#include "core/format/hf_trainer.h"
-#include "core/format/keras.h"
-#include "core/format/lammps.h"
-#include "core/format/lz4.h"
-#include "core/format/netcdf.h"
-#include "core/format/npy.h"
-#include "core/format/npz.h"
-#include "core/format/megatron.h"
-#include "core/format/opaque.h"
-#include "core/format/orbax.h"
-#include "core/format/safetensors.h"
-#include "core/format/safetensors_index.h"
-#include "core/format/scr.h"
-#include "core/format/tar.h"
-#include "core/format/tf_bundle.h"
-#include "core/format/tf_v1.h"
-#include "core/format/torch_legacy.h"
-#include "core/format/torch_tar.h"
-#include "core/format/torch_zip.h"
-#include "core/format/xz.h"
-#include "core/format/zstd.h"
 #include "wire/text.h"
 
 #define FOLDER_DEPTH 3 /* a trainer's directory, the tag in it, and one more */
-
-/* One row a line. */
-/* clang-format off */
-const struct ckpt_format *const ckpt_formats[] = {
-	&ckpt_format_torch_zip,
-	&ckpt_format_torch_legacy,
-	&ckpt_format_keras,
-	&ckpt_format_npz,
-	&ckpt_format_npy,
-	&ckpt_format_safetensors,
-	&ckpt_format_safetensors_index,
-	&ckpt_format_tf_bundle,
-	&ckpt_format_tf_v1,
-	&ckpt_format_scr,
-	&ckpt_format_megatron,
-	&ckpt_format_deepspeed,
-	&ckpt_format_dcp,
-	&ckpt_format_orbax,
-	&ckpt_format_determined,
-	&ckpt_format_accelerate,
-	&ckpt_format_amrex,
-	&ckpt_format_adios2,
-	&ckpt_format_criu,
-	&ckpt_format_adios_bp3,
-	&ckpt_format_dmtcp,
-	&ckpt_format_dmtcp_script,
-	&ckpt_format_hf_trainer,
-	&ckpt_format_gromacs,
-	&ckpt_format_lammps,
-	&ckpt_format_netcdf,
-	&ckpt_format_hdf5,
-	&ckpt_format_flax,
-	&ckpt_format_gzip,
-	&ckpt_format_zstd,
-	&ckpt_format_xz,
-	&ckpt_format_lz4,
-	&ckpt_format_bzip2,
-	&ckpt_format_torch_tar,
-	&ckpt_format_tar,
-	&ckpt_format_opaque,
-	&(const struct ckpt_format){ .name = NULL },
-};
-/* clang-format on */
 
 const struct ckpt_format *ckpt_format_named(const char *name)
 {

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/format/torch_args.h"
+#include "core/format/torch/torch_args.h"
 #include "core/integrity/seal.h"
 #include "core/record/backup.h"
 #include "wire/text.h"

@@ -2,7 +2,7 @@
 /*
  * Any bytes as a BP3 file, and as the index and the data of a directory.
  */
-#include "core/format/adios2.h"
+#include "core/format/hpc/adios2.h"
 
 #include <sys/stat.h>
 

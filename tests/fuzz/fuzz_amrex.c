@@ -3,7 +3,7 @@
  * Any bytes as the three texts of an AMReX checkpoint: its header, a multifab's header and that of
  * particles, in a directory whose data file holds the same bytes.
  */
-#include "core/format/amrex.h"
+#include "core/format/hpc/amrex.h"
 
 #include <stdio.h>
 #include <sys/stat.h>

@@ -2,7 +2,7 @@
 /*
  * Any bytes as a bzip2 stream, and what they hold as a checkpoint.
  */
-#include "core/format/bzip2.h"
+#include "core/format/archive/bzip2.h"
 
 #include "tests/fuzz/harness.h"
 

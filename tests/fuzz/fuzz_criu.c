@@ -2,7 +2,7 @@
 /*
  * Any bytes as a pagemap of CRIU, with its magic numbers before them, and as another image.
  */
-#include "core/format/criu.h"
+#include "core/format/hpc/criu.h"
 
 #include "tests/fuzz/harness.h"
 

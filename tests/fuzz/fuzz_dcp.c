@@ -3,7 +3,7 @@
  * Any bytes as the .metadata of a distributed checkpoint: an item must lie in a file that is known
  * and end where that file's items end, at most.
  */
-#include "core/format/dcp_index.h"
+#include "core/format/torch/dcp_index.h"
 
 #include "tests/fuzz/harness.h"
 

@@ -2,7 +2,7 @@
 /*
  * Any bytes as an image of DMTCP and as its restart script.
  */
-#include "core/format/dmtcp.h"
+#include "core/format/hpc/dmtcp.h"
 
 #include "tests/fuzz/harness.h"
 

@@ -2,7 +2,7 @@
 /*
  * Any bytes as a Flax checkpoint.
  */
-#include "core/format/flax.h"
+#include "core/format/jax/flax.h"
 
 #include "tests/fuzz/harness.h"
 

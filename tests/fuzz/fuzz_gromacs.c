@@ -2,7 +2,7 @@
 /*
  * Any bytes as a GROMACS checkpoint.
  */
-#include "core/format/gromacs.h"
+#include "core/format/hpc/gromacs.h"
 
 #include "tests/fuzz/harness.h"
 

@@ -2,7 +2,7 @@
 /*
  * Any bytes as a gzip member, and what they hold as a checkpoint.
  */
-#include "core/format/gzip.h"
+#include "core/format/archive/gzip.h"
 
 #include "tests/fuzz/harness.h"
 

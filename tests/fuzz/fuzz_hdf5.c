@@ -2,7 +2,7 @@
 /*
  * Any bytes as an HDF5 file.
  */
-#include "core/format/hdf5.h"
+#include "core/format/hdf5/hdf5.h"
 
 #include "tests/fuzz/harness.h"
 

@@ -2,7 +2,7 @@
 /*
  * Any bytes as a Keras archive.
  */
-#include "core/format/keras.h"
+#include "core/format/hdf5/keras.h"
 
 #include "tests/fuzz/harness.h"
 

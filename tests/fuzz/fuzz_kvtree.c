@@ -3,7 +3,7 @@
  * Any bytes as a KVTree file, with the length and flags that let them pass the CRC; then its
  * branches are walked.
  */
-#include "core/format/kvtree.h"
+#include "core/format/hpc/kvtree.h"
 
 #include <stdio.h>
 

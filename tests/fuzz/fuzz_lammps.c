@@ -2,7 +2,7 @@
 /*
  * Any bytes as a LAMMPS restart file.
  */
-#include "core/format/lammps.h"
+#include "core/format/hpc/lammps.h"
 
 #include "tests/fuzz/harness.h"
 

@@ -2,7 +2,7 @@
 /*
  * Any bytes as an LZ4 frame, and what they hold as a checkpoint.
  */
-#include "core/format/lz4.h"
+#include "core/format/archive/lz4.h"
 
 #include "tests/fuzz/harness.h"
 

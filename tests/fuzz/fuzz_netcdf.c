@@ -2,7 +2,7 @@
 /*
  * Any bytes as a NetCDF file.
  */
-#include "core/format/netcdf.h"
+#include "core/format/array/netcdf.h"
 
 #include "tests/fuzz/harness.h"
 

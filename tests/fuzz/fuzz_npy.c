@@ -2,7 +2,7 @@
 /*
  * Any bytes as a NumPy array.
  */
-#include "core/format/npy.h"
+#include "core/format/array/npy.h"
 
 #include "tests/fuzz/harness.h"
 

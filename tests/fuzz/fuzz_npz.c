@@ -2,7 +2,7 @@
 /*
  * Any bytes as a NumPy archive.
  */
-#include "core/format/npz.h"
+#include "core/format/array/npz.h"
 
 #include "tests/fuzz/harness.h"
 

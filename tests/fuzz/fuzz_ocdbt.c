@@ -2,7 +2,7 @@
 /*
  * Any bytes as an OCDBT manifest and as a data file.
  */
-#include "core/format/ocdbt.h"
+#include "core/format/jax/ocdbt.h"
 
 #include "tests/fuzz/harness.h"
 

@@ -2,9 +2,9 @@
 /*
  * Any bytes as a pickle, with words of interest: what is told must be whole.
  */
-#include "core/format/pickle.h"
+#include "core/format/torch/pickle.h"
 
-#include "core/format/torch_state.h"
+#include "core/format/torch/torch_state.h"
 #include "tests/fuzz/harness.h"
 
 static bool on_name(void *arg, const char *text, size_t len)

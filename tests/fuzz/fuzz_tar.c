@@ -2,7 +2,7 @@
 /*
  * Any bytes as a tar archive, and its members as checkpoints.
  */
-#include "core/format/tar.h"
+#include "core/format/archive/tar.h"
 
 #include "tests/fuzz/harness.h"
 

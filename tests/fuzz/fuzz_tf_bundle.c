@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "core/base/crc.h"
-#include "core/format/tf_bundle.h"
-#include "core/format/tf_table.h"
+#include "core/format/tensorflow/tf_bundle.h"
+#include "core/format/tensorflow/tf_table.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

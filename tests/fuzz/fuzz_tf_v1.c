@@ -2,7 +2,7 @@
 /*
  * Any bytes as a TensorFlow checkpoint of version 1.
  */
-#include "core/format/tf_v1.h"
+#include "core/format/tensorflow/tf_v1.h"
 
 #include "tests/fuzz/harness.h"
 

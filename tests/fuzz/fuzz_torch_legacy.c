@@ -2,7 +2,7 @@
 /*
  * Any bytes as a legacy PyTorch file.
  */
-#include "core/format/torch_legacy.h"
+#include "core/format/torch/torch_legacy.h"
 
 #include "tests/fuzz/harness.h"
 

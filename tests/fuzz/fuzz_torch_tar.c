@@ -2,7 +2,7 @@
 /*
  * Any bytes as PyTorch's tar archive, and its members as checkpoints.
  */
-#include "core/format/torch_tar.h"
+#include "core/format/torch/torch_tar.h"
 
 #include "tests/fuzz/harness.h"
 

@@ -2,7 +2,7 @@
 /*
  * Any bytes as a PyTorch archive.
  */
-#include "core/format/torch_zip.h"
+#include "core/format/torch/torch_zip.h"
 
 #include "tests/fuzz/harness.h"
 

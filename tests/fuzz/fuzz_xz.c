@@ -2,7 +2,7 @@
 /*
  * Any bytes as an xz stream, and what they hold as a checkpoint.
  */
-#include "core/format/xz.h"
+#include "core/format/archive/xz.h"
 
 #include "tests/fuzz/harness.h"
 

@@ -2,7 +2,7 @@
 /*
  * Any bytes as a Zstandard frame, and what they hold as a checkpoint.
  */
-#include "core/format/zstd.h"
+#include "core/format/archive/zstd.h"
 
 #include "tests/fuzz/harness.h"
 

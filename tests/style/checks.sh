@@ -77,6 +77,9 @@ style_layers__inside_core()
 	may core/integrity 'include *("(core/(base|format|catalog|record|integrity)|wire)/|<[^>]*>)'
 	may core/config 'include *("(core/(base|config)|wire)/|<[^>]*>)'
 	refuse core/record '"core/(integrity|resolve|config)/'
+	none "$(grep -nE '^#include "core/format/[a-z0-9]+/' core/format/*.[ch] 2>/dev/null)" \
+		"core/format itself knows no family of formats: their table does"
+	none "$(grep -rn '"core/format/table/' core --include='*.[ch]')" "nobody includes the table"
 }
 
 # calls REGEX FILE...: prints the calls of functions whose whole name matches.

@@ -9,13 +9,13 @@ cd "$TEST_SRC"
 docs_formats()
 {
 	local name
-	for name in $(grep -hoP '^\s*\.name = "\K[a-z0-9-]+' core/format/*.c | sort -u); do
+	for name in $(grep -rhoP '^\s*\.name = "\K[a-z0-9-]+' core/format | sort -u); do
 		grep -qF "\`$name\`" README.md || fail "the format $name is not in the README"
 	done
 	# the other way: what the table names has a row
 	for name in $(sed -n '/^## What is checked/,/^## Install/s/^| //p' README.md | grep -oP '`\K[a-z0-9-]+(?=`)' |
 		grep -v '\.'); do
-		grep -q "\.name = \"$name\"" core/format/*.c || fail "the README names the format $name, which has no row"
+		grep -rq "\.name = \"$name\"" core/format || fail "the README names the format $name, which has no row"
 	done
 }
 

@@ -2,7 +2,7 @@
 /*
  * accelerate's and kohya's state directories whose members PyTorch wrote.
  */
-#include "core/format/accelerate.h"
+#include "core/format/train/accelerate.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
  * ADIOS: BP3 files that ADIOS 1 wrote here, where it is installed; BP4 and BP5 directories written
  * by a script that follows ADIOS2's writers; and what may happen to them.
  */
-#include "core/format/adios2.h"
+#include "core/format/hpc/adios2.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

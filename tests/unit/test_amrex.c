@@ -3,7 +3,7 @@
  * AMReX directories, written by a script that follows the C++: every format of multifabs, both byte
  * orders and sizes of reals, ghost cells, particles; and what may happen to them.
  */
-#include "core/format/amrex.h"
+#include "core/format/hpc/amrex.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "core/format/amrex_fab.h"
+#include "core/format/hpc/amrex_fab.h"
 #include "tests/unit/support/judge.h"
 
 static void make(struct bench *bench, const char *arguments)

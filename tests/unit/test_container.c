@@ -3,7 +3,7 @@
  * Compressed checkpoints, packed by the real programs: what is valid, what each kind of damage is
  * called, and that what is inside is judged as if it were not packed.
  */
-#include "core/format/container.h"
+#include "core/format/archive/container.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
  * CRIU images, written by a script from CRIU's own descriptions of them: dumps, pre-dumps that they
  * rest on, other page sizes; and what may happen to them.
  */
-#include "core/format/criu.h"
+#include "core/format/hpc/criu.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
  * Distributed checkpoints that PyTorch's own writer wrote, whole, damaged and mixed, and metadata
  * that no writer would write.
  */
-#include "core/format/dcp.h"
+#include "core/format/torch/dcp.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

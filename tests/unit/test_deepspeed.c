@@ -3,7 +3,7 @@
  * DeepSpeed's tag directories with files that PyTorch wrote: whole, with shards missing, damaged or
  * of another save.
  */
-#include "core/format/deepspeed.h"
+#include "core/format/train/deepspeed.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -178,6 +178,7 @@ static void test_deepspeed__inside_hf_trainer(void **state)
 		   "{\"global_step\": 600, \"epoch\": 1.5}");
 	assert_int_equal(
 		renameat(bench.fd, "global_step600", bench.fd, "checkpoint-600/global_step600"), 0);
+	bench_text(&bench, "checkpoint-600/latest", "global_step600");
 	real_dirs_judge(&bench, "checkpoint-600", "hf-trainer", &report);
 	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
 	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_CHECKSUM);

@@ -3,7 +3,7 @@
  * Determined's checkpoint directories whose members PyTorch wrote: judged, and ordered by what they
  * hold, since their names say nothing.
  */
-#include "core/format/determined.h"
+#include "core/format/train/determined.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

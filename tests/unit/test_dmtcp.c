@@ -2,7 +2,7 @@
 /*
  * DMTCP images and restart scripts, built here byte by byte from its source.
  */
-#include "core/format/dmtcp.h"
+#include "core/format/hpc/dmtcp.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
  * Flax's files, written by the msgpack package as tests/data/make_flax.py shapes them: whole, cut,
  * contradicting themselves, hostile, and inside an old Orbax directory.
  */
-#include "core/format/flax.h"
+#include "core/format/jax/flax.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
  * GROMACS checkpoints: those of a real run with its output files, and built ones of all versions of
  * the header.
  */
-#include "core/format/gromacs.h"
+#include "core/format/hpc/gromacs.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

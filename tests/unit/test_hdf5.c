@@ -3,7 +3,7 @@
  * HDF5 files that libhdf5 wrote, of all its structures and both generations of its format, whole
  * and damaged; and third-party samples.
  */
-#include "core/format/hdf5.h"
+#include "core/format/hdf5/hdf5.h"
 
 #include <dirent.h>
 #include <setjmp.h>
@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "core/format/lookup3.h"
+#include "core/format/hdf5/lookup3.h"
 #include "tests/unit/support/judge.h"
 
 static int setup(void **state)

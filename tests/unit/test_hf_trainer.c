@@ -3,7 +3,7 @@
  * Hugging Face Trainer directories whose members PyTorch wrote: whole, and with each part missing
  * or damaged.
  */
-#include "core/format/hf_trainer.h"
+#include "core/format/train/hf_trainer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

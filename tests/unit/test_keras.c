@@ -2,7 +2,7 @@
 /*
  * Keras archives: a real one, and ones made as Keras makes them, with everything that can go wrong.
  */
-#include "core/format/keras.h"
+#include "core/format/hdf5/keras.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 /*
  * LAMMPS restart files of a real run, single and in sets; and built headers.
  */
-#include "core/format/lammps.h"
+#include "core/format/hpc/lammps.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
  * Megatron's iterations, legacy and distributed, with files that PyTorch wrote: whole, damaged,
  * unfinished, mixed; and the digests of integrity.json.
  */
-#include "core/format/megatron.h"
+#include "core/format/train/megatron.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
  * NetCDF classic: files built to the specification in all three versions, and samples of the
  * library.
  */
-#include "core/format/netcdf.h"
+#include "core/format/array/netcdf.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
  * NumPy files: those that NumPy itself writes, of every kind of type, and headers of every kind of
  * damage.
  */
-#include "core/format/npy.h"
+#include "core/format/array/npy.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 /*
  * NumPy archives, stored and deflated: whole ones that NumPy wrote, and every way to damage them.
  */
-#include "core/format/npz.h"
+#include "core/format/array/npz.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

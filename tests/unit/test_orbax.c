@@ -3,7 +3,7 @@
  * Orbax's own test checkpoints: those it calls critically altered fail, all others pass; and each
  * of them damaged further.
  */
-#include "core/format/orbax.h"
+#include "core/format/jax/orbax.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

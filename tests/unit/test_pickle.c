@@ -3,7 +3,7 @@
  * The pickle scan: opcodes of all protocols, the memo, the top-level dict against nested ones, and
  * streams that are torn, hostile or no pickle at all.
  */
-#include "core/format/pickle.h"
+#include "core/format/torch/pickle.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

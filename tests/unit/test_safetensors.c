@@ -3,7 +3,7 @@
  * safetensors: real files, every rule of the layout broken on its own beside its undamaged twin,
  * and a header of 100 MB in bounded memory.
  */
-#include "core/format/safetensors.h"
+#include "core/format/array/safetensors.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

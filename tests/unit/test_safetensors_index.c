@@ -2,7 +2,7 @@
 /*
  * Sharded weights: a whole set, and each thing that can be wrong with an index or a shard.
  */
-#include "core/format/safetensors_index.h"
+#include "core/format/array/safetensors_index.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

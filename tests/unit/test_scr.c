@@ -3,7 +3,7 @@
  * SCR's prefix as tests/data/make_scr.py leaves it: complete datasets, incomplete and failed ones,
  * lost and damaged files, damaged books, hostile maps.
  */
-#include "core/format/scr.h"
+#include "core/format/hpc/scr.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "core/format/kvtree.h"
+#include "core/format/hpc/kvtree.h"
 #include "tests/unit/support/judge.h"
 
 #define SAMPLE "../shared/samples/scr/flush.scr"

@@ -2,7 +2,7 @@
 /*
  * Numbered names and the gaps between them.
  */
-#include "core/format/shards.h"
+#include "core/format/train/shards.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 /*
  * The snappy decoder: each kind of element by hand, and everything that does not add up.
  */
-#include "core/format/snappy.h"
+#include "core/format/tensorflow/snappy.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 /*
  * The table of storages: found again after it grew, never twice, and bounded.
  */
-#include "core/format/storages.h"
+#include "core/format/torch/storages.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

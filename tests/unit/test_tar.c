@@ -2,7 +2,7 @@
 /*
  * Archives by GNU tar in its formats and by Python, of checkpoints; and PyTorch's own first ones.
  */
-#include "core/format/tar.h"
+#include "core/format/archive/tar.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

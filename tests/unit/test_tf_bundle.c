@@ -3,7 +3,7 @@
  * TensorFlow bundles: real ones, each damaged at every byte, and built ones for what those do not
  * have (several shards, snappy, strings, variants, progress).
  */
-#include "core/format/tf_bundle.h"
+#include "core/format/tensorflow/tf_bundle.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

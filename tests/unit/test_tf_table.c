@@ -2,7 +2,7 @@
 /*
  * The table walk on its own: order, many blocks, compression, hostile blocks with right checksums.
  */
-#include "core/format/tf_table.h"
+#include "core/format/tensorflow/tf_table.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
  * TensorFlow's first checkpoints, as tests/data/make_tf_v1.py lays them out: whole, damaged byte by
  * byte, contradicting themselves, and in shards.
  */
-#include "core/format/tf_v1.h"
+#include "core/format/tensorflow/tf_v1.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * core/format/torch_args.h by files that PyTorch wrote, and what a seal keeps of them.
+ * core/format/torch/torch_args.h by files that PyTorch wrote, and what a seal keeps of them.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/format/torch_args.h"
+#include "core/format/torch/torch_args.h"
 #include "tests/unit/support/judge.h"
 #include "tests/unit/support/sealed.h"
 

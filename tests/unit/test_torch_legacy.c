@@ -3,7 +3,7 @@
  * Legacy PyTorch files: real ones, cut at many places, flipped where it can be seen, with junk
  * behind them.
  */
-#include "core/format/torch_legacy.h"
+#include "core/format/torch/torch_legacy.h"
 
 #include <dirent.h>
 #include <setjmp.h>

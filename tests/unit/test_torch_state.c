@@ -2,7 +2,7 @@
 /*
  * Names of training programs: which number is the step, and what a file is good for.
  */
-#include "core/format/torch_state.h"
+#include "core/format/torch/torch_state.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

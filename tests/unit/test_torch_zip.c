@@ -3,7 +3,7 @@
  * PyTorch archives: real files, whole, interrupted and damaged in every way that disks and writers
  * have, each beside its undamaged twin.
  */
-#include "core/format/torch_zip.h"
+#include "core/format/torch/torch_zip.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
  * The zip walker against archives made by hand: each rule of the layout broken on its own, zip64
  * beyond 4 GiB, end records that lie.
  */
-#include "core/format/zip.h"
+#include "core/format/archive/zip.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

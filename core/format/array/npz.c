@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Structure: the directory, and the header of each stored array against its length. Content: all
+ * CRCs; deflated arrays are decoded for theirs, and their headers looked at on the way.
+ */
+#include "core/format/array/npz.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/format/array/npy.h"
+#include "core/format/scalar.h"
+#include "core/format/archive/zip_check.h"
+#include "wire/text.h"
+
+/* An array's name is that of its entry without ".npy". */
+static void array_name(const struct ckpt_zip_entry *e, char *ret, size_t size)
+{
+	snprintf(ret, size, "%.*s", e->name_len - 4, e->name);
+}
+
+static int take_scalar(struct ckpt_check *check, const struct ckpt_zip_entry *e,
+		       const struct ckpt_npy *npy, const char *name)
+{
+	uint8_t data[8];
+	int r;
+
+	if (npy->items != 1 || npy->data > sizeof(data) || !npy->kind ||
+	    !strchr("iuf", npy->kind) || !ckpt_scalar_wanted(name))
+		return 0;
+	r = ckpt_check_read(check, e->data_off + npy->header, data, npy->data, name);
+	if (r == 0)
+		ckpt_scalar_take(
+			check->report, name,
+			&(const struct ckpt_scalar) { npy->kind, npy->big, npy->data, data });
+	return r;
+}
+
+/* A whole array is exactly as long as its entry. */
+static int judge_length(struct ckpt_check *check, const struct ckpt_zip_entry *e,
+			const struct ckpt_npy *npy)
+{
+	uint64_t rest = e->usize - npy->header;
+
+	if (npy->objects || rest == npy->data)
+		return 0;
+	return ckpt_check_reject(check, rest < npy->data ? CKPT_INCOMPLETE : CKPT_CORRUPT,
+				 rest < npy->data ? CKPT_PROBLEM_TRUNCATED : CKPT_PROBLEM_HEADER,
+				 e->data_off, e->name,
+				 "its header promises %llu bytes of data, but %llu follow",
+				 (unsigned long long)npy->data, (unsigned long long)rest);
+}
+
+static int on_entry(struct ckpt_check *check, const struct ckpt_zip_entry *e, void *arg)
+{
+	struct ckpt_npy npy;
+	char name[256];
+	int r;
+
+	(void)arg;
+	if (!ckpt_text_ends(e->name, ".npy"))
+		return 0;
+	array_name(e, name, sizeof(name));
+	check->report->tensors++;
+	ckpt_report_add_key(check->report, name, strcspn(name, "/"));
+	if (e->method != CKPT_ZIP_STORED || !ckpt_zip_check_readable(e))
+		return 0;
+	r = ckpt_npy_check(check, e->data_off, e->data_off + e->csize, e->name, &npy);
+	r = r ? r : judge_length(check, e, &npy);
+	return r ? r : take_scalar(check, e, &npy, name);
+}
+
+static int on_deflated(struct ckpt_check *check, const struct ckpt_zip_entry *e,
+		       const uint8_t *head, size_t len)
+{
+	struct ckpt_npy npy;
+	int r;
+
+	if (!ckpt_text_ends(e->name, ".npy"))
+		return 0;
+	r = ckpt_npy_parse(head, len, &npy);
+	if (r)
+		return ckpt_npy_reject(check, r, &npy, e->data_off, e->name);
+	return judge_length(check, e, &npy);
+}
+
+static int npz_structure(struct ckpt_check *check)
+{
+	struct ckpt_zip zip;
+	int r = ckpt_zip_check_open(check, &zip);
+
+	return r ? r : ckpt_zip_check_walk(check, &zip, on_entry, NULL);
+}
+
+static int npz_content(struct ckpt_check *check)
+{
+	return ckpt_zip_check_content(check, on_deflated);
+}
+
+static bool npz_sniff(const struct ckpt_check *check)
+{
+	return ckpt_zip_check_first_ends(&check->head, ".npy");
+}
+
+const struct ckpt_format ckpt_format_npz = {
+	.name = "npz",
+	.title = "NumPy archive (np.savez)",
+	.kind = CKPT_KIND_FILE,
+	.full = CKPT_EVIDENCE_CHECKSUM,
+	.split = true,
+	.epoch_meaning = CKPT_EPOCH_UNKNOWN,
+	.sniff = npz_sniff,
+	.structure = npz_structure,
+	.content = npz_content,
+	.finite = ckpt_npz_finite,
+	.at = ckpt_zip_check_at,
+};

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See safetensors_index.h.
+ */
+#include "core/format/array/safetensors_index.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/words.h"
+#include "core/format/array/safetensors.h"
+#include "core/format/array/weight_map.h"
+#include "wire/text.h"
+
+/* NAME-00002-of-00005.ext: the numbers; false for any other name. */
+static bool shard_numbers(const char *name, unsigned long *ret_k, unsigned long *ret_of)
+{
+	const char *of = strstr(name, "-of-"), *k = of;
+	char *end;
+
+	while (k && k > name && k[-1] >= '0' && k[-1] <= '9')
+		k--;
+	if (!of || k == of || k == name || k[-1] != '-' || of[4] < '0' || of[4] > '9')
+		return false;
+	*ret_k = strtoul(k, NULL, 10);
+	*ret_of = strtoul(of + 4, &end, 10);
+	return *end == '.' || *end == 0;
+}
+
+/* All shards that carry numbers must be of one set, and all of that set be mapped. */
+static int check_numbers(struct ckpt_check *check, const struct ckpt_weight_map *map)
+{
+	unsigned long k, of, total = 0, numbered = 0;
+
+	for (size_t i = 0; i < map->n_shards; i++) {
+		if (!shard_numbers(map->shards[i], &k, &of))
+			continue;
+		if (!total)
+			total = of;
+		if (of != total || k > of)
+			return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_SHARD_MISMATCH,
+						 CKPT_NO_OFFSET, map->shards[i],
+						 "it does not belong to a set of %lu", total);
+		numbered++;
+	}
+	if (numbered == total)
+		return 0;
+	return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_SHARD_MISMATCH, CKPT_NO_OFFSET,
+				 NULL, "it maps tensors to %lu of %lu shards", numbered, total);
+}
+
+/* The tensors mapped to one shard: a part of the map's table, and which of them were found. */
+struct slice {
+	const struct ckpt_weight *weights;
+	size_t n;
+	bool *seen;
+};
+
+static void mark(struct slice *s, uint64_t hash)
+{
+	size_t i = 0, n = s->n;
+
+	while (i < n) {
+		size_t mid = i + (n - i) / 2;
+
+		if (s->weights[mid].hash < hash)
+			i = mid + 1;
+		else
+			n = mid;
+	}
+	for (; i < s->n && s->weights[i].hash == hash; i++)
+		s->seen[i] = true;
+}
+
+/* Streams the shard's header and marks what it holds. The shard passed its check just before. */
+static int mark_all(struct ckpt_check *check, const char *shard, struct slice *s)
+{
+	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
+	_cleanup_safetensors_ struct ckpt_safetensors_reader reader = { .arg = NULL };
+	int r = ckpt_file_open(check->ctx, check->dirfd, shard, &file, check->err);
+
+	if (!r)
+		r = ckpt_safetensors_open(&reader, &file, check->err);
+	while (!r && (r = ckpt_safetensors_next(&reader, check->err)) == 0)
+		mark(s, reader.tensor.hash);
+	if (r == CKPT_SAFETENSORS_END || r < 0)
+		return r < 0 ? r : 0;
+	return ckpt_fail(check->err, -EAGAIN, "%s changed while it was read", CKPT_QUOTE(shard));
+}
+
+static int check_tensors(struct ckpt_check *check, const struct ckpt_weight_map *map, size_t shard)
+{
+	const uint64_t *words = &map->weights->shard, from = shard, to = shard + 1;
+	size_t first = ckpt_words_lower(words, map->n_weights, 2, &from, 1);
+	size_t behind = ckpt_words_lower(words, map->n_weights, 2, &to, 1);
+	_cleanup_free_ bool *seen = calloc(behind - first + 1, 1);
+	struct slice s = { map->weights + first, behind - first, seen };
+	char name[256];
+	int r;
+
+	if (!seen)
+		return -ENOMEM;
+	r = mark_all(check, map->shards[shard], &s);
+	if (r)
+		return r;
+	for (size_t i = 0; i < s.n; i++) {
+		if (seen[i])
+			continue;
+		r = ckpt_weight_map_name(check, s.weights[i].hash, name, sizeof(name));
+		return r ? r
+			 : ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_SHARD_MISMATCH,
+					     CKPT_NO_OFFSET, name, "it is not in its shard %s",
+					     CKPT_QUOTE(map->shards[shard]));
+	}
+	return 0;
+}
+
+static int check_shard(struct ckpt_check *check, const struct ckpt_weight_map *map, size_t i,
+		       enum ckpt_level level)
+{
+	struct ckpt_report own;
+	int r = ckpt_check_member(check, map->shards[i], level, CKPT_PROBLEM_SHARD_MISSING, &own);
+
+	if (r)
+		return r;
+	if (own.verdict.evidence == CKPT_EVIDENCE_OPAQUE)
+		return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, CKPT_NO_OFFSET,
+					 map->shards[i], "the shard holds no known format");
+	if (own.format != &ckpt_format_safetensors || level >= CKPT_LEVEL_FULL)
+		return 0; /* the names were compared with the structure */
+	return check_tensors(check, map, i);
+}
+
+static int run(struct ckpt_check *check, enum ckpt_level level)
+{
+	_cleanup_free_ struct ckpt_weight_map *map = calloc(1, sizeof(*map));
+	int r = map ? ckpt_weight_map_read(check, map) : -ENOMEM;
+
+	if (!r)
+		r = check_numbers(check, map);
+	for (size_t i = 0; !r && i < map->n_shards; i++)
+		r = check_shard(check, map, i, level);
+	if (map)
+		ckpt_weight_map_done(map);
+	return r;
+}
+
+static int index_structure(struct ckpt_check *check)
+{
+	check->report->contents = CKPT_CONTENTS_WEIGHTS;
+	return run(check, CKPT_LEVEL_STRUCTURE);
+}
+
+static int index_content(struct ckpt_check *check)
+{
+	check->report->verdict.size_bytes = check->file->size; /* shards are added anew */
+	return run(check, CKPT_LEVEL_FULL);
+}
+
+/* A JSON object named as an index: shards never are, so that no index leads to another. */
+static bool index_sniff(const struct ckpt_check *check)
+{
+	const struct ckpt_head *head = &check->head;
+	uint32_t i = 0;
+
+	if (!ckpt_text_ends(check->name, ".json") || !strstr(check->name, ".index."))
+		return false;
+	while (i < head->n_head && strchr(" \t\r\n", head->head[i]) && head->head[i])
+		i++;
+	return i < head->n_head && head->head[i] == '{';
+}
+
+const struct ckpt_format ckpt_format_safetensors_index = {
+	.name = "safetensors-index",
+	.title = "sharded weights (index.json)",
+	.kind = CKPT_KIND_FILE,
+	.full = CKPT_EVIDENCE_CHECKSUM, /* at most: the shards lower it */
+	.epoch_meaning = CKPT_EPOCH_UNKNOWN,
+	.sniff = index_sniff,
+	.structure = index_structure,
+	.content = index_content,
+};

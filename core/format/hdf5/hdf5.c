@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The row. Structure: superblock, and every object from the root group on. Content: the same, with
+ * the checksums of chunks. Version 0 structures have no checksums, so that most flips in them do
+ * not show.
+ */
+#include "core/format/hdf5/hdf5.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/format/hdf5/hdf5_walk.h"
+#include "wire/text.h"
+
+static void walk_free(struct ckpt_hdf5 **h)
+{
+	if (*h)
+		ckpt_hdf5_objects_done(&(*h)->objects);
+	if (*h)
+		free((*h)->look);
+	free(*h);
+}
+
+/* The object's header, then what its messages point at. */
+static int visit(struct ckpt_hdf5 *h, uint64_t addr)
+{
+	struct ckpt_hdf5_object obj;
+	int r = ckpt_hdf5_header(h, addr, &obj);
+
+	if (r == 0 && obj.table_tree != CKPT_HDF5_NONE)
+		r = ckpt_hdf5_old_group(h, obj.table_tree, obj.table_heap);
+	r = r ? r : ckpt_hdf5_dense(h, &obj.links);
+	r = r ? r : ckpt_hdf5_dense(h, &obj.attributes);
+	r = r ? r : ckpt_hdf5_scalar(h, &obj);
+	if (r == 0 && obj.has_layout && h->current > 0)
+		h->check->report->tensors += !h->content && !h->look;
+	if (r == 0 && h->look)
+		ckpt_hdf5_look_begin(h, &obj);
+	r = r ? r : ckpt_hdf5_data(h, &obj);
+	if (r == 0 && h->look)
+		ckpt_hdf5_look_end(h, &obj);
+	return r;
+}
+
+/* Names in the root group that tell what a file of Keras holds. */
+static void judge_contents(struct ckpt_report *report)
+{
+	static const char *const optimizers[] = { "optimizer", "optimizer_weights" };
+	static const char *const models[] = { "layers", "model_weights",
+					      "_layer_checkpoint_dependencies" };
+
+	for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++)
+		if (ckpt_report_has_key(report, models[i]))
+			report->contents = CKPT_CONTENTS_WEIGHTS;
+	for (size_t i = 0; i < sizeof(optimizers) / sizeof(optimizers[0]); i++)
+		if (ckpt_report_has_key(report, optimizers[i]))
+			report->contents = CKPT_CONTENTS_FULL;
+}
+
+/* The root group's members, as far as they are in the table's beginning. */
+static void add_keys(struct ckpt_hdf5 *h)
+{
+	char name[256];
+
+	for (uint32_t i = 1; i < h->objects.n && i <= CKPT_REPORT_KEYS + 1; i++) {
+		if (h->objects.list[i].parent != 0)
+			break;
+		ckpt_hdf5_path(h, i, name, sizeof(name));
+		ckpt_report_add_key(h->check->report, name, strlen(name));
+	}
+	judge_contents(h->check->report);
+}
+
+static int walk(struct ckpt_hdf5 *h)
+{
+	int r = ckpt_hdf5_super(h);
+
+	if (r)
+		return r;
+	h->left = h->end;
+	r = ckpt_hdf5_add(h, h->root, 0, 0);
+	if (r == 0 && h->extension != CKPT_HDF5_NONE) {
+		struct ckpt_hdf5_object extension;
+
+		h->current = UINT32_MAX; /* no member of the tree */
+		r = ckpt_hdf5_header(h, h->extension, &extension);
+	}
+	for (uint32_t i = 0; r == 0 && i < h->objects.n; i++) {
+		h->current = i;
+		r = visit(h, h->objects.list[i].addr);
+		if (r == 0 && i == 0)
+			add_keys(h);
+	}
+	if (r == 0 && h->objects.cut)
+		ckpt_check_cap(h->check, CKPT_EVIDENCE_OPAQUE,
+			       "more than %u objects: the others were not looked at",
+			       CKPT_HDF5_OBJECTS);
+	return r;
+}
+
+static int run(struct ckpt_check *check, bool content)
+{
+	_cleanup_(walk_free) struct ckpt_hdf5 *h = calloc(1, sizeof(*h));
+	struct ckpt_verdict *verdict = &check->report->verdict;
+	int r;
+
+	if (!h)
+		return ckpt_fail(check->err, -ENOMEM, "no memory to check %s",
+				 CKPT_QUOTE(check->file->name));
+	h->check = check;
+	h->content = content;
+	r = walk(h);
+	if (r == 0 && content && h->unsummed)
+		ckpt_check_cap(check, CKPT_EVIDENCE_STRUCTURE,
+			       "%llu parts of the file have no checksum",
+			       (unsigned long long)h->unsummed);
+	if (r == 0 && verdict->status != CKPT_VALID)
+		return (int)verdict->status;
+	return r;
+}
+
+static int hdf5_structure(struct ckpt_check *check)
+{
+	return run(check, false);
+}
+
+static int hdf5_content(struct ckpt_check *check)
+{
+	return run(check, true);
+}
+
+/* The content passed a moment ago: what is damaged now has changed. */
+static int hdf5_finite(struct ckpt_check *check)
+{
+	_cleanup_(walk_free) struct ckpt_hdf5 *h = calloc(1, sizeof(*h));
+	int r;
+
+	if (!h)
+		return ckpt_fail(check->err, -ENOMEM, "no memory to check %s",
+				 CKPT_QUOTE(check->file->name));
+	h->check = check;
+	r = ckpt_hdf5_look_new(h);
+	r = r ? r : walk(h);
+	if (r <= 0)
+		return r;
+	check->report->verdict.status = CKPT_VALID;
+	return ckpt_fail(check->err, -EAGAIN, "%s changed while it was read",
+			 CKPT_QUOTE(check->file->name));
+}
+
+static bool hdf5_sniff(const struct ckpt_check *check)
+{
+	return ckpt_hdf5_find(check) != CKPT_HDF5_NONE;
+}
+
+const struct ckpt_format ckpt_format_hdf5 = {
+	.name = "hdf5",
+	.title = "HDF5 (h5py, Keras weights, NetCDF-4)",
+	.kind = CKPT_KIND_FILE,
+	.full = CKPT_EVIDENCE_CHECKSUM,
+	.epoch_meaning = CKPT_EPOCH_UNKNOWN,
+	.sniff = hdf5_sniff,
+	.structure = hdf5_structure,
+	.content = hdf5_content,
+	.finite = hdf5_finite,
+};

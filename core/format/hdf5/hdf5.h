@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * HDF5 (.h5, .hdf5, Keras weights, NetCDF-4), superblocks 0 to 3, without libhdf5: a damaged file
+ * must not be able to crash or grow the checker. Source: HDF5 File Format Specification 3.0.
+ */
+#ifndef CKPT_CORE_FORMAT_HDF5_HDF5_H
+#define CKPT_CORE_FORMAT_HDF5_HDF5_H
+
+#include "core/format/format.h"
+
+extern const struct ckpt_format ckpt_format_hdf5;
+
+#endif

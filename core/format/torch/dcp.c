@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See dcp.h. A save into a directory that holds an older one overwrites the data in place before
+ * the new `.metadata` comes, so sizes that disagree are an unfinished save, not damage.
+ */
+#include "core/format/torch/dcp.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/format/torch/dcp_index.h"
+#include "core/format/train/train_dir.h"
+#include "wire/text.h"
+
+#define METADATA ".metadata"
+#define LIGHTNING "meta.pt"
+#define RANKS_MAX 65536
+#define END_RECORD 22		       /* of a zip, with no comment: APPNOTE.TXT 4.3.16 */
+#define MIN_ZIP (30 + 46 + END_RECORD) /* with a header and an entry of its directory */
+#define LATER_NS                                                                                   \
+	(INT64_C(60) *                                                                             \
+	 1000000000) /* between clocks of nodes and servers; saves lie further apart */
+
+/* What the directory holds. */
+struct listing {
+	uint64_t n_data, n_rank_metadata;
+	uint64_t top_rank; /* greatest K of __K.metadata plus one */
+};
+
+/* 0 or an errno. */
+static int list(const struct ckpt_check *check, struct listing *ret)
+{
+	int fd = openat(check->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_closedir_ DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *entry;
+	char number[24];
+	int64_t rank;
+
+	if (!dir)
+		return -errno;
+	*ret = (struct listing) { .n_data = 0 };
+	while (errno = 0, (entry = readdir(dir))) {
+		ret->n_data += ckpt_text_ends(entry->d_name, ".distcp");
+		if (sscanf(entry->d_name, "__%20[0-9].metadata", number) != 1 ||
+		    !ckpt_text_ends(entry->d_name, METADATA) ||
+		    !ckpt_text_int(number, 0, RANKS_MAX - 1, &rank))
+			continue;
+		ret->n_rank_metadata++;
+		if ((uint64_t)rank >= ret->top_rank)
+			ret->top_rank = (uint64_t)rank + 1;
+	}
+	return -errno;
+}
+
+static int fail_list(struct ckpt_check *check, int r)
+{
+	return ckpt_fail(check->err, r, "cannot list %s: %s", CKPT_QUOTE(check->name),
+			 strerror(-r));
+}
+
+/* The verdict on the metadata file @name after the scan answered @r. */
+static int metadata_verdict(struct ckpt_check *check, const struct ckpt_dcp_index *index,
+			    struct ckpt_stream *in, int r)
+{
+	uint64_t off = ckpt_stream_offset(in);
+
+	switch (r) {
+	case CKPT_PICKLE_TORN:
+		return ckpt_check_reject(check, CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED,
+					 in->file->size, NULL, "the pickle ends before its end");
+	case CKPT_PICKLE_BAD:
+		return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, off, NULL,
+					 "no pickle from here on");
+	case CKPT_PICKLE_LIMIT:
+		return ckpt_check_reject(check, CKPT_UNREADABLE, CKPT_PROBLEM_NESTING_LIMIT, off,
+					 NULL, "nested deeper than the scan follows");
+	case CKPT_PICKLE_STOPPED:
+		break;
+	default:
+		return r;
+	}
+	if (index->fault == -EOVERFLOW)
+		return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, off, NULL,
+					 "an item's offset and length make no range");
+	if (index->fault == -E2BIG)
+		return ckpt_check_reject(check, CKPT_UNREADABLE, CKPT_PROBLEM_NESTING_LIMIT, off,
+					 NULL, "more than %d data files: not checked",
+					 CKPT_DCP_FILES);
+	return ckpt_fail(check->err, index->fault, "no memory for the index of %s",
+			 CKPT_QUOTE(check->name));
+}
+
+/* Reads the opened metadata file. */
+static int scan_metadata(struct ckpt_check *check, const struct ckpt_file *file,
+			 struct ckpt_dcp_index *index)
+{
+	_cleanup_stream_ struct ckpt_stream in = { .file = file };
+	int r;
+
+	check->report->verdict.size_bytes += file->size;
+	if (file->size == 0)
+		return ckpt_check_reject(check, CKPT_INCOMPLETE, CKPT_PROBLEM_EMPTY, 0, NULL,
+					 "the file is empty");
+	r = ckpt_stream_init(&in, file, 0, file->size, check->err);
+	if (r == 0)
+		r = metadata_verdict(check, index, &in,
+				     ckpt_dcp_index_read(index, &in, check->err));
+	if (r == 0 && ckpt_stream_offset(&in) != file->size)
+		ckpt_check_remark(check, CKPT_PROBLEM_TRAILING, ckpt_stream_offset(&in),
+				  "bytes follow the pickle in %s", file->name);
+	return r;
+}
+
+static int read_metadata(struct ckpt_check *check, const char *name, struct ckpt_dcp_index *index)
+{
+	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
+	int r = ckpt_file_open(check->ctx, check->dirfd, name, &file, check->err);
+
+	if (r == -ENOENT)
+		r = ckpt_check_reject(check, CKPT_INCOMPLETE, CKPT_PROBLEM_SHARD_MISSING,
+				      CKPT_NO_OFFSET, NULL,
+				      "it is missing: the save did not finish");
+	else if (r == CKPT_FILE_NOT_REGULAR)
+		r = ckpt_check_reject(check, CKPT_UNREADABLE, CKPT_PROBLEM_HEADER, CKPT_NO_OFFSET,
+				      NULL, "not a regular file");
+	else if (r == 0)
+		r = scan_metadata(check, &file, index);
+	return r > 0 ? ckpt_check_blame(check, name, r) : r;
+}
+
+/* One file for all, or, without collectives, one of each rank. */
+static int read_index(struct ckpt_check *check, const struct listing *l,
+		      struct ckpt_dcp_index *index)
+{
+	char name[64];
+	int r = 0;
+
+	if (ckpt_dir_has(check->dirfd, METADATA) || l->n_rank_metadata == 0)
+		return read_metadata(check, METADATA, index);
+	for (uint64_t rank = 0; r == 0 && rank < l->top_rank; rank++) {
+		snprintf(name, sizeof(name), "__%llu" METADATA, (unsigned long long)rank);
+		r = read_metadata(check, name, index);
+	}
+	return r;
+}
+
+/* Anything else could lead out of the directory. */
+static bool is_entry(const char *name)
+{
+	return name[0] && !strchr(name, '/') && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+/* In safetensors' files the items begin behind a header and do not count it. */
+static bool has_own_header(const char *name)
+{
+	return ckpt_text_ends(name, ".safetensors");
+}
+
+static int compare_size(struct ckpt_check *check, const struct ckpt_dcp_file *file, uint64_t size)
+{
+	if (size < file->end)
+		return ckpt_check_reject(check, CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED, size, NULL,
+					 "it has %llu bytes, its items need %llu",
+					 (unsigned long long)size, (unsigned long long)file->end);
+	if (size > file->end && !has_own_header(file->name))
+		return ckpt_check_reject(
+			check, CKPT_INCOMPLETE, CKPT_PROBLEM_MIXED_SAVES, file->end, NULL,
+			"it has %llu bytes, its items end at %llu: %s is not of "
+			"the same save",
+			(unsigned long long)size, (unsigned long long)file->end, METADATA);
+	return 0;
+}
+
+/* Size of one data file. *@later: it was changed well after @metadata_ns. */
+static int check_size(struct ckpt_check *check, const struct ckpt_dcp_file *file,
+		      int64_t metadata_ns, bool *later)
+{
+	struct ckpt_identity id;
+	int r = is_entry(file->name) ? ckpt_identity_at(check->dirfd, file->name, true, &id) : 0;
+
+	if (!is_entry(file->name))
+		return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, CKPT_NO_OFFSET,
+					 file->name, "the index names no file of this directory");
+	if (r == -ENOENT)
+		return ckpt_check_reject(check, CKPT_INCOMPLETE, CKPT_PROBLEM_SHARD_MISSING,
+					 CKPT_NO_OFFSET, NULL, "it is missing");
+	if (r < 0)
+		return ckpt_fail(check->err, r, "cannot look up %s: %s", CKPT_QUOTE(file->name),
+				 strerror(-r));
+	check->report->verdict.size_bytes += id.size;
+	*later |= id.mtime_ns > metadata_ns && id.mtime_ns - metadata_ns > LATER_NS;
+	return compare_size(check, file, id.size);
+}
+
+static int check_sizes(struct ckpt_check *check, const struct ckpt_dcp_index *index)
+{
+	struct ckpt_identity metadata = { .mtime_ns = INT64_MAX };
+	bool later = false;
+
+	ckpt_identity_at(check->dirfd, METADATA, true, &metadata);
+	for (size_t i = 0; i < index->n_files; i++) {
+		int r = index->files[i].used
+				? check_size(check, &index->files[i], metadata.mtime_ns, &later)
+				: 0;
+
+		if (r)
+			return r > 0 ? ckpt_check_blame(check, index->files[i].name, r) : r;
+	}
+	if (later)
+		ckpt_check_remark(check, CKPT_PROBLEM_MIXED_SAVES, CKPT_NO_OFFSET,
+				  "a data file is younger than " METADATA
+				  ": perhaps overwritten by a save that did not finish");
+	return 0;
+}
+
+static int open_data(struct ckpt_check *check, const char *name, struct ckpt_file *ret)
+{
+	int r = ckpt_file_open(check->ctx, check->dirfd, name, ret, check->err);
+
+	if (r == -ENOENT) /* it was there when sizes were compared */
+		r = ckpt_check_reject(check, CKPT_UNREADABLE, CKPT_PROBLEM_WRITER_ACTIVE,
+				      CKPT_NO_OFFSET, NULL, "it vanished while it was read");
+	else if (r == CKPT_FILE_NOT_REGULAR)
+		r = ckpt_check_reject(check, CKPT_UNREADABLE, CKPT_PROBLEM_HEADER, CKPT_NO_OFFSET,
+				      NULL, "not a regular file");
+	return r > 0 ? ckpt_check_blame(check, name, r) : r;
+}
+
+/*
+ * What torch.save() wrote begins and ends as a zip. Bytes that only end as one have lost their
+ * head; they would pass for a program's own bytes, which nobody can look into.
+ */
+static int check_head(struct ckpt_check *check, const char *name, const struct ckpt_slice *slice)
+{
+	static const unsigned char begin[] = { 'P', 'K', 3, 4 }, end[] = { 'P', 'K', 5, 6 };
+	unsigned char head[sizeof(begin)], tail[END_RECORD];
+	int r;
+
+	if (slice->len < MIN_ZIP)
+		return 0;
+	r = ckpt_file_read(slice->file, slice->off, head, sizeof(head), check->err);
+	if (r == 0)
+		r = ckpt_file_read(slice->file, slice->off + slice->len - END_RECORD, tail,
+				   sizeof(tail), check->err);
+	if (r < 0)
+		return r;
+	/* a comment's length of 0 ends the record */
+	if (r || memcmp(head, begin, sizeof(begin)) == 0 || memcmp(tail, end, sizeof(end)) != 0 ||
+	    tail[END_RECORD - 1] || tail[END_RECORD - 2])
+		return 0;
+	return ckpt_check_blame(
+		check, name,
+		ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, slice->off, NULL,
+				  "an item ends as an archive and does not begin as one"));
+}
+
+/* The @n items at @items, all of one file. */
+static int check_items(struct ckpt_check *check, const char *name, const uint64_t *items, size_t n)
+{
+	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
+	int r;
+
+	if (has_own_header(name))
+		return ckpt_check_member(check, name, CKPT_LEVEL_FULL, CKPT_PROBLEM_SHARD_MISSING,
+					 NULL);
+	r = open_data(check, name, &file);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		const uint64_t *item = items + 3 * i;
+		const struct ckpt_slice slice = { &file, item[1], item[2] };
+
+		if (slice.len == 0 || (i && memcmp(item, item - 3, 3 * sizeof(*item)) == 0))
+			continue; /* nothing stored, or shared by two names */
+		r = check_head(check, name, &slice);
+		if (r == 0)
+			r = ckpt_check_slice(check, &slice, CKPT_LEVEL_FULL, NULL);
+	}
+	return r;
+}
+
+static int check_content(struct ckpt_check *check, const struct ckpt_dcp_index *index)
+{
+	uint64_t size = check->report->verdict.size_bytes;
+	size_t from = 0, to;
+	int r = 0;
+
+	for (; r == 0 && from < index->n_items; from = to) {
+		const uint64_t *items = index->items + 3 * from;
+
+		to = from + 1;
+		while (to < index->n_items && index->items[3 * to] == items[0])
+			to++;
+		r = check_items(check, index->files[items[0]].name, items, to - from);
+	}
+	check->report->verdict.size_bytes = size; /* slices are no files of their own */
+	if (r == 0 && index->n_unkept)
+		ckpt_check_cap(check, CKPT_EVIDENCE_STRUCTURE,
+			       "content of %llu items beyond the first %d not read",
+			       (unsigned long long)index->n_unkept, CKPT_DCP_ITEMS);
+	return r;
+}
+
+static int check_data(struct ckpt_check *check, struct ckpt_dcp_index *index, enum ckpt_level level)
+{
+	int r;
+
+	if (index->n_items == 0 && index->n_unplaced == 0)
+		return ckpt_check_blame(check, METADATA,
+					ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER,
+							  CKPT_NO_OFFSET, NULL,
+							  "it names no stored item"));
+	check->report->tensors = index->n_items + index->n_unkept + index->n_unplaced;
+	if (index->n_unplaced)
+		ckpt_check_cap(check, CKPT_EVIDENCE_STRUCTURE,
+			       "the file of %llu items is not known: not compared",
+			       (unsigned long long)index->n_unplaced);
+	r = check_sizes(check, index);
+	if (r || level < CKPT_LEVEL_FULL)
+		return r;
+	ckpt_dcp_index_sort(index);
+	return check_content(check, index);
+}
+
+int ckpt_dcp_check(struct ckpt_check *check, enum ckpt_level level)
+{
+	_cleanup_dcp_index_ struct ckpt_dcp_index index = { .fault = 0 };
+	struct listing l;
+	int r = list(check, &l);
+
+	if (r < 0)
+		return fail_list(check, r);
+	r = read_index(check, &l, &index);
+	return r ? r : check_data(check, &index, level);
+}
+
+bool ckpt_dcp_is(const struct ckpt_check *check)
+{
+	struct listing l;
+
+	return ckpt_dir_has(check->dirfd, METADATA) ||
+	       ckpt_dir_has(check->dirfd, METADATA ".tmp") ||
+	       (list(check, &l) == 0 && (l.n_data || l.n_rank_metadata));
+}
+
+/* Lightning's part holds the position; it is written after the others and names the directory
+ * .ckpt, which without it is no checkpoint to Lightning. */
+static int check_lightning(struct ckpt_check *check, enum ckpt_level level)
+{
+	_cleanup_free_ struct ckpt_report *own = calloc(1, sizeof(*own));
+	int r;
+
+	if (!ckpt_dir_has(check->dirfd, LIGHTNING) &&
+	    !ckpt_text_ends(ckpt_train_dir_name(check), ".ckpt"))
+		return 0;
+	if (!own)
+		return ckpt_fail(check->err, -ENOMEM, "no memory for a report");
+	r = ckpt_check_member(check, LIGHTNING, level, CKPT_PROBLEM_MEMBER_MISSING, own);
+	if (r)
+		return r;
+	check->report->position = own->position;
+	check->report->n_keys = own->n_keys;
+	check->report->keys_cut = own->keys_cut;
+	memcpy(check->report->keys, own->keys, sizeof(own->keys));
+	memcpy(check->report->framework, own->framework, sizeof(own->framework));
+	return 0;
+}
+
+static int dcp_structure(struct ckpt_check *check)
+{
+	int r = ckpt_dcp_check(check, CKPT_LEVEL_STRUCTURE);
+
+	return r ? r : check_lightning(check, CKPT_LEVEL_STRUCTURE);
+}
+
+static int dcp_content(struct ckpt_check *check)
+{
+	int r = ckpt_dcp_check(check, CKPT_LEVEL_FULL);
+
+	return r ? r : check_lightning(check, CKPT_LEVEL_FULL);
+}
+
+/* torchtitan's name means such a directory too, before anything is in it. */
+static bool dcp_sniff(const struct ckpt_check *check)
+{
+	int64_t number;
+
+	return ckpt_dcp_is(check) ||
+	       (ckpt_train_dir_numbered(ckpt_train_dir_name(check), "step-", &number) &&
+		!ckpt_dir_has(check->dirfd, "model.safetensors.index.json"));
+}
+
+const struct ckpt_format ckpt_format_dcp = {
+	.name = "dcp",
+	.title = "PyTorch distributed checkpoint",
+	.kind = CKPT_KIND_DIRECTORY,
+	.full = CKPT_EVIDENCE_CHECKSUM, /* at most: the items lower it */
+	.epoch_meaning = CKPT_EPOCH_UNKNOWN,
+	.sniff = dcp_sniff,
+	.structure = dcp_structure,
+	.content = dcp_content,
+};

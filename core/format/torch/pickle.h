@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a pickle says, without unpickling it: opcodes move tags over a bounded stack, no name is
+ * ever resolved and nothing is built. Found on the way: names and values of the top-level dict,
+ * elements of a top-level list, and PyTorch's storages. Memory is bounded whatever the pickle
+ * holds. Opcodes: Python's pickletools.
+ */
+#ifndef CKPT_CORE_FORMAT_TORCH_PICKLE_H
+#define CKPT_CORE_FORMAT_TORCH_PICKLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/floats.h"
+#include "core/format/stream.h"
+
+#define CKPT_PICKLE_PATH 160
+
+enum ckpt_pickle_result {
+	CKPT_PICKLE_TORN = 1, /* ends before its STOP */
+	CKPT_PICKLE_BAD,      /* no pickle: unknown opcode, or one that takes what is not there */
+	CKPT_PICKLE_LIMIT,    /* deeper than the scan follows: what it says is unknown */
+	CKPT_PICKLE_STOPPED,  /* a callback ended the scan */
+};
+
+enum ckpt_pickle_kind {
+	CKPT_PICKLE_OPAQUE, /* anything else: containers, objects, numbers beyond 64 bit */
+	CKPT_PICKLE_NONE,
+	CKPT_PICKLE_BOOL,
+	CKPT_PICKLE_INT,
+	CKPT_PICKLE_FLOAT,
+	CKPT_PICKLE_TEXT,
+	CKPT_PICKLE_TENSOR,
+	CKPT_PICKLE_INTERNED, /* a string that the sink's intern() took */
+};
+
+struct ckpt_pickle_value {
+	enum ckpt_pickle_kind kind;
+	int64_t i;     /* BOOL, INT; INTERNED: the id */
+	double f;      /* FLOAT */
+	char text[64]; /* TEXT: cut; empty if it was not kept */
+};
+
+/* ('storage', torch.XStorage, key, location, numel): a tensor's bytes, kept elsewhere under @key.
+ */
+struct ckpt_pickle_storage {
+	bool has_key; /* false: a key that was seen before and not remembered, or no number */
+	uint64_t key; /* decimal, as PyTorch names them */
+	uint64_t numel;
+	uint8_t element; /* bytes an element; 0 = unknown type */
+	enum ckpt_float type;
+	/* The keys that lead to it, "model/layer.weight", as far as they are known (that of
+	 * a dict with a single item is told only when it is done); kept where
+	 * sink->paths says so. */
+	char path[CKPT_PICKLE_PATH];
+};
+
+/* What the caller wants to hear. Callbacks may be NULL and end the scan by returning false. */
+struct ckpt_pickle_sink {
+	const char *const *words; /* top-level names of interest, at most 96 */
+	size_t n_words;
+	/* A name in the top-level dict, or a string in the top-level list, in order; cut at 63
+	 * bytes. */
+	bool (*name)(void *arg, const char *text, size_t len);
+	/* A pair of the top-level dict whose key is words[@word]. */
+	bool (*item)(void *arg, size_t word, const struct ckpt_pickle_value *value);
+	/* A storage, as often as it is mentioned. */
+	bool (*storage)(void *arg, const struct ckpt_pickle_storage *storage);
+	void *arg;
+	bool paths; /* storages are told with their paths */
+	/*
+	 * A string of up to 255 bytes that follows words[@word] on the stack, at any depth. If this
+	 * returns true, the string is *@ret_id from then on, also where the pickle refers back to
+	 * it; else it is read as any other. Does not end the scan.
+	 */
+	bool (*intern)(void *arg, size_t word, const char *text, uint32_t *ret_id);
+	/* A pair of any dict, however deep, whose key is words[@word]. */
+	bool (*nested)(void *arg, size_t word, const struct ckpt_pickle_value *value);
+};
+
+struct ckpt_pickle_summary {
+	struct ckpt_pickle_value top; /* what the pickle is */
+	uint64_t items;		      /* pairs of the top-level dict */
+	uint64_t tensors;	      /* of these, how many are tensors */
+};
+
+/*
+ * Scans one pickle from where @in stands to its STOP, leaving @in behind it. 0 with *@ret filled; a
+ * ckpt_pickle_result (then @in is anywhere); or an errno.
+ */
+int ckpt_pickle_scan(struct ckpt_stream *in, const struct ckpt_pickle_sink *sink,
+		     struct ckpt_pickle_summary *ret, struct ckpt_error *err);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Inside of the pickle scan, shared by its two files: the state, and the table of opcodes.
+ */
+#ifndef CKPT_CORE_FORMAT_TORCH_PICKLE_SCAN_H
+#define CKPT_CORE_FORMAT_TORCH_PICKLE_SCAN_H
+
+#include "core/format/torch/pickle.h"
+#include "core/format/torch/pickle_memo.h"
+
+#define CKPT_PICKLE_STACK                                                                          \
+	65536			 /* a batch has 1000 items; the deepest seen in real files is 645  \
+				  */
+#define CKPT_PICKLE_TEXT_MAX 255 /* bytes kept of a string or line */
+#define CKPT_PICKLE_TEXTS 2048	 /* slots whose text is kept: a top-level batch has 1000 pairs */
+#define CKPT_PICKLE_KEPT 64	 /* bytes of it, with the NUL */
+#define CKPT_WORD_CALLER 128	 /* slot.word of the caller's first word */
+
+/* slot.word of the words that the scan itself knows; storage classes follow. */
+enum { CKPT_WORD_STORAGE = 1, CKPT_WORD_REBUILD = 2 };
+
+/* Argument of an opcode: a number, or the kept part of a text, terminated. */
+struct ckpt_pickle_arg {
+	uint64_t num;
+	size_t len;
+	bool cut;
+	char text[CKPT_PICKLE_TEXT_MAX + 1];
+};
+
+struct ckpt_pickle_scan {
+	struct ckpt_stream *in;
+	const struct ckpt_pickle_sink *sink;
+	struct ckpt_error *err;
+	struct ckpt_pickle_slot *stack;
+	size_t n, cap;
+	size_t mark; /* index of the topmost mark plus one; 0 = none */
+	uint64_t memoized;
+	struct ckpt_pickle_storage storage; /* of the latest tuple that names one */
+	struct ckpt_pickle_summary sum;
+	bool stop;					 /* a callback said so */
+	char texts[CKPT_PICKLE_TEXTS][CKPT_PICKLE_KEPT]; /* by slot */
+	struct ckpt_pickle_memo memo;
+};
+
+enum ckpt_pickle_arg_kind {
+	CKPT_ARG_INVALID, /* no opcode */
+	CKPT_ARG_NONE,
+	CKPT_ARG_U8,
+	CKPT_ARG_U16,
+	CKPT_ARG_U32,
+	CKPT_ARG_U64,
+	CKPT_ARG_TEXT8, /* length of 1, 4 or 8 bytes, then that many */
+	CKPT_ARG_TEXT32,
+	CKPT_ARG_TEXT64,
+	CKPT_ARG_LINE,
+	CKPT_ARG_LINES, /* two; the second is kept */
+};
+
+typedef int ckpt_pickle_run_fn(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a);
+
+/* Without `run`: pops `pops` slots and pushes one with `tag` and `value` if `pushes`. */
+struct ckpt_pickle_op {
+	uint8_t arg, pops;
+	bool pushes;
+	uint8_t tag, value;
+	ckpt_pickle_run_fn *run;
+};
+
+extern const struct ckpt_pickle_op ckpt_pickle_ops[256];
+
+/* Does what the row @op says. 0, a ckpt_pickle_result or an errno. */
+int ckpt_pickle_step(struct ckpt_pickle_scan *s, const struct ckpt_pickle_op *op,
+		     const struct ckpt_pickle_arg *a);
+
+/* What slot.word stands for @text, 0 if it is no known word. */
+uint8_t ckpt_pickle_word(const struct ckpt_pickle_sink *sink, const struct ckpt_pickle_arg *text);
+
+/* Bytes an element of the storage class @word; 0 if it is none. */
+uint8_t ckpt_pickle_element(uint8_t word);
+
+/* Whether they are floats; UNKNOWN of an untyped storage and of no class that is known. */
+enum ckpt_float ckpt_pickle_float(uint8_t word);
+
+/* The keys of the dicts that are being filled, up to the object that is being made now. */
+void ckpt_pickle_path(const struct ckpt_pickle_scan *s, char *ret, size_t size);
+
+/* Whether the text is a decimal number without leading zeros that fits. */
+bool ckpt_pickle_digits(const struct ckpt_pickle_arg *text, uint64_t *ret);
+
+/* @slot as a value for the caller. */
+struct ckpt_pickle_value ckpt_pickle_value_of(const struct ckpt_pickle_scan *s,
+					      const struct ckpt_pickle_slot *slot);
+
+#endif

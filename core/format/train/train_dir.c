@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See train_dir.h: the members.
+ */
+#include "core/format/train/train_dir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/base/words.h"
+#include "wire/text.h"
+
+#define LATEST "latest"
+
+/* A directory's known names, and the numbers of its random states. */
+struct listing {
+	struct {
+		char *name;
+		const struct ckpt_train_row *row;
+	} * members;
+	size_t n;
+	uint64_t *rng;
+	size_t n_rng;
+};
+
+static void listing_done(struct listing *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		free(l->members[i].name);
+	free(l->members);
+	free(l->rng);
+}
+
+/* Whether @name is @pattern, '#' being digits without a leading zero: *@ret_number. */
+static bool matches(const char *name, const char *pattern, int64_t *ret_number)
+{
+	const char *hash = strchr(pattern, '#');
+	size_t before = hash ? (size_t)(hash - pattern) : 0, digits;
+	char number[24];
+
+	*ret_number = -1;
+	if (!hash)
+		return strcmp(name, pattern) == 0;
+	if (strncmp(name, pattern, before) != 0)
+		return false;
+	digits = strspn(name + before, "0123456789");
+	if (digits >= sizeof(number) || strcmp(name + before + digits, hash + 1) != 0)
+		return false;
+	memcpy(number, name + before, digits);
+	number[digits] = 0;
+	return ckpt_text_int(number, 0, INT64_MAX, ret_number);
+}
+
+/* The row for @name and the number in it, or NULL. */
+static const struct ckpt_train_row *find_row(const struct ckpt_train_row *rows, const char *name,
+					     int64_t *ret_number)
+{
+	for (; rows->pattern; rows++)
+		if (matches(name, rows->pattern, ret_number))
+			return rows;
+	return NULL;
+}
+
+static int add_member(struct ckpt_check *check, struct listing *l, const char *name,
+		      const struct ckpt_train_row *row)
+{
+	if (l->n == CKPT_TRAIN_MEMBERS)
+		return ckpt_check_reject(check, CKPT_UNREADABLE, CKPT_PROBLEM_NESTING_LIMIT,
+					 CKPT_NO_OFFSET, NULL, "more than %d members: not checked",
+					 CKPT_TRAIN_MEMBERS);
+	l->members[l->n].name = strdup(name);
+	if (!l->members[l->n].name)
+		return -ENOMEM;
+	l->members[l->n++].row = row;
+	return 0;
+}
+
+static int compare_members(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int read_names(struct ckpt_check *check, const struct ckpt_train_row *rows,
+		      struct listing *l)
+{
+	int fd = openat(check->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	_cleanup_closedir_ DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *entry;
+	int64_t number;
+
+	if (!dir)
+		return -errno;
+	while (errno = 0, !r && (entry = readdir(dir))) {
+		const struct ckpt_train_row *row = find_row(rows, entry->d_name, &number);
+
+		if (!row)
+			continue;
+		r = add_member(check, l, entry->d_name, row);
+		if (!r && row->parts & CKPT_PART_RNG && number >= 0)
+			l->rng[l->n_rng++] = (uint64_t)number;
+	}
+	return r ? r : -errno;
+}
+
+static int list(struct ckpt_check *check, const struct ckpt_train_row *rows, struct listing *l)
+{
+	int r;
+
+	l->members = calloc(CKPT_TRAIN_MEMBERS, sizeof(*l->members));
+	l->rng = calloc(CKPT_TRAIN_MEMBERS, sizeof(*l->rng));
+	r = l->members && l->rng ? read_names(check, rows, l) : -ENOMEM;
+	if (r < 0)
+		return ckpt_fail(check->err, r, "cannot list %s: %s", CKPT_QUOTE(check->name),
+				 strerror(-r));
+	qsort(l->members, l->n, sizeof(*l->members), compare_members);
+	ckpt_words_sort(l->rng, l->n_rng, 1);
+	return r;
+}
+
+static int check_member(struct ckpt_check *check, const char *name,
+			const struct ckpt_train_row *row, enum ckpt_level level)
+{
+	struct ckpt_report own;
+	bool known;
+	int r;
+
+	if (row->is_dir) {
+		r = ckpt_check_folder(check, name, level, &known);
+		if (!known)
+			ckpt_check_cap(check, CKPT_EVIDENCE_OPAQUE, "%s is not looked into", name);
+		return r;
+	}
+	r = ckpt_check_member(check, name, level, CKPT_PROBLEM_MEMBER_MISSING, &own);
+	if (r || own.verdict.evidence != CKPT_EVIDENCE_OPAQUE || own.verdict.note[0])
+		return r;
+	return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, 0, name,
+				 "it does not begin as such a file does");
+}
+
+int ckpt_train_dir_check(struct ckpt_check *check, const struct ckpt_train_row *rows,
+			 enum ckpt_level level, struct ckpt_train_dir *ret)
+{
+	_cleanup_(listing_done) struct listing l = { .n = 0 };
+	struct ckpt_train_dir found = { .parts = 0 };
+	int r = list(check, rows, &l);
+
+	for (size_t i = 0; !r && i < l.n; i++) {
+		r = check_member(check, l.members[i].name, l.members[i].row, level);
+		found.parts |= l.members[i].row->parts;
+	}
+	found.n_rng = l.n_rng;
+	while (found.first_gap < l.n_rng && l.rng[found.first_gap] == found.first_gap)
+		found.first_gap++;
+	if (!r)
+		*ret = found;
+	return r;
+}
+
+int ckpt_train_dir_lacks(struct ckpt_check *check, const char *what)
+{
+	return ckpt_check_reject(check, CKPT_INCOMPLETE, CKPT_PROBLEM_MEMBER_MISSING,
+				 CKPT_NO_OFFSET, what, "%s is missing", what);
+}
+
+const char *ckpt_train_dir_name(const struct ckpt_check *check)
+{
+	const char *slash = strrchr(check->name, '/');
+
+	return slash ? slash + 1 : check->name;
+}
+
+bool ckpt_train_dir_numbered(const char *name, const char *prefix, int64_t *ret)
+{
+	const char *rest;
+
+	return ckpt_text_starts(name, prefix, &rest) && ckpt_text_int(rest, 0, INT64_MAX, ret);
+}
+
+static int latest_names_nothing(struct ckpt_check *check, const char *why)
+{
+	return ckpt_check_blame(check, LATEST,
+				ckpt_check_reject(check, CKPT_INCOMPLETE,
+						  CKPT_PROBLEM_POINTER_STALE, CKPT_NO_OFFSET, NULL,
+						  "%s: DeepSpeed would begin anew", why));
+}
+
+int ckpt_train_dir_latest(struct ckpt_check *check)
+{
+	_cleanup_free_ char *text = NULL;
+	struct stat st;
+	size_t len;
+	int r = ckpt_file_slurp(check->ctx, check->dirfd, LATEST, NAME_MAX + 2, &text, &len,
+				check->err);
+
+	if (r == -ENOENT)
+		return latest_names_nothing(check, "it is missing");
+	if (r > 0 || r == -EFBIG)
+		return latest_names_nothing(check, "it is no name");
+	if (r < 0)
+		return r;
+	text[strcspn(text, "\r\n")] = '\0';
+	if (!text[0] || strchr(text, '/'))
+		return latest_names_nothing(check, "it holds no name");
+	if (fstatat(check->dirfd, text, &st, 0) < 0 || !S_ISDIR(st.st_mode))
+		return latest_names_nothing(check, "what it names is not there");
+	return 0;
+}

@@ -168,10 +168,14 @@ def main(out):
     torch.jit.trace(torch.nn.Linear(3, 2), torch.ones(3)).save("traced.pt")
     torch.jit.freeze(scripted.eval()).save("frozen.pt")
     records = zipfile.ZipFile("script.pt")
-    for i, gone in enumerate(("data.pkl", "data/1")):
+    for i, gone in enumerate(("data.pkl", "data/1", "constants.pkl")):
         left = [n for n in records.namelist() if n != "script/" + gone]
         raw_zip("script_without_%d.pt" % i,
                 [(n.split("/", 1)[1], records.read(n)) for n in left])
+    # In PyTorch 1.0 to 1.2 model.json, written last, was what data.pkl and constants.pkl are now.
+    raw_zip("script_1_1.pt", [("version", b"1\n"), ("code/m.py", b"op_version_set = 0\n"),
+                              ("tensors/0", b"1234"), ("attributes.pkl", b"\x80\x02]q\x00."),
+                              ("model.json", b"{}")])
 
     synthetic("state.pt")
     # One pair at a time (SETITEM): a nested name must not pass for a top-level one.

@@ -122,7 +122,7 @@ static void test_sha256__many(void **state)
 	enum { N = 70 };
 	struct scratch *s = *state;
 	struct ckpt_sha256_item items[N];
-	char names[N][8];
+	char names[N][16];
 
 	for (int threads = 1; threads <= 3; threads++) {
 		for (int bad = -1; bad < N; bad += 23) {

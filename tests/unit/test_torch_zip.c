@@ -142,10 +142,10 @@ static void test_torch_zip__script_damaged(void **state)
 	}
 }
 
-/* Without the module's pickle, or without one of its tensors, the save did not finish. */
+/* Without the module's pickle, one of its tensors or the constants, the save did not finish. */
 static void test_torch_zip__script_interrupted(void **state)
 {
-	static const char *const without[] = { "data.pkl", "data/1" };
+	static const char *const without[] = { "data.pkl", "data/1", "constants.pkl" };
 	struct bench *bench = torch_real(state);
 	struct ckpt_report report;
 	char name[32];
@@ -156,6 +156,8 @@ static void test_torch_zip__script_interrupted(void **state)
 				  &report);
 		assert_string_equal(report.verdict.problem.member, without[i]);
 	}
+	torch_real_expect(bench, "script_1_1.pt", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
+	assert_string_equal(report.framework, "TorchScript");
 }
 
 /* An exception inside torch.save() leaves a proper zip. */

@@ -27,10 +27,16 @@ static struct ckpt_torch_record *named_record(struct ckpt_torch_members *m, cons
 	return NULL;
 }
 
+/* Entries of TorchScript's archives alone. */
+static bool is_script(const char *name)
+{
+	return strcmp(name, "constants.pkl") == 0 || ckpt_text_starts(name, "code/", NULL);
+}
+
 /* Archives of the same container that hold programs. */
 static const char *other_kind(const char *name)
 {
-	if (strcmp(name, "constants.pkl") == 0 || ckpt_text_starts(name, "code/", NULL))
+	if (is_script(name))
 		return "TorchScript";
 	if (strcmp(name, "archive_format") == 0)
 		return "torch.export";
@@ -97,6 +103,8 @@ int ckpt_torch_members_add(struct ckpt_torch_members *m, const struct ckpt_zip_e
 		*record = (struct ckpt_torch_record) { e->data_off, e->csize, e->crc, e->method,
 						       true };
 	note_sums(m, e);
+	m->script = m->script || is_script(name);
+	m->model_json = m->model_json || strcmp(name, "model.json") == 0;
 	m->constants = m->constants || strcmp(name, "constants.pkl") == 0;
 	other = other_kind(name);
 	m->other = other ? other : m->other;

@@ -25,7 +25,9 @@ struct ckpt_torch_members {
 	bool storages_cut;	       /* there are more */
 	const char *other; /* "TorchScript", ...: an archive that is no training state; or NULL */
 	uint64_t fold;	   /* over the CRCs of all non-empty records before the id */
-	bool constants;	   /* constants.pkl, which a program's archive ends with */
+	bool script;	   /* it has entries of TorchScript's archives */
+	bool model_json;   /* such an archive of PyTorch before 1.3: this in their place */
+	bool constants;	   /* constants.pkl, which such an archive ends with */
 	bool any_crc;
 };
 

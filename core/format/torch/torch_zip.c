@@ -232,8 +232,10 @@ static int check_pickle(struct ckpt_check *check, struct ckpt_torch_members *m)
 }
 
 /*
- * A program's archive holds its module's pickle too (not in torch.export's), and nothing to go on
- * from: what the pickle's names look like is of no account.
+ * A program's archive holds nothing to go on from: what the pickle's names look like is of no
+ * account. TorchScript's has its module's pickle, then code/, then constants.pkl, even where there
+ * are no constants (ScriptModuleSerializer::serialize() in torch/csrc/jit/serialization/
+ * export_module.cpp); torch.export's has none of them at its top.
  */
 static int judge_other(struct ckpt_check *check, struct ckpt_torch_members *m)
 {
@@ -242,8 +244,10 @@ static int judge_other(struct ckpt_check *check, struct ckpt_torch_members *m)
 
 	if (m->pickle.found)
 		r = check_pickle(check, m);
-	else if (m->constants)
+	else if (m->script && !m->model_json)
 		r = missing(check, "data.pkl");
+	if (r == 0 && m->script && !m->constants && !m->model_json)
+		r = missing(check, "constants.pkl");
 	report->contents = CKPT_CONTENTS_WEIGHTS;
 	report->position = (struct ckpt_position) { 0 };
 	snprintf(report->framework, sizeof(report->framework), "%s", m->other);

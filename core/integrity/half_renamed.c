@@ -16,8 +16,8 @@
 static const char *const temporary[] = { ".tmp", ".part", ".partial", ".incomplete", ".tempstate" };
 
 static const char *const data[] = {
-	".pt",	 ".pth",    ".bin", ".pkl", ".ckpt", ".safetensors",
-	".json", ".distcp", ".h5",  ".npz", ".npy",  ".msgpack",
+	".pt",	   ".pth", ".bin", ".pkl", ".ckpt",    ".safetensors", ".json",
+	".distcp", ".h5",  ".npz", ".npy", ".msgpack", ".img",
 };
 
 /* Cuts the temporary ending off @name. False where it has none. */

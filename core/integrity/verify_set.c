@@ -8,6 +8,7 @@
 
 #include "core/catalog/names.h"
 #include "core/format/opaque.h"
+#include "core/format/opaque.h"
 #include "core/integrity/half_renamed.h"
 #include "core/integrity/seal.h"
 #include "core/integrity/sidecar.h"
@@ -203,8 +204,9 @@ static void verify_at(struct ckpt_ctx *ctx, const struct ckpt_set *set, enum ckp
 }
 
 /* Endings of one format each, which has a row: nobody means another content by them. */
-static const char *const sure_endings[] = { ".safetensors", ".npz",   ".npy", ".h5",
-					    ".hdf5",	    ".keras", ".cpt", ".nc" };
+static const char *const sure_endings[] = { ".safetensors", ".npz", ".npy", ".h5", ".hdf5",
+					    ".keras",	    ".cpt", ".nc",  ".gz", ".bz2",
+					    ".xz",	    ".zst", ".lz4" };
 
 /* Endings whose formats all have rows: another content under them is no checkpoint, unless the user
  * says so. */
@@ -219,18 +221,30 @@ static bool ends_in(const char *name, const char *const *endings, size_t n)
 	return false;
 }
 
+/* TensorFlow's own form of a name, of a file: NAME.ckpt-4711. */
+static bool is_tensorflow_name(const char *name)
+{
+	size_t len = strlen(name), end = len;
+
+	while (end > 0 && name[end - 1] >= '0' && name[end - 1] <= '9')
+		end--;
+	return end < len && end > 6 && strncmp(name + end - 6, ".ckpt-", 6) == 0;
+}
+
 static bool is_sure(const struct ckpt_set *set)
 {
-	return ends_in(set->name, sure_endings, sizeof(sure_endings) / sizeof(*sure_endings));
+	return set->kind == CKPT_KIND_FILE &&
+	       (is_tensorflow_name(set->name) ||
+		ends_in(set->name, sure_endings, sizeof(sure_endings) / sizeof(*sure_endings)));
 }
 
 /* A packed file is known by what it must hold, whatever that is called. */
-static bool ends_in_known(const struct ckpt_set *set)
+/* A container of something unknown is a known format all the same. */
+static bool has_known_name(const struct ckpt_set *set, const struct ckpt_report *report)
 {
-	return is_sure(set) || (set->role != CKPT_ROLE_NAMED &&
-				(set->name[ckpt_name_unpacked(set->name)] != '\0' ||
-				 ends_in(set->name, known_endings,
-					 sizeof(known_endings) / sizeof(*known_endings))));
+	return (is_sure(set) && report->format == &ckpt_format_opaque) ||
+	       (set->role != CKPT_ROLE_NAMED &&
+		ends_in(set->name, known_endings, sizeof(known_endings) / sizeof(*known_endings)));
 }
 
 /* Nothing inside is known, where it was looked at; a container that was not looked into may hold
@@ -250,7 +264,8 @@ static bool is_unknown(const struct ckpt_report *report)
  */
 static void judge_unknown_content(const struct ckpt_set *set, struct ckpt_report *report)
 {
-	if (report->verdict.status != CKPT_VALID || !is_unknown(report) || !ends_in_known(set))
+	if (report->verdict.status != CKPT_VALID || !is_unknown(report) ||
+	    !has_known_name(set, report))
 		return;
 	reject(report, CKPT_INCOMPLETE, CKPT_PROBLEM_HEADER, set->name);
 	snprintf(report->verdict.problem.detail, sizeof(report->verdict.problem.detail),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Simulations: GROMACS and LAMMPS run for real; NetCDF classic written here as its specification says, and samples."""
 import functools
+import glob
 import os
 import shutil
 import struct
@@ -37,6 +38,14 @@ def gromacs(folder, variant, seed):
 def lammps(folder, variant, seed):
     shutil.copyfile(simulation("lammps", seed) + "/" + variant, folder + "/lj.restart.100")
     return "lj.restart.100"
+
+
+@fmt("lammps-set", bases=("1", "2", "3"), boundaries=boundaries.of_words)
+def lammps_set(folder, variant, seed):
+    run = simulation("lammps", 10 * seed + int(variant))
+    for path in glob.glob(run + "/multi.*.rst"):
+        shutil.copyfile(path, folder + "/lj.restart.%s.100" % path.split(".")[-2])
+    return "lj.restart.%.100", "lj.restart.base.100"
 
 
 def netcdf_bytes(variant, seed):

@@ -22,7 +22,9 @@ CANNOT = (
     ("hdf5-*", ("trailing",), None, "a file may be longer than its superblock says: it is read all the same"),
     ("netcdf", OVER + ("insert-block", "trailing"), None, NO_SUM + "; a file may be longer than its variables need"),
     ("gromacs", FLIPS + ("mixed", "insert-block"), None, NO_SUM),
-    ("lammps", FLIPS + ("mixed", "insert-block"), None, NO_SUM),
+    ("flax", OVER, None, NO_SUM),
+    ("lammps-set", SWAPPED, None, "files of equal steps and sizes look alike"),
+    ("lammps*", FLIPS + ("mixed", "insert-block"), None, NO_SUM),
     ("dcp", OVER + ("insert-block",), r"\.metadata$", "a pickle without a checksum"),
     ("dcp", SWAPPED, None, "saves of equal size and names look alike"),
     ("deepspeed", GONE[:1], r"/layer_", "a layer without weights has no file"),
@@ -42,14 +44,31 @@ CANNOT = (
     ("orbax", GONE + ("truncate", "boundary", "trailing", "insert-block"), r"/d/",
      "which of a tree's files are needed, and to which byte, is known to its compressed nodes alone"),
     ("orbax", OVER, r"/d/|_METADATA$|_sharding$|process_0$", "raw chunks and JSON have no checksum"),
+    ("amrex", OVER, None, "numbers inside of the range that is written beside them; text"),
+    ("amrex", ("insert-block", "trailing"), r"Header$|_H$", "text: what follows the last value is nobody's"),
+    ("amrex", ("truncate", "boundary"), r"Header$|Particle_H$", "text: a number that is cut is a number"),
+    ("amrex", GONE, r"/tracers/", "which particles a program keeps is listed nowhere"),
+    ("adios2", GONE, r"/data\.\d+$", "BP4's index does not count its data files"),
+    ("adios2", ("truncate", "boundary"), r"/mmd\.0$", "the index does not know its length"),
+    ("adios2", OVER + ("insert-block", "trailing"), None, "no checksum; files may be longer than the index needs"),
+    ("adios2", ("truncate", "boundary"), r"/data\.\d+$", "the index tells where the last block begins, not where it ends"),
+    ("criu", OVER, None, NO_SUM),
+    ("criu", GONE, None, "which images a dump has depends on what the processes had"),
+    ("criu", ("insert-block", "trailing"), None, "zeros are entries of no bytes; images of text have no end"),
+    ("criu", ("truncate", "boundary"), r"\.img$|stats-dump$", "a cut between two entries leaves whole ones; images of text have no end"),
     ("hdf5-fletcher32", ("mixed",), None, "each block has a sum of its own: a cut between two of them leaves all whole"),
     ("*", ("extra-member",), None, "a further file may be somebody else's"),
 )
+
+# Sets that the catalog does not know as such by their names: they have no seal.
+UNSEALED = ("lammps-set",)
 
 # What is read in full only: loss or cuts of these are not promised by structure.
 LATE = (
     ("megatron-integrity", r"integrity\.json$|common\.pt$|metadata\.json$"),
     ("orbax", r"/d/"),
+    ("gz", ""),
+    ("bz2", ""),
 )
 
 

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """No false alarm: what the real libraries of this machine write, in every shape that they have, is valid in full; as
 is every sample that is meant to be good. One protocol line for each writer."""
+import bz2
 import glob
+import gzip
 import json
+import lzma
 import os
 import shutil
 import subprocess
@@ -252,6 +255,21 @@ def genuine_hdf5(folder):
     with h5py.File(folder + "/empty.h5", "w"):
         pass
     return paths + [folder + "/empty.h5"]
+
+
+def genuine_containers(folder):
+    """Whatever lies in them: a table, nothing, several parts."""
+    paths = []
+    for ending, pack in (("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress)):
+        for name, parts in (("table.csv", [b"a,b\n" * 5000]), ("parts", [b"x" * 70000, b"y"]), ("ckpt-1.pt", [os.urandom(9000)])):
+            paths.append("%s/%s.%s" % (folder, name, ending))
+            with open(paths[-1], "wb") as f:
+                f.write(b"".join(map(pack, parts)))
+    for check in (lzma.CHECK_NONE, lzma.CHECK_CRC32, lzma.CHECK_SHA256):
+        paths.append("%s/check%d.xz" % (folder, check))
+        with open(paths[-1], "wb") as f:
+            f.write(lzma.compress(b"text" * 9999, check=check))
+    return paths
 
 
 def genuine_gromacs(folder):

@@ -88,10 +88,11 @@ static void test_half_renamed__endings_of_one_format(void **state)
 		const char *name;
 		enum ckpt_status status;
 	} cases[] = {
-		{ "some.npz", CKPT_INCOMPLETE },  { "some.npy", CKPT_INCOMPLETE },
-		{ "some.h5", CKPT_INCOMPLETE },	  { "some.keras", CKPT_INCOMPLETE },
-		{ "state.cpt", CKPT_INCOMPLETE }, { "some.safetensors", CKPT_INCOMPLETE },
-		{ "some.dat", CKPT_VALID },	  { "some.bin", CKPT_VALID },
+		{ "some.npz", CKPT_INCOMPLETE },      { "some.npy", CKPT_INCOMPLETE },
+		{ "some.h5", CKPT_INCOMPLETE },	      { "some.keras", CKPT_INCOMPLETE },
+		{ "state.cpt", CKPT_INCOMPLETE },     { "some.safetensors", CKPT_INCOMPLETE },
+		{ "model.ckpt-10", CKPT_INCOMPLETE }, { "some.gz", CKPT_INCOMPLETE },
+		{ "some.dat", CKPT_VALID },	      { "some.bin", CKPT_VALID },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

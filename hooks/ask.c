@@ -40,13 +40,18 @@ static int program_path(char *buf, size_t size)
 	return 0;
 }
 
-static _Noreturn void become(const char *program, const char *verb, const char *id, int out)
+/* Words of one call: verb, job, reason, "only"; NULL ends them. */
+#define WORDS 4
+
+static _Noreturn void become(const char *program, const char *const *words, int out)
 {
 	char conf[CKPT_PATH_MAX + 16];
 	const char *slurm_conf = getenv("SLURM_CONF");
-	char *const argv[] = { (char *)program, (char *)verb, (char *)id, NULL };
+	char *argv[WORDS + 2] = { (char *)program };
 	char *envp[] = { NULL, NULL };
 
+	for (size_t i = 0; i < WORDS && words[i]; i++)
+		argv[i + 1] = (char *)words[i];
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGPIPE, SIG_DFL);
 	if (slurm_conf &&
@@ -109,16 +114,14 @@ static int finish(pid_t pid, int64_t deadline_ns)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -EREMOTEIO;
 }
 
-/* Runs "ckpt-jobinfo VERB ID". 0 with its output in @buf; a negative errno with @err. */
-static int run(const char *verb, int64_t job_id, int64_t deadline_ns, char *buf,
-	       struct ckpt_error *err)
+/* Runs "ckpt-jobinfo WORDS...". 0 with its output in @buf; a negative errno with @err. */
+static int run(const char *const *words, int64_t deadline_ns, char *buf, struct ckpt_error *err)
 {
-	char program[CKPT_PATH_MAX], id[24];
+	char program[CKPT_PATH_MAX];
 	_cleanup_close_ int in = -1, out = -1;
 	int pipe_fds[2], r = program_path(program, sizeof(program));
 	pid_t pid;
 
-	snprintf(id, sizeof(id), "%lld", (long long)job_id);
 	if (r < 0 || access(program, X_OK) < 0)
 		return ckpt_fail(err, -ENOENT, "no ckpt-jobinfo beside ckpt-hook");
 	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
@@ -127,7 +130,7 @@ static int run(const char *verb, int64_t job_id, int64_t deadline_ns, char *buf,
 	out = pipe_fds[1];
 	pid = fork();
 	if (pid == 0)
-		become(program, verb, id, out);
+		become(program, words, out);
 	if (pid < 0)
 		return ckpt_fail(err, -errno, "cannot fork: %s", strerror(errno));
 	ckpt_cleanup_close(&out);
@@ -139,8 +142,19 @@ static int run(const char *verb, int64_t job_id, int64_t deadline_ns, char *buf,
 	if (r == -ETIMEDOUT)
 		return ckpt_fail(err, r, "slurmctld does not answer in time");
 	if (r != 0)
-		return ckpt_fail(err, -EREMOTEIO, "ckpt-jobinfo %s failed (%d)", verb, r);
+		return ckpt_fail(err, -EREMOTEIO, "ckpt-jobinfo %s failed (%d)", words[0], r);
 	return 0;
+}
+
+/* One verb about @job_id, with what stands behind the number. */
+static int tell(const char *verb, int64_t job_id, const char *const *more, int64_t deadline_ns,
+		struct ckpt_error *err)
+{
+	char line[LINE_MAX_BYTES], id[24];
+	const char *words[WORDS + 1] = { verb, id, more ? more[0] : NULL, more ? more[1] : NULL };
+
+	snprintf(id, sizeof(id), "%lld", (long long)job_id);
+	return run(words, deadline_ns, line, err);
 }
 
 int ckpt_ask_parse(char *line, struct ckpt_jobinfo *ret, struct ckpt_error *err)
@@ -164,10 +178,13 @@ int ckpt_ask_parse(char *line, struct ckpt_jobinfo *ret, struct ckpt_error *err)
 int ckpt_ask_show(int64_t job_id, int64_t deadline_ns, struct ckpt_jobinfo *ret,
 		  struct ckpt_error *err)
 {
-	char line[LINE_MAX_BYTES];
+	char line[LINE_MAX_BYTES], id[24];
+	const char *const words[WORDS + 1] = { "show", id };
 	struct ckpt_jobinfo info;
-	int r = run("show", job_id, deadline_ns, line, err);
+	int r;
 
+	snprintf(id, sizeof(id), "%lld", (long long)job_id);
+	r = run(words, deadline_ns, line, err);
 	if (r == 0)
 		r = ckpt_ask_parse(line, &info, err);
 	if (r < 0)
@@ -178,9 +195,20 @@ int ckpt_ask_show(int64_t job_id, int64_t deadline_ns, struct ckpt_jobinfo *ret,
 	return 0;
 }
 
-int ckpt_ask_requeue(int64_t job_id, bool hold, int64_t deadline_ns, struct ckpt_error *err)
+int ckpt_ask_requeue(int64_t job_id, int64_t deadline_ns, struct ckpt_error *err)
 {
-	char line[LINE_MAX_BYTES];
+	return tell("requeue", job_id, NULL, deadline_ns, err);
+}
 
-	return run(hold ? "hold" : "requeue", job_id, deadline_ns, line, err);
+int ckpt_ask_hold(int64_t job_id, const char *reason, bool only_admin, int64_t deadline_ns,
+		  struct ckpt_error *err)
+{
+	const char *const more[] = { reason, only_admin && reason ? "only" : NULL };
+
+	return tell("hold", job_id, more, deadline_ns, err);
+}
+
+int ckpt_ask_release(int64_t job_id, int64_t deadline_ns, struct ckpt_error *err)
+{
+	return tell("release", job_id, NULL, deadline_ns, err);
 }

@@ -13,9 +13,16 @@
 int ckpt_ask_show(int64_t job_id, int64_t deadline_ns, struct ckpt_jobinfo *ret,
 		  struct ckpt_error *err);
 
-/* Puts @job_id back into the queue, held if @hold. As ckpt_ask_show(); -EREMOTEIO when slurmctld
- * refused. */
-int ckpt_ask_requeue(int64_t job_id, bool hold, int64_t deadline_ns, struct ckpt_error *err);
+/* Puts @job_id back into the queue. As ckpt_ask_show(); -EREMOTEIO when slurmctld refused. */
+int ckpt_ask_requeue(int64_t job_id, int64_t deadline_ns, struct ckpt_error *err);
+
+/* The same, held, or held where it waits; @reason (NULL: none) is left where scontrol show job
+ * shows it and, unless @only_admin, in the comment that squeue shows too. */
+int ckpt_ask_hold(int64_t job_id, const char *reason, bool only_admin, int64_t deadline_ns,
+		  struct ckpt_error *err);
+
+/* Undoes a hold. As ckpt_ask_requeue(). */
+int ckpt_ask_release(int64_t job_id, int64_t deadline_ns, struct ckpt_error *err);
 
 /* Reads one line of ckpt-jobinfo, @line, in place. 0, or -EBADMSG with @err. */
 int ckpt_ask_parse(char *line, struct ckpt_jobinfo *ret, struct ckpt_error *err);

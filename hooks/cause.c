@@ -29,6 +29,9 @@ static const struct ckpt_field info_rows[] = {
 	ROW(array_job, CKPT_FIELD_INT, 0, UINT32_MAX),
 	ROW(array_task, CKPT_FIELD_INT, 0, UINT32_MAX),
 	ROW(name, CKPT_FIELD_WORD, 0, 0),
+	ROW(host, CKPT_FIELD_WORD, 0, 0),
+	ROW(held, CKPT_FIELD_WORD, 0, 0),
+	ROW(commented, CKPT_FIELD_INT, 0, 1),
 	ROW(end, CKPT_FIELD_INT, 1, 1),
 };
 

@@ -22,7 +22,10 @@ struct ckpt_jobinfo {
 	int64_t array_job;  /* 0: no array task */
 	int64_t array_task;
 	char name[256]; /* the job's name where it is a plain word */
-	int64_t end;	/* 1: the line is whole */
+	char host[256]; /* where the batch script runs or ran; "" for none */
+	char held[16];	/* "max-requeue", "admin", "user", "other"; "" for a job that is not held */
+	int64_t commented; /* 1: it has a comment of its user */
+	int64_t end;	   /* 1: the line is whole */
 };
 
 extern const struct ckpt_fields ckpt_jobinfo_fields;

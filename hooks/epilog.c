@@ -39,11 +39,14 @@ static void after_refusal(const struct ckpt_hook *hook, const struct ckpt_spool_
 {
 	bool hold = hook->site.on_undecided == CKPT_UNDECIDED_HOLD;
 	struct ckpt_error err = { 0 };
+	int r;
 
 	if (!is_undecided(state) || hook->job.attempt != state->attempt ||
 	    hook->site.on_undecided == CKPT_UNDECIDED_FAIL)
 		return;
-	if (ckpt_ask_requeue(hook->job.id, hold, ask_deadline(hook), &err) < 0)
+	r = hold ? ckpt_ask_hold(hook->job.id, NULL, false, ask_deadline(hook), &err)
+		 : ckpt_ask_requeue(hook->job.id, ask_deadline(hook), &err);
+	if (r < 0)
 		ckpt_log(LOG_ERR, "undecided, and could not be %s: %.400s",
 			 hold ? "held" : "requeued", err.text);
 	else

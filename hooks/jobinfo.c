@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ckpt-jobinfo: the one program of the hooks that speaks with slurmctld; rebuilt with every major
- * release of Slurm.
+ * ckpt-jobinfo: the one program of the hooks and the companion that speaks with slurmctld; rebuilt
+ * with every major release of Slurm. Runs as root or as the job's owner.
  *
- *   ckpt-jobinfo show JOBID	one line on stdout: job=... state=... ... end=1 (struct
- * ckpt_jobinfo) ckpt-jobinfo requeue JOBID	puts the job back into the queue ckpt-jobinfo hold
- * JOBID	the same, held
+ *   show JOBID              one line on stdout: job=... state=... ... end=1 (struct ckpt_jobinfo)
+ *   requeue JOBID           puts the job back into the queue
+ *   hold JOBID [REASON [only]]   the same, held; one that waits there already is held where it
+ *                           is. REASON becomes, by root, the job's admin comment and, without
+ *                           `only`, its comment; by its owner it goes behind the comment it has
+ *   release JOBID           undoes a hold
  *
- * One RPC each. It keeps no deadline: its caller does, and kills it. Exit: 0 done, 1 slurmctld said
- * no or does not answer, 2 usage.
+ * It keeps no deadline: its caller does, and kills it. RPCs: show, requeue and release one, hold at
+ * most two, by the owner three. Exit: 0 done, 1 slurmctld said no or does not answer,
+ * 2 usage, 3 held, but the reason could not be left.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -16,9 +20,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <slurm/slurm.h>
 #include <slurm/slurm_errno.h>
+
+#define REASON_MAX 200	 /* bytes of a reason that are passed on */
+#define COMMENT_MAX 1024 /* bytes of a comment, Slurm's own limit at submission */
+#define OURS "ckpt-resume: "
+#define NO_NOTE 3
+
+/* What may stand behind a job's number. */
+struct words {
+	const char *reason; /* NULL: none */
+	bool only;
+};
 
 static const char *const states[] = {
 	[JOB_PENDING] = "pending",     [JOB_RUNNING] = "running",     [JOB_SUSPENDED] = "suspended",
@@ -42,76 +58,190 @@ static const char *plain_name(const char *name)
 	return name && strlen(name) < 256 && name[strspn(name, plain)] == '\0' ? name : "";
 }
 
+/* Why a job that waits is held; "" for one that is not. */
+static const char *held_word(const slurm_job_info_t *job)
+{
+	if (job->state_reason == WAIT_MAX_REQUEUE)
+		return "max-requeue";
+	if (job->state_reason == WAIT_HELD)
+		return "admin";
+	if (job->state_reason == WAIT_HELD_USER)
+		return "user";
+	return job->priority == 0 ? "other" : "";
+}
+
+static void print_word(const char *key, const char *value)
+{
+	if (value && *value)
+		printf(" %s=%s", key, value);
+}
+
 static void print_job(const slurm_job_info_t *job)
 {
 	bool task = job->array_job_id && job->array_task_id != NO_VAL;
-	const char *name = plain_name(job->name);
 
 	printf("job=%u state=%s completing=%d restart=%u preempt=%lld", job->job_id,
 	       state_name(job->job_state), (job->job_state & JOB_COMPLETING) != 0, job->restart_cnt,
 	       (long long)job->preempt_time);
 	if (task)
 		printf(" array_job=%u array_task=%u", job->array_job_id, job->array_task_id);
-	if (name[0])
-		printf(" name=%s", name);
+	print_word("name", plain_name(job->name));
+	print_word("host", plain_name(job->batch_host));
+	print_word("held", held_word(job));
+	if (job->comment && *job->comment)
+		printf(" commented=1");
 	printf(" end=1\n");
 }
 
-static int show(uint32_t job_id)
+/* The record of @job_id in a message that the caller frees, or NULL. */
+static slurm_job_info_t *load(uint32_t job_id, job_info_msg_t **ret)
 {
-	job_info_msg_t *answer = NULL;
-	int code = 1;
-
-	if (slurm_load_job(&answer, job_id, SHOW_ALL | SHOW_LOCAL | SHOW_DETAIL) != SLURM_SUCCESS)
-		return 1;
-	for (uint32_t i = 0; i < answer->record_count; i++) {
-		if (answer->job_array[i].job_id != job_id)
-			continue; /* the other tasks of an array come along */
-		print_job(&answer->job_array[i]);
-		code = 0;
-		break;
-	}
-	slurm_free_job_info_msg(answer);
-	return code;
+	if (slurm_load_job(ret, job_id, SHOW_ALL | SHOW_LOCAL | SHOW_DETAIL) != SLURM_SUCCESS)
+		return NULL;
+	for (uint32_t i = 0; i < (*ret)->record_count; i++)
+		if ((*ret)->job_array[i].job_id == job_id)
+			return &(*ret)->job_array[i]; /* an array's other tasks come along */
+	return NULL;
 }
 
-static int requeue(uint32_t job_id)
+static int show(uint32_t job_id, const struct words *words)
 {
+	job_info_msg_t *answer = NULL;
+	slurm_job_info_t *job = load(job_id, &answer);
+
+	(void)words;
+	if (job)
+		print_job(job);
+	slurm_free_job_info_msg(answer);
+	return job ? 0 : 1;
+}
+
+static int requeue(uint32_t job_id, const struct words *words)
+{
+	(void)words;
 	return slurm_requeue(job_id, 0) == SLURM_SUCCESS ? 0 : 1;
 }
 
-static int hold(uint32_t job_id)
+static int update(uint32_t job_id, job_desc_msg_t *change)
 {
-	return slurm_requeue(job_id, JOB_REQUEUE_HOLD) == SLURM_SUCCESS ? 0 : 1;
+	change->job_id = job_id;
+	return slurm_update_job(change) == SLURM_SUCCESS ? 0 : 1;
+}
+
+/* The comment @old with our part, which is its end, made to say @reason. */
+static void append_reason(char *buf, size_t size, const char *old, const char *reason)
+{
+	const char *ours = old ? strstr(old, OURS) : NULL;
+	size_t keep = ours ? (size_t)(ours - old) : strlen(old ? old : "");
+	size_t most = size - sizeof("; " OURS) - REASON_MAX;
+
+	keep = keep < most ? keep : most;
+	snprintf(buf, size, "%.*s%s" OURS "%.*s", (int)keep, old ? old : "",
+		 keep && !ours ? "; " : "", REASON_MAX, reason);
+}
+
+/*
+ * Where squeue (comment) and scontrol show job (both) show the reason. Slurm replaces a comment as
+ * a whole, so its owner's is read first; the admin comment is for root alone to write.
+ */
+struct note {
+	char comment[COMMENT_MAX], admin[REASON_MAX + sizeof(OURS)];
+};
+
+static void note_as_owner(uint32_t job_id, const char *reason, struct note *note,
+			  job_desc_msg_t *change)
+{
+	job_info_msg_t *answer = NULL;
+	slurm_job_info_t *job = load(job_id, &answer);
+
+	if (job) {
+		append_reason(note->comment, sizeof(note->comment), job->comment, reason);
+		change->comment = note->comment;
+	}
+	slurm_free_job_info_msg(answer);
+}
+
+static void note_as_root(const char *reason, bool only, struct note *note, job_desc_msg_t *change)
+{
+	snprintf(note->admin, sizeof(note->admin), OURS "%.*s", REASON_MAX, reason);
+	change->admin_comment = note->admin;
+	if (!only)
+		change->comment = note->admin;
+}
+
+static int hold(uint32_t job_id, const struct words *words)
+{
+	job_desc_msg_t change;
+	struct note note;
+	bool waits = false;
+
+	if (slurm_requeue(job_id, JOB_REQUEUE_HOLD) != SLURM_SUCCESS) {
+		waits = errno == ESLURM_JOB_PENDING;
+		if (!waits)
+			return 1;
+	}
+	slurm_init_job_desc_msg(&change);
+	if (words->reason && geteuid() == 0)
+		note_as_root(words->reason, words->only, &note, &change);
+	else if (words->reason)
+		note_as_owner(job_id, words->reason, &note, &change);
+	if (waits) {
+		change.priority = 0;
+		change.alloc_sid = ALLOC_SID_USER_HOLD; /* its owner can release it */
+	}
+	if ((!waits && !words->reason) || update(job_id, &change) == 0)
+		return 0;
+	return waits ? 1 : NO_NOTE;
+}
+
+static int release(uint32_t job_id, const struct words *words)
+{
+	job_desc_msg_t change;
+
+	(void)words;
+	slurm_init_job_desc_msg(&change);
+	change.priority = INFINITE;
+	change.alloc_sid = 0;
+	return update(job_id, &change);
 }
 
 static const struct verb {
 	const char *name;
-	int (*run)(uint32_t job_id);
+	int most; /* words after the program's name */
+	int (*run)(uint32_t job_id, const struct words *words);
 } verbs[] = {
-	{ "show", show },
-	{ "requeue", requeue },
-	{ "hold", hold },
+	{ "show", 2, show },
+	{ "requeue", 2, requeue },
+	{ "hold", 4, hold },
+	{ "release", 2, release },
 };
 
-int main(int argc, char **argv)
+static bool parse_id(const char *text, uint32_t *ret)
 {
 	char *end = NULL;
 	unsigned long id;
 
-	if (argc != 3 || argv[2][0] < '1' || argv[2][0] > '9')
-		goto usage;
+	if (text[0] < '1' || text[0] > '9')
+		return false;
 	errno = 0;
-	id = strtoul(argv[2], &end, 10);
-	if (errno || *end || id > UINT32_MAX)
-		goto usage;
+	id = strtoul(text, &end, 10);
+	*ret = (uint32_t)id;
+	return !errno && !*end && id <= UINT32_MAX;
+}
+
+int main(int argc, char **argv)
+{
+	struct words words = { .reason = argc > 3 ? argv[3] : NULL, .only = argc > 4 };
+	uint32_t id;
+
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
-		if (strcmp(argv[1], verbs[i].name) != 0)
+		if (argc < 3 || argc - 1 > verbs[i].most || strcmp(argv[1], verbs[i].name) != 0 ||
+		    !parse_id(argv[2], &id) || (words.only && strcmp(argv[4], "only") != 0))
 			continue;
 		slurm_init(NULL);
-		return verbs[i].run((uint32_t)id);
+		return verbs[i].run(id, &words);
 	}
-usage:
-	fprintf(stderr, "usage: ckpt-jobinfo show|requeue|hold JOBID\n");
+	fprintf(stderr, "usage: ckpt-jobinfo show|requeue|release JOBID | "
+			"hold JOBID [REASON [only]]\n");
 	return 2;
 }

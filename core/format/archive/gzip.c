@@ -54,7 +54,7 @@ static int step(void *state, struct ckpt_codec_io *io)
 	return s->block_state == ISAL_BLOCK_FINISH ? CKPT_DECODE_END : 0;
 }
 
-static const struct ckpt_codec codec = {
+const struct ckpt_codec ckpt_gzip_codec = {
 	.name = "gzip",
 	.limits = "a method other than deflate",
 	.ratio = 1100, /* deflate itself ends at 1032 */
@@ -87,7 +87,8 @@ static int structure(struct ckpt_check *check)
 
 static int content(struct ckpt_check *check)
 {
-	const struct ckpt_container c = { .codec = &codec, .proves = CKPT_EVIDENCE_CHECKSUM };
+	const struct ckpt_container c = { .codec = &ckpt_gzip_codec,
+					  .proves = CKPT_EVIDENCE_CHECKSUM };
 
 	return ckpt_container_content(check, &c);
 }

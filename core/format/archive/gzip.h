@@ -5,8 +5,12 @@
 #ifndef CKPT_CORE_FORMAT_ARCHIVE_GZIP_H
 #define CKPT_CORE_FORMAT_ARCHIVE_GZIP_H
 
+#include "core/format/archive/decode.h"
 #include "core/format/format.h"
 
 extern const struct ckpt_format ckpt_format_gzip;
+
+/* Members one after the other, decoded; CRC-32 and length of each are compared. */
+extern const struct ckpt_codec ckpt_gzip_codec;
 
 #endif

@@ -78,7 +78,7 @@ static int step(void *state, struct ckpt_codec_io *io)
 	return r == 0 ? CKPT_DECODE_END : 0;
 }
 
-static const struct ckpt_codec codec = {
+const struct ckpt_codec ckpt_zstd_codec = {
 	.name = "zstd",
 	.limits = "a window of more than 128 MiB, a dictionary or a newer decoder",
 	.ratio = 2000, /* it decodes some 2 GB/s where much comes out of little */
@@ -217,7 +217,7 @@ static int structure(struct ckpt_check *check)
 
 static int content(struct ckpt_check *check)
 {
-	struct ckpt_container c = { .codec = &codec, .proves = CKPT_EVIDENCE_CHECKSUM };
+	struct ckpt_container c = { .codec = &ckpt_zstd_codec, .proves = CKPT_EVIDENCE_CHECKSUM };
 	struct walk w = { .check = check };
 	int r = walk(&w);
 

@@ -6,8 +6,12 @@
 #ifndef CKPT_CORE_FORMAT_ARCHIVE_ZSTD_H
 #define CKPT_CORE_FORMAT_ARCHIVE_ZSTD_H
 
+#include "core/format/archive/decode.h"
 #include "core/format/format.h"
 
 extern const struct ckpt_format ckpt_format_zstd;
+
+/* Frames one after the other, decoded; a checksum that a frame has is compared. */
+extern const struct ckpt_codec ckpt_zstd_codec;
 
 #endif

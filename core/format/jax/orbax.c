@@ -12,15 +12,19 @@
 #include <string.h>
 
 #include "core/base/json.h"
+#include "core/format/array/zarr_store.h"
 #include "core/format/jax/flax.h"
 #include "core/format/jax/ocdbt.h"
 #include "wire/text.h"
 
 #define TREE "_METADATA"
-#define MANIFEST "manifest.ocdbt"
+#define MANIFEST CKPT_OCDBT_MANIFEST
+#define STRINGS "_strings.json" /* leaves that are texts */
 #define PROCESS "ocdbt.process_"
 #define DATA "d"
+#define UNFINISHED ".__lock"   /* TensorStore's file driver writes so, then renames */
 #define AGGREGATE "checkpoint" /* before OCDBT: the whole tree, or what is no array, by flax */
+#define NO_TREE "items that are no tree of arrays have no checksum"
 #define NAME_SIZE 256
 #define PATH_SIZE 1024
 
@@ -29,6 +33,7 @@ struct item {
 	struct ckpt_check *check;
 	enum ckpt_level level;
 	char prefix[NAME_SIZE + 2];
+	bool all; /* the metadata say that every chunk was written */
 };
 
 /* Called with each entry's path relative to the checkpoint. 0 goes on. */
@@ -108,7 +113,8 @@ static int nothing(struct ckpt_check *check)
 
 static int check_data(const struct item *item, const char *path, const char *name)
 {
-	(void)name;
+	if (ckpt_text_ends(name, UNFINISHED))
+		return 0;
 	return check_file(item, path, item->level >= CKPT_LEVEL_FULL ? ckpt_ocdbt_data : nothing);
 }
 
@@ -118,19 +124,16 @@ static int any(const struct item *item, const char *path, const char *name)
 	return 1;
 }
 
-/* The folder of data files @path; @needed: it must be there and hold some. */
-static int check_folder(const struct item *item, const char *path, bool needed)
+/* The folder of data files @path; which of them are needed, only the tree tells. */
+static int check_folder(const struct item *item, const char *path)
 {
-	int r = each(item, path, any);
+	int r = each(item, path, check_data);
 
 	if (r == -ENOENT || r == -ENOTDIR)
-		return needed ? lacks(item->check, path) : 0;
-	if (r < 0)
-		return ckpt_fail(item->check->err, r, "cannot list %s: %s", CKPT_QUOTE(path),
-				 strerror(-r));
-	if (r == 0)
-		return needed ? lacks(item->check, path) : 0;
-	return each(item, path, check_data);
+		return 0;
+	return r < 0 ? ckpt_fail(item->check->err, r, "cannot read %s: %s", CKPT_QUOTE(path),
+				 strerror(-r))
+		     : r;
 }
 
 /* What one process wrote before the manifests were merged; its values are still used. */
@@ -144,26 +147,30 @@ static int check_process(const struct item *item, const char *path, const char *
 	snprintf(below, sizeof(below), "%s/" MANIFEST, path);
 	r = check_file(item, below, ckpt_ocdbt_manifest);
 	snprintf(below, sizeof(below), "%s/" DATA, path);
-	return r ? r : check_folder(item, below, false);
+	return r ? r : check_folder(item, below);
 }
 
 static int check_ocdbt(const struct item *item)
 {
+	struct ckpt_zarr_store store = {
+		.check = item->check, .prefix = item->prefix, .level = item->level, .all = item->all
+	};
 	char path[PATH_SIZE];
+	uint64_t before = item->check->report->verdict.size_bytes;
 	int r;
 
 	join(path, item, MANIFEST);
 	r = check_file(item, path, ckpt_ocdbt_manifest);
-	if (r)
-		return r;
 	join(path, item, DATA);
-	r = check_folder(item, path, true);
+	r = r ? r : check_folder(item, path);
 	if (r)
 		return r;
 	join(path, item, ".");
 	if (item->prefix[0])
 		path[strlen(path) - 2] = '\0'; /* "state/." */
-	return each(item, path, check_process);
+	r = each(item, path, check_process);
+	store.bytes = item->check->report->verdict.size_bytes - before;
+	return r ? r : ckpt_zarr_ocdbt(&store);
 }
 
 /* Reads the JSON file @path. As a check function. */
@@ -212,8 +219,66 @@ static int check_aggregate(const struct item *item)
 	return r;
 }
 
+/* The name of a leaf's folder: its keys with dots between them. False if there is none. */
+static bool leaf_name(const cJSON *leaf, char *ret, size_t size)
+{
+	const cJSON *keys = cJSON_GetObjectItemCaseSensitive(leaf, "key_metadata"), *key;
+	size_t n = 0;
+
+	cJSON_ArrayForEach (key, keys) {
+		const char *name = ckpt_json_text(key, "key");
+		int more = name ? snprintf(ret + n, size - n, "%s%s", n ? "." : "", name) : -1;
+
+		if (more <= 0 || (size_t)more >= size - n)
+			return false;
+		n += (size_t)more;
+	}
+	return n > 0;
+}
+
+/* A leaf of the tree that was saved as an array must have its folder. */
+static int check_leaf(const struct item *item, const cJSON *leaf)
+{
+	static const char *const types[] = { "jax.Array", "np.ndarray", "scalar" };
+	const cJSON *value = cJSON_GetObjectItemCaseSensitive(leaf, "value_metadata");
+	const char *type = ckpt_json_text(value, "value_type");
+	char name[PATH_SIZE / 2], path[PATH_SIZE];
+	bool array = false;
+
+	for (size_t i = 0; type && i < sizeof(types) / sizeof(types[0]); i++)
+		array |= strcmp(type, types[i]) == 0;
+	if (!array || ckpt_json_bool(value, "skip_deserialize", true) ||
+	    !leaf_name(leaf, name, sizeof(name)))
+		return 0;
+	snprintf(path, sizeof(path), "%s%s/.zarray", item->prefix, name);
+	if (ckpt_dir_has(item->check->dirfd, path))
+		return 0;
+	snprintf(path, sizeof(path), "%s%s/zarr.json", item->prefix, name);
+	if (ckpt_dir_has(item->check->dirfd, path))
+		return 0;
+	snprintf(path, sizeof(path), "%s%s", item->prefix, name);
+	return lacks(item->check, path);
+}
+
+/* The arrays of a tree without OCDBT, each a folder of its name. */
+static int check_folders(const struct item *item, const cJSON *tree)
+{
+	const struct ckpt_zarr_store store = {
+		.check = item->check, .prefix = item->prefix, .level = item->level, .all = item->all
+	};
+	const cJSON *leaf;
+	uint64_t arrays;
+	int r = ckpt_zarr_folders(&store, &arrays);
+
+	cJSON_ArrayForEach (leaf, cJSON_GetObjectItemCaseSensitive(tree, "tree_metadata"))
+		r = r ? r : check_leaf(item, leaf);
+	if (r == 0 && arrays == 0)
+		ckpt_check_cap(item->check, CKPT_EVIDENCE_OPAQUE, "no arrays of zarr were found");
+	return r;
+}
+
 /* Folders of arrays: OCDBT unless the tree's metadata says otherwise. */
-static int check_tree(const struct item *item)
+static int check_tree(struct item *item)
 {
 	_cleanup_json_ cJSON *tree = NULL;
 	char path[PATH_SIZE];
@@ -226,10 +291,11 @@ static int check_tree(const struct item *item)
 		r = load_json(item->check, path, &tree);
 	if (r)
 		return r;
-	if (ckpt_json_bool(tree, "use_ocdbt", true))
-		return check_ocdbt(item);
-	ckpt_check_cap(item->check, CKPT_EVIDENCE_OPAQUE, "zarr arrays are not looked into");
-	return 0;
+	if (item_has(item, STRINGS))
+		ckpt_check_cap(item->check, CKPT_EVIDENCE_STRUCTURE, "texts have no checksum");
+	item->all = ckpt_json_bool(tree, "store_array_data_equal_to_fill_value", false);
+	return ckpt_json_bool(tree, "use_ocdbt", true) ? check_ocdbt(item)
+						       : check_folders(item, tree);
 }
 
 /* Whether the item holds arrays: any of the marks, since each may be what was lost. */
@@ -271,6 +337,8 @@ static int check_item(struct item *item, const char *name, const char *handler)
 	if (r < 0)
 		return ckpt_fail(item->check->err, r, "cannot list %s: %s", CKPT_QUOTE(name),
 				 strerror(-r));
+	if (!is_tree(item))
+		ckpt_check_cap(item->check, CKPT_EVIDENCE_STRUCTURE, NO_TREE);
 	if (handler && ckpt_text_ends(handler, ".JsonCheckpointHandler")) {
 		join(path, item, "metadata");
 		return load_json(item->check, path, &json);
@@ -287,9 +355,11 @@ static int check_unnamed(const struct item *item, const char *path, const char *
 	struct item own = *item;
 
 	(void)path;
-	if (!set_item(&own, name) || !is_tree(&own))
-		return 0;
-	return check_tree(&own);
+	if (set_item(&own, name) && is_tree(&own))
+		return check_tree(&own);
+	if (name[0] != '_')
+		ckpt_check_cap(item->check, CKPT_EVIDENCE_STRUCTURE, NO_TREE);
+	return 0;
 }
 
 static int is_tree_folder(const struct item *item, const char *path, const char *name)
@@ -388,7 +458,8 @@ const struct ckpt_format ckpt_format_orbax = {
 	.name = "orbax",
 	.title = "Orbax step",
 	.kind = CKPT_KIND_DIRECTORY,
-	.full = CKPT_EVIDENCE_STRUCTURE, /* values in data files have no checksum of their own */
+	.full = CKPT_EVIDENCE_CHECKSUM, /* where all values lie in nodes, or have one of their own
+					 */
 	.epoch_meaning = CKPT_EPOCH_UNKNOWN,
 	.sniff = orbax_sniff,
 	.structure = orbax_structure,

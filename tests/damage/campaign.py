@@ -192,6 +192,16 @@ def is_found(verdict):
             verdict["verdict"] == "valid" and (verdict["problem"] or {}).get("code") == "trailing")
 
 
+def headless(case, verdict):
+    """Why a file of which not even a head is left is of no format; nothing but `opaque` is claimed of it."""
+    path = os.path.join(case.folder, case.members[0])
+    if verdict["evidence"] != "opaque" or not os.path.exists(path):
+        return None
+    with open(path, "rb") as f:
+        left = len(f.read().rstrip(b"\0"))
+    return "fewer bytes left than a head has: of no format" if left < 16 else None
+
+
 class Row:
     """A line of the table: one kind of damage to one format."""
 
@@ -221,6 +231,7 @@ class Row:
         found = {level: is_found(v) for level, v in verdicts.items()}
         full, sealed = verdicts["full"], verdicts["sealed"]
         why = expect.cannot(self.form, self.kind, [m for m in case.members if m in case.base.contents] or case.members)
+        why = why or not found["full"] and headless(case, full)
         if found["structure"] and not found["full"]:
             self.fail(case, "found by structure and not in full", full)
         if found["full"]:

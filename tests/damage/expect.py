@@ -49,7 +49,7 @@ CANNOT = (
     ("amrex", ("truncate", "boundary"), r"Header$|Particle_H$", "text: a number that is cut is a number"),
     ("amrex", GONE, r"/tracers/", "which particles a program keeps is listed nowhere"),
     ("adios2", GONE, r"/data\.\d+$", "BP4's index does not count its data files"),
-    ("adios2", ("truncate", "boundary"), r"/mmd\.0$", "the index does not know its length"),
+    ("adios2", ("truncate", "boundary"), r"/mmd\.0$|/md\.idx$", "cut between two steps it is the save of the step before"),
     ("adios2", OVER + ("insert-block", "trailing"), None, "no checksum; files may be longer than the index needs"),
     ("adios2", ("truncate", "boundary"), r"/data\.\d+$", "the index tells where the last block begins, not where it ends"),
     ("criu", OVER, None, NO_SUM),

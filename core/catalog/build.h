@@ -15,7 +15,7 @@ struct ckpt_member {
 	const char *name, *stem;
 	enum ckpt_fold fold;
 	int64_t part;
-	bool weak;
+	bool weak, crew;
 	struct ckpt_set set; /* what its name says of the set */
 };
 

@@ -40,6 +40,8 @@ struct ckpt_set {
 	int64_t number;
 	bool ranks; /* each member is a checkpoint file of one rank, numbered from 0: judged one by
 		       one */
+	int64_t crew;	      /* ranks that a set of the series has in dir at most, where all
+				 must have as many; else 0 */
 	const char **members; /* names in dir that make up the set (the name itself for a file),
 				 NULL-terminated */
 	int run;	      /* index into catalog.runs; -1: a pinned path outside of them */

@@ -29,6 +29,7 @@ int ckpt_members_add(struct ckpt_catalog *cat, struct ckpt_members *members, con
 		.fold = parsed->fold,
 		.part = parsed->part,
 		.weak = parsed->weak,
+		.crew = parsed->crew,
 		.set = *set,
 	};
 	if (!m->name || !m->stem)
@@ -78,12 +79,32 @@ static int make_set(struct ckpt_catalog *cat, const struct ckpt_member *m, size_
 	set.members[n] = NULL;
 	set.name = m->fold == CKPT_FOLD_RANKS ? m->name : m->stem;
 	set.ranks = m->fold == CKPT_FOLD_RANKS;
+	set.crew = m->crew ? m[n - 1].part + 1 : 0;
 	return ckpt_catalog_add(cat, &set);
+}
+
+/* What one set of a series has, all must have; the names' order keeps a series together. */
+static void share_crew(struct ckpt_set *sets, size_t n)
+{
+	int64_t crew = 0;
+	size_t i;
+
+	for (i = 0; i < n && sets[i].crew && !strcmp(sets[i].series, sets[0].series); i++)
+		crew = sets[i].crew > crew ? sets[i].crew : crew;
+	while (i-- > 0)
+		sets[i].crew = crew;
+}
+
+static void share_crews(struct ckpt_set *sets, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (i == 0 || !sets[i].crew || strcmp(sets[i].series, sets[i - 1].series) != 0)
+			share_crew(sets + i, n - i);
 }
 
 int ckpt_members_fold(struct ckpt_catalog *cat, struct ckpt_members *members)
 {
-	size_t n;
+	size_t n, first = cat->n_sets;
 	int r;
 
 	if (members->n)
@@ -94,5 +115,7 @@ int ckpt_members_fold(struct ckpt_catalog *cat, struct ckpt_members *members)
 		if (r < 0)
 			return r;
 	}
+	if (cat->n_sets > first)
+		share_crews(cat->sets + first, cat->n_sets - first);
 	return 0;
 }

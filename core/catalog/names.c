@@ -179,6 +179,7 @@ static void fill(const struct subject *s, const struct ckpt_name_row *row,
 	ret->layout = row->layout;
 	ret->role = role_of(row, s->lower);
 	ret->weak = row->flags & CKPT_ROW_WEAK;
+	ret->crew = (row->flags & CKPT_ROW_CREW) == CKPT_ROW_CREW;
 	ret->mistakable = row->flags & CKPT_ROW_MISTAKABLE;
 	ret->top_only = row->flags & CKPT_ROW_TOP & ~CKPT_ROW_MISTAKABLE;
 	ret->holds = row->flags & CKPT_ROW_ORBAX    ? "_CHECKPOINT_METADATA"

@@ -36,6 +36,7 @@ struct ckpt_name {
 	int n_numbers;
 	enum ckpt_fold fold;
 	int64_t part;	 /* shard or rank of a folded one, or CKPT_PART_ */
+	bool crew;	 /* ranks: there are as many in every set of the series */
 	bool weak;	 /* no member but data files proves that the stem is a checkpoint */
 	bool mistakable; /* other files have such names too: no candidate in a directory searched by
 			    default */

@@ -17,6 +17,7 @@ struct pin {
 	char name[CKPT_NAME_SIZE];
 	int fd; /* of dir */
 	struct ckpt_name parsed;
+	int64_t crew; /* ranks of the series, where all sets must have as many */
 };
 
 /* Splits @path, slashes at its end ignored. 0; -EINVAL; -ENAMETOOLONG; -ENOMEM. */
@@ -56,8 +57,12 @@ static int gather(struct pin *pin, const struct ckpt_set *set, struct ckpt_membe
 	if (!d)
 		return -errno;
 	while (errno = 0, (e = readdir(d))) {
-		if (ckpt_name_parse(e->d_name, false, &parsed, &why) ||
-		    parsed.fold != pin->parsed.fold || strcmp(parsed.stem, pin->parsed.stem) != 0)
+		if (ckpt_name_parse(e->d_name, false, &parsed, &why))
+			continue;
+		if (parsed.crew && parsed.part >= pin->crew &&
+		    strcmp(parsed.series, pin->parsed.series) == 0)
+			pin->crew = parsed.part + 1;
+		if (parsed.fold != pin->parsed.fold || strcmp(parsed.stem, pin->parsed.stem) != 0)
 			continue;
 		parsed.weak = parsed.part == CKPT_PART_META; /* its user says that it is one */
 		r = ckpt_members_add(pin->cat, members, e->d_name, &parsed, set);
@@ -77,6 +82,8 @@ static int add_folded(struct pin *pin, const struct ckpt_set *set)
 		return r;
 	n = pin->cat->n_sets;
 	r = ckpt_members_fold(pin->cat, &members);
+	if (r == 0 && pin->cat->n_sets > n && pin->crew)
+		pin->cat->sets[n].crew = pin->crew;
 	return r || pin->cat->n_sets > n ? r : -ENOENT;
 }
 

@@ -119,6 +119,8 @@ const struct ckpt_name_row ckpt_name_rows[] = {
 	{ "lammps", "restart.{s}", NONE, FILE_, NUMBERED, 0 },
 	{ "lammps", "*.restart.{s}", NONE, FILE_, NUMBERED, 0 },
 	{ "lammps", "*.{s}.restart", NONE, FILE_, NUMBERED, 0 },
+	{ "veloc", "*-agg-{n}.dat", NONE, FILE_, NUMBERED, MISTAKABLE },
+	{ "veloc", "*-{p}-{n}.dat", NONE, FILE_, NUMBERED, MISTAKABLE | CKPT_ROW_CREW },
 	{ "dmtcp", "dmtcp_restart_script*.sh", NONE, FILE_, LAST, 0 },
 	{ "chainer", "snapshot_iter_{s}", NONE | CKPT_EXT_OTHER, FILE_, NUMBERED, 0 },
 	{ "checkpoint", "(checkpoint|ckpt)", ANY, FILE_, LAST, 0 },

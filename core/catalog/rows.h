@@ -28,14 +28,15 @@ enum {
 
 /* What else a row says. */
 enum {
-	CKPT_ROW_MISTAKABLE = 1 << 0, /* other files have such names too: ckpt_name.mistakable */
-	CKPT_ROW_TOP = 1 << 1,	      /* ckpt_name.top_only */
-	CKPT_ROW_RANKS = 1 << 2,      /* {p} is a rank, all ranks are one set */
-	CKPT_ROW_WEAK = 1 << 3,	      /* a bundle only if it has data files */
-	CKPT_ROW_ORBAX = 1 << 5,      /* ckpt_name.holds */
-	CKPT_ROW_RANDOM = 1 << 6,     /* names have nothing in common, all are one series; .holds */
-	CKPT_ROW_SCR = 1 << 7,	      /* ckpt_name.holds: SCR's index, beside the directory */
-	CKPT_ROW_REJECT = 1 << 4,     /* no checkpoint, although a later row would say so */
+	CKPT_ROW_MISTAKABLE = 1 << 0,	 /* other files have such names too: ckpt_name.mistakable */
+	CKPT_ROW_TOP = 1 << 1,		 /* ckpt_name.top_only */
+	CKPT_ROW_RANKS = 1 << 2,	 /* {p} is a rank, all ranks are one set */
+	CKPT_ROW_CREW = 1 << 2 | 1 << 8, /* so, and there are as many in every set of a series */
+	CKPT_ROW_WEAK = 1 << 3,		 /* a bundle only if it has data files */
+	CKPT_ROW_ORBAX = 1 << 5,	 /* ckpt_name.holds */
+	CKPT_ROW_RANDOM = 1 << 6, /* names have nothing in common, all are one series; .holds */
+	CKPT_ROW_SCR = 1 << 7,	  /* ckpt_name.holds: SCR's index, beside the directory */
+	CKPT_ROW_REJECT = 1 << 4, /* no checkpoint, although a later row would say so */
 };
 
 /* Numbers in patterns: {s} step, {e} epoch, {n} unknown meaning, {p} rank, {v} no order. */

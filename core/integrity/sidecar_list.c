@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/beside.h"
 #include "wire/text.h"
 
 #define HEX (CKPT_DIGEST_HEX - 1)
@@ -230,7 +231,7 @@ static void take_numbered(const struct ckpt_sidecar_search *s, int fd, const cha
 	}
 }
 
-static void take_raw(const struct ckpt_sidecar_search *s, const char *ending)
+static void take_raw_in(const struct ckpt_sidecar_search *s, int fd, const char *ending)
 {
 	for (size_t i = 0; i < s->files->n; i++) {
 		_cleanup_free_ char *bytes = NULL;
@@ -242,18 +243,32 @@ static void take_raw(const struct ckpt_sidecar_search *s, const char *ending)
 
 		if (snprintf(name, sizeof(name), "%s%s", s->files->f[i].name, ending) >=
 			    (int)sizeof(name) ||
-		    ckpt_identity_at(s->rootfd, name, true, &id) < 0 || id.size != sizeof(digest) ||
-		    ckpt_file_slurp(s->ctx, s->rootfd, name, sizeof(digest), &bytes, &len, NULL) !=
-			    0 ||
+		    ckpt_identity_at(fd, name, true, &id) < 0 || id.size != sizeof(digest) ||
+		    ckpt_file_slurp(s->ctx, fd, name, sizeof(digest), &bytes, &len, NULL) != 0 ||
 		    len != sizeof(digest))
 			continue;
-		own = ckpt_files_find(s->files, name);
+		own = fd == s->rootfd ? ckpt_files_find(s->files, name) : -1;
 		if (own >= 0)
 			s->expected[own].is_list = true;
 		memcpy(digest.b, bytes, sizeof(digest.b));
 		expect(s, i, &digest, name);
 		s->expected[i].older = id.mtime_ns < s->files->f[i].id.mtime_ns;
 	}
+}
+
+/* VELOC writes them to its meta directory, which mostly lies beside the one of the data. */
+static void take_raw(const struct ckpt_sidecar_search *s, const char *ending)
+{
+	char name[PATH_MAX];
+	const struct ckpt_beside beside = { "..", ".", name };
+	_cleanup_close_ int fd = -1;
+
+	if (s->set->kind == CKPT_KIND_FILE && ckpt_text_ends(s->files->f[0].name, ".dat") &&
+	    snprintf(name, sizeof(name), "%s%s", s->files->f[0].name, ending) < (int)sizeof(name))
+		fd = ckpt_beside_open(s->rootfd, &beside);
+	if (fd >= 0)
+		take_raw_in(s, fd, ending);
+	take_raw_in(s, s->rootfd, ending);
 }
 
 static void take_beside(const struct ckpt_sidecar_search *s, const char *name)

@@ -78,28 +78,54 @@ static bool rank_fits(const char *name, int64_t i)
 	return !ckpt_name_parse(name, false, &parsed, &why) && parsed.part == i;
 }
 
+/* The name that the file of @rank has where another rank's is called @other. */
+static void rank_name(const char *other, int64_t rank, char *ret, size_t size)
+{
+	const struct ckpt_pattern_number *p;
+	struct ckpt_name parsed;
+	const char *why;
+
+	snprintf(ret, size, "%s", other);
+	if (ckpt_name_parse(other, false, &parsed, &why))
+		return;
+	for (p = parsed.numbers; p < parsed.numbers + parsed.n_numbers; p++)
+		if (p->meaning == 'p')
+			snprintf(ret, size, "%.*s%lld%s", (int)p->begin, other, (long long)rank,
+				 other + p->end);
+}
+
+static void reject_rank(struct ckpt_report *report, const char *other, int64_t rank,
+			const char *why)
+{
+	char name[sizeof(report->verdict.problem.file)];
+
+	rank_name(other, rank, name, sizeof(name));
+	reject(report, CKPT_INCOMPLETE, CKPT_PROBLEM_SHARD_MISSING, name);
+	snprintf(report->verdict.problem.detail, sizeof(report->verdict.problem.detail),
+		 "the file of rank %lld is missing%s", (long long)rank, why);
+}
+
 static void verify_ranks(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_set *set,
 			 enum ckpt_level level, struct ckpt_report *report)
 {
 	_cleanup_free_ struct ckpt_report *member = calloc(1, sizeof(*member));
 	struct ckpt_target target = { .dirfd = dirfd, .kind = CKPT_KIND_FILE };
+	int64_t n = 0;
 
 	if (!member) {
 		*report = no_memory;
 		return;
 	}
-	for (int i = 0; set->members[i]; i++) {
-		target.name = set->members[i];
-		ckpt_verify(ctx, &target, level, i ? member : report);
-		if (i)
+	for (; set->members[n]; n++) {
+		target.name = set->members[n];
+		ckpt_verify(ctx, &target, level, n ? member : report);
+		if (n)
 			fold(report, member);
-		if (report->verdict.status == CKPT_VALID && !rank_fits(target.name, i)) {
-			reject(report, CKPT_INCOMPLETE, CKPT_PROBLEM_SHARD_MISSING, target.name);
-			snprintf(report->verdict.problem.detail,
-				 sizeof(report->verdict.problem.detail),
-				 "the file of rank %d is missing", i);
-		}
+		if (report->verdict.status == CKPT_VALID && !rank_fits(target.name, n))
+			reject_rank(report, target.name, n, "");
 	}
+	if (report->verdict.status == CKPT_VALID && n < set->crew)
+		reject_rank(report, target.name, n, ", which others of its kind have");
 }
 
 static void verify_by_format(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_set *set,
@@ -211,7 +237,7 @@ static const char *const sure_endings[] = { ".safetensors", ".npz", ".npy", ".h5
 /* Endings whose formats all have rows: another content under them is no checkpoint, unless the user
  * says so. */
 static const char *const known_endings[] = { ".pt", ".pth", ".bin", ".safetensors.index.json",
-					     ".bp", ".tar" };
+					     ".bp", ".tar", ".dat" };
 
 static bool ends_in(const char *name, const char *const *endings, size_t n)
 {

@@ -6,12 +6,15 @@ import os
 import shutil
 import struct
 import subprocess
+import sys
 import tempfile
 
 import boundaries
 from registry import Absent, fmt, sample
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE + "/../data")
+import make_veloc  # noqa: E402
 
 
 @functools.lru_cache(None)
@@ -88,3 +91,21 @@ def netcdf(folder, variant, seed):
     with open(folder + "/out_10.nc", "wb") as f:
         f.write(netcdf_bytes(variant, seed))
     return "out_10.nc"
+
+
+def of_veloc(path):
+    with open(path, "rb") as f:
+        n, = struct.unpack("<Q", f.read(8))
+        sizes = [struct.unpack("<iQ", f.read(12))[1] for _ in range(n)]
+    at = [8 + 12 * i for i in range(n + 1)]
+    for size in sizes:
+        at.append(at[-1] + size)
+    return [0] + at
+
+
+@fmt("veloc", bases=("a", "b", "c"), boundaries=of_veloc)
+def veloc(folder, variant, seed):
+    regions = {"a": make_veloc.REGIONS, "b": ((0, 3000),), "c": [(i, i * 7 % 50) for i in range(60)]}[variant]
+    with open(folder + "/heat-0-6.dat", "wb") as f:
+        f.write(make_veloc.rank_bytes(0, seed, regions))
+    return "heat-0-6.dat"

@@ -25,6 +25,8 @@ CANNOT = (
     ("flax", OVER, None, NO_SUM),
     ("lammps-set", SWAPPED, None, "files of equal steps and sizes look alike"),
     ("lammps*", FLIPS + ("mixed", "insert-block"), None, NO_SUM),
+    ("veloc", OVER, None, NO_SUM),
+    ("lammps", FLIPS + ("mixed", "insert-block"), None, NO_SUM),
     ("dcp", OVER + ("insert-block",), r"\.metadata$", "a pickle without a checksum"),
     ("dcp", SWAPPED, None, "saves of equal size and names look alike"),
     ("deepspeed", GONE[:1], r"/layer_", "a layer without weights has no file"),

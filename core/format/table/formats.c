@@ -23,6 +23,7 @@
 #include "core/format/hpc/gromacs.h"
 #include "core/format/hpc/lammps.h"
 #include "core/format/hpc/scr.h"
+#include "core/format/hpc/veloc.h"
 #include "core/format/jax/flax.h"
 #include "core/format/jax/orbax.h"
 #include "core/format/opaque.h"
@@ -64,6 +65,7 @@ const struct ckpt_format *const ckpt_formats[] = {
 	&ckpt_format_dmtcp,
 	&ckpt_format_dmtcp_script,
 	&ckpt_format_hf_trainer,
+	&ckpt_format_veloc,
 	&ckpt_format_gromacs,
 	&ckpt_format_lammps,
 	&ckpt_format_netcdf,

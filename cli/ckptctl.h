@@ -58,6 +58,18 @@ int ckpt_cmd_release(int argc, char **argv);
  */
 int ckpt_cmd_epoch_info(int argc, char **argv);
 
+/* exec -- COMMAND: becomes it. */
+int ckpt_cmd_exec(int argc, char **argv);
+
+/* env: the decision as a shell's text. */
+int ckpt_cmd_env(int argc, char **argv);
+
+/* done [--undo] [DIR]: the run's end marker. 1 where no run began. */
+int ckpt_cmd_done(int argc, char **argv);
+
+/* beat [DIR]: touches the heartbeat. */
+int ckpt_cmd_beat(int argc, char **argv);
+
 /* damage SOURCE --to=COPY, damage COPY --how=KIND: spoils a copy. 1 where it refuses. */
 int ckpt_cmd_damage(int argc, char **argv);
 

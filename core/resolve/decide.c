@@ -30,6 +30,18 @@ void ckpt_decide_refused(struct ckpt_resolution *res, enum ckpt_refusal code, co
 	d->refusal = code;
 }
 
+void ckpt_decide_done(struct ckpt_resolution *res)
+{
+	struct ckpt_decision *d = &res->decision;
+
+	ckpt_text_copy(d->mode, sizeof(d->mode), "done");
+	snprintf(d->line, sizeof(d->line),
+		 "attempt %lld (%s): this run was declared done: nothing is started (`ckptctl done "
+		 "--undo %.600s` takes that back)",
+		 (long long)d->attempt, d->reason, res->roots.dir[0]);
+	ckpt_text_clean(d->line);
+}
+
 void ckpt_decide_fresh(struct ckpt_resolution *res)
 {
 	struct ckpt_decision *d = &res->decision;

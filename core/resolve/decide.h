@@ -12,6 +12,9 @@
 void ckpt_decide_refused(struct ckpt_resolution *res, enum ckpt_refusal code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* The run has come to its declared end: mode done; the script does not start. */
+void ckpt_decide_done(struct ckpt_resolution *res);
+
 /* Nothing to start from: mode fresh, epoch 0. */
 void ckpt_decide_fresh(struct ckpt_resolution *res);
 

@@ -87,6 +87,8 @@ static int step_state(struct ckpt_resolving *r)
 
 	ckpt_run_state_load(r->ctx, r->req, &res->roots, &res->state);
 	res->first = r->req->attempt == 0;
+	if (res->first && res->state.done) /* a new job with the number of one whose run is over */
+		res->state.ours = res->state.done = false;
 	if (res->state.ours)
 		ckpt_text_copy(d->run, sizeof(d->run), res->state.mark.run);
 	if (!d->reason[0])
@@ -176,6 +178,15 @@ static int step_law6(struct ckpt_resolving *r)
 	return CKPT_STEP_DONE;
 }
 
+/* The run's user has said that nothing is left to do. */
+static int step_done(struct ckpt_resolving *r)
+{
+	if (r->res->first || !r->res->state.done)
+		return 0;
+	ckpt_decide_done(r->res);
+	return CKPT_STEP_DONE;
+}
+
 static int step_config(struct ckpt_resolving *r)
 {
 	struct ckpt_resolution *res = r->res;
@@ -234,7 +245,8 @@ static int step_mode(struct ckpt_resolving *r)
 }
 
 static int (*const steps[])(struct ckpt_resolving *r) = {
-	step_directories, step_state, step_scan, step_law6, step_config, step_mode, ckpt_choose,
+	step_directories, step_state,  step_scan, step_law6,
+	step_done,	  step_config, step_mode, ckpt_choose,
 };
 
 int ckpt_resolve(struct ckpt_ctx *ctx, const struct ckpt_request *req, struct ckpt_resolution *ret,

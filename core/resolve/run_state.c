@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "core/base/json.h"
+#include "core/record/done.h"
 #include "core/record/ledger.h"
 #include "core/record/state.h"
 
@@ -17,6 +18,9 @@ struct gather {
 	const struct ckpt_request *req;
 	struct ckpt_run_state *state;
 	bool ends; /* ends are recorded here at all: there are hooks */
+	/* what the marks and ledgers say of runs that are done, root by root */
+	struct ckpt_done done[CKPT_REQUEST_DIRS];
+	char told[40]; /* the run that this root's ledger says is done; empty = none */
 };
 
 static bool is_this_job(const struct ckpt_request *req, const cJSON *entry)
@@ -61,6 +65,40 @@ static void gather_other(struct gather *g, const cJSON *entry, const char *event
 		g->state->live_job = 0;
 }
 
+/* The last word of one ledger about an end that was declared. */
+static void gather_done(struct gather *g, const cJSON *entry, const char *event)
+{
+	const char *run = ckpt_json_text(entry, "run");
+
+	if (!run)
+		return;
+	if (strcmp(event, "done") == 0)
+		ckpt_text_copy(g->told, sizeof(g->told), run);
+	else if (strcmp(event, "undone") == 0 && strcmp(g->told, run) == 0)
+		g->told[0] = '\0';
+}
+
+static void note_error(struct ckpt_run_state *state, int r, const struct ckpt_error *err)
+{
+	if (state->error)
+		return;
+	state->error = r;
+	ckpt_text_copy(state->error_text, sizeof(state->error_text), err->text);
+}
+
+/* The marker counts; where it is torn, what the ledger beside it says. */
+static void load_done(struct ckpt_ctx *ctx, struct gather *g, int statefd, struct ckpt_done *ret)
+{
+	struct ckpt_error err = { 0 };
+	int r = ckpt_done_load(ctx, statefd, ret, &err);
+
+	if (r != CKPT_STATE_TORN && r >= 0)
+		return;
+	ckpt_text_copy(ret->run, sizeof(ret->run), g->told);
+	if (r < 0)
+		note_error(g->state, r, &err);
+}
+
 static int gather_entry(void *arg, const cJSON *entry)
 {
 	const char *event = ckpt_json_text(entry, "event");
@@ -69,6 +107,7 @@ static int gather_entry(void *arg, const cJSON *entry)
 
 	if (!event)
 		return 0;
+	gather_done(g, entry, event);
 	if (!is_this_job(g->req, entry)) {
 		gather_other(g, entry, event);
 		return 0;
@@ -79,14 +118,6 @@ static int gather_entry(void *arg, const cJSON *entry)
 	if (strcmp(event, "end") == 0)
 		gather_end(g, entry, attempt);
 	return 0;
-}
-
-static void note_error(struct ckpt_run_state *state, int r, const struct ckpt_error *err)
-{
-	if (state->error)
-		return;
-	state->error = r;
-	ckpt_text_copy(state->error_text, sizeof(state->error_text), err->text);
 }
 
 /* The mark of this job wins over a foreign one; among equals the first root's. */
@@ -105,7 +136,8 @@ static void take_mark(struct ckpt_run_state *state, const struct ckpt_request *r
 	state->ours = ours;
 }
 
-static void load_root(struct ckpt_ctx *ctx, struct gather *g, const char *root, bool *ret_marked)
+static void load_root(struct ckpt_ctx *ctx, struct gather *g, const char *root, bool *ret_marked,
+		      struct ckpt_done *ret_done)
 {
 	_cleanup_close_ int dirfd = -1, statefd = -1;
 	struct ckpt_mark mark = { 0 };
@@ -126,11 +158,22 @@ static void load_root(struct ckpt_ctx *ctx, struct gather *g, const char *root, 
 	} else if (r != CKPT_STATE_ABSENT) {
 		note_error(g->state, r, &err);
 	}
+	g->told[0] = '\0';
 	r = ckpt_ledger_read(statefd, gather_entry, g, NULL, &err);
 	if (r == 0)
 		g->state->have_ledger = true;
 	else if (r < 0)
 		note_error(g->state, r, &err);
+	load_done(ctx, g, statefd, ret_done);
+}
+
+/* Any root's word is enough: not all of them may have been there when it was said. */
+static bool is_done(const struct gather *g, const struct ckpt_run_state *state)
+{
+	for (int i = 0; state->ours && i < CKPT_REQUEST_DIRS; i++)
+		if (strcmp(g->done[i].run, state->mark.run) == 0)
+			return true;
+	return false;
 }
 
 void ckpt_run_state_load(struct ckpt_ctx *ctx, const struct ckpt_request *req,
@@ -140,7 +183,8 @@ void ckpt_run_state_load(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 
 	memset(ret, 0, sizeof(*ret));
 	for (int i = 0; i < roots->n; i++)
-		load_root(ctx, &g, roots->dir[i], &ret->marked[i]);
+		load_root(ctx, &g, roots->dir[i], &ret->marked[i], &g.done[i]);
+	ret->done = is_done(&g, ret);
 	if (!g.ends)
 		ret->live_job = 0;
 }

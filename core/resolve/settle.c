@@ -40,6 +40,18 @@ static int make_path(const char *path, struct ckpt_error *err)
 	}
 }
 
+void ckpt_settle_name(const struct ckpt_request *req, char *buf)
+{
+	snprintf(buf, CKPT_SETTLE_NAME, "decision-%s-%lld-%lld.json", req->cluster,
+		 (long long)req->job_id, (long long)req->attempt);
+}
+
+/* A look at what would be decided: neither a job nor a run of `ckptctl env`. */
+static bool is_by_hand(const struct ckpt_request *req)
+{
+	return req->job_id == 0 && strcmp(req->cluster, CKPT_LOCAL_CLUSTER) != 0;
+}
+
 /* Opens the state directory of @root; makes both where this attempt begins the run. */
 static int open_state(const struct ckpt_settling *s, const char *root, struct ckpt_error *err)
 {
@@ -114,7 +126,7 @@ static void leave_marks(struct ckpt_settling *s)
 	struct ckpt_error err = { 0 };
 	int marked = 0;
 
-	if (!s->res->first || s->req->in_hook || s->req->job_id == 0 ||
+	if (!s->res->first || s->req->in_hook || is_by_hand(s->req) ||
 	    (!s->res->decision.run[0] && ckpt_run_id(s->res->decision.run) < 0) ||
 	    fill_mark(s, &mark) < 0)
 		return;
@@ -137,12 +149,11 @@ static void leave_marks(struct ckpt_settling *s)
 static void store_decision(struct ckpt_settling *s)
 {
 	struct ckpt_decision *d = &s->res->decision;
-	char name[160];
+	char name[CKPT_SETTLE_NAME];
 
-	if (s->req->job_id == 0)
+	if (is_by_hand(s->req))
 		return;
-	snprintf(name, sizeof(name), "decision-%s-%lld-%lld.json", s->req->cluster,
-		 (long long)d->job_id, (long long)d->attempt);
+	ckpt_settle_name(s->req, name);
 	for (int i = 0; i < s->res->roots.n; i++) {
 		const char *root = s->res->roots.dir[i];
 		_cleanup_close_ int statefd = open_state(s, root, NULL);

@@ -11,6 +11,16 @@
 
 #include "core/resolve/resolve.h"
 
+/* Cluster of a run that no scheduler numbers (its job number is 0): there is one such run a
+ * directory. */
+#define CKPT_LOCAL_CLUSTER "local"
+
+/* Bytes of a decision file's name with its NUL. */
+#define CKPT_SETTLE_NAME 160
+
+/* Writes the name of the decision file of @req's attempt to @buf of CKPT_SETTLE_NAME bytes. */
+void ckpt_settle_name(const struct ckpt_request *req, char *buf);
+
 /* All of it, as far as @req's place allows (in_hook: no mark, no alignment, no renames, nothing
  * created). */
 void ckpt_settle(struct ckpt_ctx *ctx, const struct ckpt_request *req, struct ckpt_resolution *res);

@@ -1,0 +1,255 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# ckptctl env, exec, done and beat as scripts use them, with nothing installed: two and more attempts of a
+# job, loops inside one attempt, hostile names, refusals.
+set -eu
+. "$(dirname "$0")/../lib/assert.sh"
+
+CTL=$TEST_BUILD/ckptctl
+GLOB='state-*.dat'
+unset "${!SLURM_@}" "${!CKPT_@}"
+# Each case has a work directory of its own.
+WORK=$TEST_TMP/work
+
+# attempt N COMMAND...: as attempt N of job 4711 would run it.
+attempt()
+{
+	SLURM_JOB_ID=4711 SLURM_CLUSTER_NAME=test SLURM_RESTART_COUNT=$1 "${@:2}"
+}
+
+# script TEXT: a job script in the run's directory; $out, $words and $rc.
+script()
+{
+	rc=0
+	out=$(bash -c "$1" 2>"$TEST_TMP/words") || rc=$?
+	words=$(<"$TEST_TMP/words")
+}
+
+# A checkpoint of no known format, later than those before.
+put() { mkdir -p "$1" && echo "state $2" >"$1/state-$2.dat"; }
+
+EVAL="eval \"\$($CTL env --glob='$GLOB' || echo exit \$?)\""
+SHOW='echo "$CKPT_RESUME_MODE $CKPT_ATTEMPT ${CKPT_RESUME_PATH##*/}"'
+
+wrap__env_over_two_attempts_of_a_job()
+{
+	attempt 0 script "$EVAL; $SHOW"
+	equal "$out" "fresh 0 "
+	contains "$words" "attempt 0 (first-start): starting fresh"
+	[[ -f checkpoints/.ckpt-resume/run.json ]] || fail "no mark"
+	put checkpoints 5
+	attempt 1 script "$EVAL; $SHOW; echo \"\$CKPT_JOB \$CKPT_DIR\""
+	equal "$out" "resume 1 state-5.dat"$'\n'"4711 $WORK/checkpoints"
+	equal "$(jq -r '[.event, .attempt, .mode] | join(" ")' checkpoints/.ckpt-resume/ledger.jsonl)" \
+		"decision 0 fresh"$'\n'"decision 1 resume" "the ledger"
+}
+
+wrap__env_counts_attempts_outside_of_slurm()
+{
+	script "$EVAL; $SHOW"
+	equal "$out" "fresh 0 "
+	put checkpoints 1
+	script "$EVAL; $SHOW; echo \"job \$CKPT_JOB\""
+	equal "$out" "resume 1 state-1.dat"$'\n'"job 0"
+	script "$EVAL; $SHOW"
+	equal "$out" "resume 2 state-1.dat"
+	# what the count says can be said, and then a missing mark is a lost mount
+	put unmarked 1
+	script "$CTL env --dir=unmarked --glob='$GLOB' --attempt=1"
+	equal "$rc" 3 "exit code where there is no mark"
+	equal "$out" "(exit 75)"
+}
+
+wrap__env_refusals_end_the_script()
+{
+	local text
+	put checkpoints 1
+	mkdir -p checkpoints/.ckpt-resume
+	echo torn >checkpoints/.ckpt-resume/run.json
+	for text in "eval \"\$($CTL env)\" || exit; echo went on" "set -e; eval \"\$($CTL env)\"; echo went on"; do
+		attempt 1 script "$text"
+		equal "$rc/$out" "75/" "$text"
+		contains "$words" "cannot be read"
+	done
+	attempt 1 script "eval \"\$($CTL env || echo exit \$?)\"; echo went on"
+	equal "$rc/$out" "3/" "with || echo exit"
+	script "eval \"\$(/no/such/ckptctl env || echo exit \$?)\"; echo went on"
+	equal "$rc/$out" "127/" "where ckptctl is not there"
+	attempt 0 script "$CTL env --mode=step:77"
+	equal "$rc/$out" "1/(exit 65)" "a pin that is not there"
+	attempt 0 script "$CTL env --mode=nonsense"
+	equal "$rc/$out" "2/" "a bad option"
+}
+
+# Whatever stands in a path, the shell must read back the same bytes and run none of them.
+wrap__env_quotes_hostile_paths()
+{
+	local shell name
+	for name in "a b" "it's" '$(touch owned)' '`touch owned`' '"; touch owned; "' $'tab\tin' '\\n' 'a&b|c>d' \
+		'~' '*' $'\xff\xfe' '-n' '!x' '%%41' "''"; do
+		mkdir -p "./$name"
+		put "./$name" 3
+		for shell in bash dash; do
+			rm -rf "./$name/.ckpt-resume"
+			cat >script.sh <<-EOF
+			eval "\$($CTL env --dir="\$1" --glob='$GLOB' || echo exit \$?)"
+			[ "\$CKPT_DIR" = "\$2" ] && [ "\$CKPT_RESUME_PATH" = "\$2/state-3.dat" ] || { echo "\$CKPT_DIR"; exit 9; }
+			EOF
+			"$shell" script.sh "./$name" "$WORK/${name//%%/%}" 2>words.log || {
+				# names that no decision may carry are refused, not mangled
+				[[ $name == *$'\t'* ]] && grep -q "cannot be read" words.log && continue
+				[[ $name == '%%41' ]] && continue
+				fail "$shell, $name: $(tail -n 1 words.log)"
+			}
+		done
+		[[ ! -e owned ]] || fail "$name was run"
+	done
+}
+
+wrap__exec_makes_arguments()
+{
+	attempt 0 script "$CTL exec --glob='$GLOB' --append='--resume {path}' --fresh-append='--new --at={start_epoch}' \
+		-- printf '[%s]' -- -x 'a b'"
+	equal "$out" "[--][-x][a b][--new][--at=0]"
+	mkdir -p "with space"
+	attempt 0 script "$CTL exec --dir='with space' -- true"
+	put "with space" 4
+	attempt 1 script "$CTL exec --dir='with space' --glob='$GLOB' --append='--resume {path} {root}/{tag} {{x}' -- printf '[%s]' a"
+	equal "$out" "[a][--resume][$WORK/with space/state-4.dat][$WORK/with space/state-4.dat][{x}]"
+	attempt 1 script "$CTL exec --dir='with space' --glob='$GLOB' -- sh -c '$SHOW; exit 7'"
+	equal "$rc/$out" "7/resume 1 state-4.dat" "variables and exit code"
+	attempt 1 script "$CTL exec --dir='with space' --glob='$GLOB' --append='--step {step}' -- touch started"
+	equal "$rc" 2 "exit code without a value"
+	contains "$words" "{step} has no value"
+	attempt 0 script "$CTL exec --append='{paths}' -- touch started"
+	equal "$rc" 2 "exit code of an unknown placeholder"
+	contains "$words" "'{paths}' is no placeholder"
+	attempt 0 script "$CTL exec --append='{path' -- touch started"
+	equal "$rc" 2 "exit code of an open brace"
+	attempt 0 script "$CTL exec"
+	equal "$rc" 2 "exit code without a command"
+	attempt 0 script "$CTL exec -- /no/such/program"
+	equal "$rc" 127
+	attempt 0 script "$CTL exec -- /etc/passwd"
+	equal "$rc" 126
+	attempt 0 script "$CTL exec --mode=step:9 -- touch started"
+	equal "$rc" 65 "exit code of a pin that is not there"
+	[[ ! -e started ]] || fail "it was started"
+}
+
+# until ckptctl exec ...; do :; done inside one attempt: each round goes on from what the one before has saved.
+wrap__exec_in_a_loop_goes_on()
+{
+	local round='n=$(ls checkpoints | wc -l); echo "$CKPT_ATTEMPT:$CKPT_RESUME_MODE:${CKPT_RESUME_PATH##*/}"; \
+		sleep 0.02; echo s >checkpoints/state-$n.dat; [ $n -ge 3 ]'
+	attempt 0 script "$EVAL; until $CTL exec --glob='$GLOB' -- sh -c '$round'; do :; done"
+	equal "$out" "0:fresh:"$'\n'"0:resume:state-0.dat"$'\n'"0:resume:state-1.dat"$'\n'"0:resume:state-2.dat"
+	# the same from attempt 1 on, where nothing but the run directory tells
+	attempt 1 script "until $CTL exec --glob='$GLOB' -- sh -c '${round/ge 3/ge 5}'; do :; done"
+	equal "$out" "1:resume:state-3.dat"$'\n'"1:resume:state-4.dat"
+	attempt 2 script "$EVAL; $SHOW"
+	equal "$out" "resume 2 state-5.dat"
+}
+
+# A start pinned by its user, elsewhere: without anything of its own the second round begins there again.
+wrap__exec_never_begins_anew_where_the_attempt_resumed()
+{
+	put elsewhere 9
+	attempt 0 script "eval \"\$($CTL env --mode=$WORK/elsewhere/state-9.dat)\"; $SHOW; $CTL exec -- sh -c '$SHOW'"
+	equal "$out" "finetune 0 state-9.dat"$'\n'"finetune 0 state-9.dat"
+	contains "$words" "nothing was saved since it began: again from"
+	attempt 0 script "eval \"\$($CTL env --mode=$WORK/elsewhere/state-9.dat)\"; rm elsewhere/state-9.dat; $CTL exec -- touch started"
+	equal "$rc" 75 "exit code where it is gone"
+	[[ ! -e started ]] || fail "it was started"
+}
+
+wrap__exec_of_a_damaged_newest_one_falls_back()
+{
+	local runs=$TEST_SRC/tests/data/make_runs.py
+	attempt 0 script "$CTL env"
+	/usr/bin/python3 "$runs" write checkpoints zip 3 || skip_case "python3-torch is not installed"
+	attempt 1 script "$EVAL; /usr/bin/python3 $runs damage checkpoints/ckpt-3.pt one-bit; $CTL exec --append='{path}' -- echo"
+	equal "$out" "$WORK/checkpoints/ckpt-2.pt"
+	contains "$words" "1 newer rejected: ckpt-3.pt"
+	[[ -f checkpoints/ckpt-3.pt ]] || fail "moved while its writer may be alive"
+	attempt 2 script "$EVAL; $SHOW"
+	equal "$out" "resume 2 ckpt-2.pt"
+	[[ -f checkpoints/ckpt-3.pt.corrupted ]] || fail "the start of an attempt puts it in quarantine"
+}
+
+wrap__variables_of_others_do_not_count()
+{
+	attempt 0 script "$EVAL; put_() { echo s >checkpoints/state-1.dat; }; put_; SLURM_JOB_ID=4712 $CTL env --glob='$GLOB' >o; . ./o; $SHOW"
+	equal "$out" "resume 0 state-1.dat" # continues the other job's run, at its own attempt 0
+	contains "$words" "those of another job"
+	attempt 0 script "$EVAL; mkdir other; $CTL env --dir=other >o; . ./o; echo \"\$CKPT_RESUME_MODE \$CKPT_DIR\""
+	equal "$out" "fresh $WORK/other" "another directory in the same job"
+}
+
+wrap__done_ends_the_run()
+{
+	attempt 0 script "$CTL done"
+	equal "$rc" 1 "exit code where no run began"
+	put checkpoints 1
+	attempt 0 script "$EVAL; $CTL done; $CTL done --json"
+	equal "$rc" 0
+	contains "$out" "the run of job 4711 is done"
+	attempt 1 script "$EVAL; $SHOW"
+	equal "$out" "done 1 "
+	contains "$words" "declared done"
+	attempt 1 script "$CTL exec -- touch started"
+	equal "$rc" 0 "exit code of exec"
+	[[ ! -e started ]] || fail "a done run was started"
+	# a torn marker: the ledger knows
+	echo '{"run"' >checkpoints/.ckpt-resume/done.json
+	attempt 2 script "$EVAL; $SHOW"
+	equal "$out" "done 2 " "with a torn marker"
+	attempt 2 script "$CTL done --undo checkpoints && $EVAL; $SHOW"
+	equal "${out##*$'\n'}" "resume 2 state-1.dat"
+	equal "$(jq -r .event checkpoints/.ckpt-resume/ledger.jsonl | grep "done" | xargs)" "done done undone"
+	attempt 2 script "$CTL done"
+	# another job, and one with the number of that job, are new runs
+	SLURM_JOB_ID=4712 SLURM_CLUSTER_NAME=test script "$EVAL; $SHOW"
+	equal "$out" "resume 0 state-1.dat"
+	attempt 0 script "$EVAL; $SHOW"
+	equal "$out" "resume 0 state-1.dat"
+	attempt 1 script "$EVAL; $SHOW"
+	equal "$out" "resume 1 state-1.dat" "attempt 1 of the new run with the old number"
+}
+
+# The agent, as the plugin starts it, comes to the same.
+wrap__done_is_what_the_plugin_sees()
+{
+	attempt 0 script "$CTL env; $CTL done checkpoints"
+	env -i CKPT_REQUEST_JOB_ID=4711 CKPT_REQUEST_CLUSTER=test CKPT_REQUEST_WORK_DIR="$WORK" CKPT_REQUEST_ATTEMPT=1 \
+		"$TEST_BUILD/ckpt-agent" resolve 3>frame 2>words.log
+	grep -qa "mode=done" frame || fail "$(cat words.log) $(strings frame)"
+}
+
+wrap__beat_touches()
+{
+	local beat=checkpoints/.ckpt-resume/heartbeat
+	script "$CTL beat"
+	equal "$rc" 3 "exit code without a run directory"
+	[[ ! -e checkpoints ]] || fail "a beat made a run directory"
+	attempt 0 script "$EVAL; $CTL beat"
+	equal "$rc/$out$(stat -c %s $beat)" 0/0
+	touch -d '2001-01-01' $beat
+	attempt 0 script "$EVAL; cd /; $CTL beat"
+	(($(date +%s) - $(stat -c %Y $beat) < 60)) || fail "the time did not change"
+	CKPT_HEARTBEAT=$WORK/mine script "$CTL beat"
+	[[ -f mine && $rc == 0 ]] || fail "CKPT_HEARTBEAT was not touched"
+	ln -s /etc/passwd link
+	CKPT_HEARTBEAT=$WORK/link script "$CTL beat"
+	equal "$rc" 3 "exit code of a link"
+}
+
+for case in env_over_two_attempts_of_a_job env_counts_attempts_outside_of_slurm env_refusals_end_the_script \
+	env_quotes_hostile_paths exec_makes_arguments exec_in_a_loop_goes_on \
+	exec_never_begins_anew_where_the_attempt_resumed exec_of_a_damaged_newest_one_falls_back \
+	variables_of_others_do_not_count done_ends_the_run done_is_what_the_plugin_sees beat_touches; do
+	rm -rf "$WORK" && mkdir "$WORK" && cd "$WORK"
+	run_case "wrap__$case"
+done
+test_end

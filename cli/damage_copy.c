@@ -252,16 +252,29 @@ static bool is_ours(const struct ckpt_damage_member *m, const uint64_t *inodes, 
 	       bsearch(&m->ino, inodes, n, sizeof(*inodes), by_number) != NULL;
 }
 
+/* Opens the list of @tree's copy, which only this user can have made. NULL if there is none. */
+static FILE *open_list(const struct ckpt_damage_tree *tree, struct stat *ret_st)
+{
+	_cleanup_close_ int fd = -1;
+	char list[PATH_BYTES];
+
+	if (list_path(tree->path, list))
+		fd = open(list, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, ret_st) != 0 || !S_ISREG(ret_st->st_mode) ||
+	    ret_st->st_uid != geteuid())
+		return NULL;
+	return fdopen(ckpt_take_fd(&fd), "re");
+}
+
 int ckpt_damage_is_copy(const struct ckpt_damage_tree *tree, struct ckpt_error *err)
 {
 	_cleanup_free_ uint64_t *inodes = NULL;
 	_cleanup_fclose_ FILE *f = NULL;
-	char list[PATH_BYTES];
 	struct stat st;
 	size_t n, room;
 
-	f = list_path(tree->path, list) ? fopen(list, "re") : NULL;
-	if (!f || fstat(fileno(f), &st) != 0)
+	f = open_list(tree, &st);
+	if (!f)
 		return ckpt_fail(
 			err, -EPERM,
 			"%s is no copy that `ckptctl damage` made: nothing else is touched; "

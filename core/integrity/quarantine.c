@@ -34,6 +34,15 @@ static const bool is_damage[CKPT_PROBLEM_COUNT] = {
 	[CKPT_PROBLEM_CHECKSUM] = true,	   [CKPT_PROBLEM_DIGEST] = true,
 };
 
+/* What a writer leaves that was killed. Not HEADER: a name that promises another content is no sign
+ * of one, and may well be somebody's data. */
+static const bool is_cut_short[CKPT_PROBLEM_COUNT] = {
+	[CKPT_PROBLEM_EMPTY] = true,
+	[CKPT_PROBLEM_TRUNCATED] = true,
+	[CKPT_PROBLEM_ZERO_TAIL] = true,
+	[CKPT_PROBLEM_SPARSE_HOLE] = true,
+};
+
 static int check_report(const struct ckpt_set *set, bool unfinished, struct ckpt_error *err)
 {
 	const struct ckpt_report *report = set->report;
@@ -42,7 +51,7 @@ static int check_report(const struct ckpt_set *set, bool unfinished, struct ckpt
 	if (!(cut && unfinished) && (!report || report->verdict.status != CKPT_CORRUPT))
 		return refused(err, set, "only what is proved corrupt is moved");
 	if (report->verdict.problem.code >= CKPT_PROBLEM_COUNT ||
-	    !is_damage[report->verdict.problem.code])
+	    !(cut ? is_cut_short : is_damage)[report->verdict.problem.code])
 		return refused(err, set,
 			       "its problem is no damage of its bytes (a part may lie elsewhere, "
 			       "or its writer is not done)");

@@ -14,10 +14,14 @@
 #include "core/record/ledger.h"
 #include "core/record/state.h"
 
+#define LIVE_MAX 64 /* jobs at a time in one directory that are told apart; the newest count */
+
 struct gather {
 	const struct ckpt_request *req;
 	struct ckpt_run_state *state;
-	bool ends; /* ends are recorded here at all: there are hooks */
+	bool ends; /* ends are recorded here at all, this job's or others': there are hooks */
+	int64_t live[LIVE_MAX]; /* other jobs that began and were not seen to end, oldest first */
+	int n_live;
 	/* what the marks and ledgers say of runs that are done, root by root */
 	struct ckpt_done done[CKPT_REQUEST_DIRS];
 	char told[40]; /* the run that this root's ledger says is done; empty = none */
@@ -49,6 +53,24 @@ static void gather_end(struct gather *g, const cJSON *entry, int64_t attempt)
 	take_text(g->state->recorded_dir, sizeof(g->state->recorded_dir), entry, "newest_dir");
 }
 
+static void forget_live(struct gather *g, int64_t job)
+{
+	int n = 0;
+
+	for (int i = 0; i < g->n_live; i++)
+		if (g->live[i] != job)
+			g->live[n++] = g->live[i];
+	g->n_live = n;
+}
+
+static void note_live(struct gather *g, int64_t job)
+{
+	forget_live(g, job);
+	if (g->n_live == LIVE_MAX)
+		forget_live(g, g->live[0]);
+	g->live[g->n_live++] = job;
+}
+
 static void gather_other(struct gather *g, const cJSON *entry, const char *event)
 {
 	const char *mode = ckpt_json_text(entry, "mode");
@@ -56,13 +78,12 @@ static void gather_other(struct gather *g, const cJSON *entry, const char *event
 
 	if (mode && strcmp(mode, "refused") == 0)
 		return; /* it never began */
-	g->ends |= strcmp(event, "end") == 0;
 	if (!ckpt_json_int(entry, "job_id", &job) || job == 0)
 		return;
 	if (strcmp(event, "decision") == 0)
-		g->state->live_job = job;
-	else if (strcmp(event, "end") == 0 && g->state->live_job == job)
-		g->state->live_job = 0;
+		note_live(g, job);
+	else if (strcmp(event, "end") == 0)
+		forget_live(g, job);
 }
 
 /* The last word of one ledger about an end that was declared. */
@@ -108,6 +129,7 @@ static int gather_entry(void *arg, const cJSON *entry)
 	if (!event)
 		return 0;
 	gather_done(g, entry, event);
+	g->ends |= strcmp(event, "end") == 0;
 	if (!is_this_job(g->req, entry)) {
 		gather_other(g, entry, event);
 		return 0;
@@ -187,6 +209,9 @@ void ckpt_run_state_load(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 	ret->done = is_done(&g, ret);
 	if (!g.ends)
 		ret->live_job = 0;
+	load_root(ctx, &g, roots->dir[i], &ret->marked[i]);
+	if (g.ends && g.n_live > 0)
+		ret->live_job = g.live[g.n_live - 1];
 }
 
 /* stat of @path or of its nearest existing ancestor; -ENXIO where that is a dangling link. */

@@ -117,6 +117,17 @@ damage_copy__touches_nothing_but_its_copies()
 	refuses 1 "symbolic link" link.pt --how=bit
 	damage one.pt --to=hard.pt && ln hard.pt somebody.pt
 	refuses 1 "was not made by" hard.pt --how=bit
+	damage one.pt --to=list.pt && mv .list.pt.damage-copy elsewhere
+	ln -s elsewhere .list.pt.damage-copy
+	refuses 1 "no copy that" list.pt --how=bit
+	rm .list.pt.damage-copy && mkfifo .list.pt.damage-copy
+	refuses 1 "no copy that" list.pt --how=bit
+	rm .list.pt.damage-copy && mv elsewhere .list.pt.damage-copy
+	damage list.pt --how=bit
+	if [ "$(id -u)" = 0 ]; then
+		chown 1 .list.pt.damage-copy # somebody else's word
+		refuses 1 "no copy that" list.pt --how=bit
+	fi
 }
 
 damage_copy__usage()

@@ -97,3 +97,8 @@ with open_("swmr.h5", "latest") as f:
     f.swmr_mode = True
     f.flush()
     open("killed.h5", "wb").write(open("swmr.h5", "rb").read())
+for lib in ("earliest", "latest"):
+    with h5py.File(f"split_{lib}", "w", driver="split", meta_ext=b"-m.h5", raw_ext=b"-r.h5", libver=lib) as f:
+        f["x"] = rand.rand(100, 50)
+    with h5py.File(f"family_{lib}_%d.h5", "w", driver="family", memb_size=8192, libver=lib) as f:
+        f["x"] = rand.rand(100, 50)

@@ -140,6 +140,20 @@ static void test_hdf5__writer_killed(void **state)
 	expect(bench, "killed.h5", CKPT_INCOMPLETE, CKPT_PROBLEM_WRITER_ACTIVE, &report);
 }
 
+/* Of several files that are one together, one alone proves nothing, nor is it cut short. */
+static void test_hdf5__spread_over_files(void **state)
+{
+	static const char *const names[] = { "split_earliest-m.h5", "split_latest-m.h5",
+					     "family_earliest_0.h5", "family_latest_0.h5" };
+	struct bench *bench = files(state);
+	struct ckpt_report report;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		expect(bench, names[i], CKPT_UNREADABLE, CKPT_PROBLEM_HEADER, &report);
+		assert_non_null(strstr(report.verdict.problem.detail, "several files"));
+	}
+}
+
 static void test_hdf5__cuts(void **state)
 {
 	static const char *const names[] = { "plain_earliest.h5", "summed_latest.h5",
@@ -403,6 +417,7 @@ int main(void)
 		cmocka_unit_test(test_hdf5__whole),
 		cmocka_unit_test(test_hdf5__position),
 		cmocka_unit_test(test_hdf5__writer_killed),
+		cmocka_unit_test(test_hdf5__spread_over_files),
 		cmocka_unit_test(test_hdf5__cuts),
 		cmocka_unit_test(test_hdf5__flips),
 		cmocka_unit_test(test_hdf5__structures_lost),

@@ -163,6 +163,26 @@ static void test_quarantine__cut_short(void **state)
 	close(statefd);
 }
 
+/* A checkpoint's name over what no row knows may be anybody's data. */
+static void test_quarantine__unknown_content_stays(void **state)
+{
+	struct scratch *s = *state;
+	_cleanup_catalog_ struct ckpt_catalog cat = { 0 };
+	struct ckpt_ctx ctx = { 0 };
+	struct ckpt_set *odd;
+	int statefd = statefd_of(s);
+
+	scratch_put(s->fd, "model_2.safetensors", "a table of results, by hand");
+	odd = scan(s, &cat, "model_2.safetensors");
+	assert_non_null(odd);
+	assert_int_equal(odd->report->verdict.status, CKPT_INCOMPLETE);
+	assert_int_equal(odd->report->verdict.problem.code, CKPT_PROBLEM_HEADER);
+	assert_int_equal(ckpt_quarantine_unfinished(&ctx, s->fd, statefd, odd, NULL),
+			 CKPT_QUARANTINE_REFUSED);
+	assert_int_equal(faccessat(s->fd, "model_2.safetensors", F_OK, 0), 0);
+	close(statefd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -171,6 +191,7 @@ int main(void)
 		scratch_test(test_quarantine__rewritten_since_stays),
 		scratch_test(test_quarantine__unreadable_now_stays),
 		scratch_test(test_quarantine__cut_short),
+		scratch_test(test_quarantine__unknown_content_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

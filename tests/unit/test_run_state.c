@@ -289,6 +289,26 @@ static void test_run_state__live_job(void **state)
 	assert_int_equal(load(f)->live_job, 0);
 }
 
+/* The end of one of several says nothing of the others; this job's own says that ends are told. */
+static void test_run_state__live_jobs(void **state)
+{
+	struct fixture *f = *state;
+
+	put_event(f->a, "decision", OTHER, 0, "");
+	put_event(f->a, "end", ATTEMPT_JOB, 0, "");
+	assert_int_equal(load(f)->live_job, OTHER);
+	put_event(f->a, "decision", OTHER + 1, 0, "");
+	put_event(f->a, "decision", OTHER + 1, 0, "");
+	assert_int_equal(load(f)->live_job, OTHER + 1);
+	put_event(f->a, "end", OTHER + 1, 0, "");
+	assert_int_equal(load(f)->live_job, OTHER);
+	for (int i = 2; i < 200; i++)
+		put_event(f->a, "decision", OTHER + i, 0, "");
+	assert_int_equal(load(f)->live_job, OTHER + 199);
+	put_event(f->a, "end", OTHER + 199, 0, "");
+	assert_int_equal(load(f)->live_job, OTHER + 198);
+}
+
 static void test_run_state__torn_ledger_lines_are_stepped_over(void **state)
 {
 	struct fixture *f = *state;
@@ -387,6 +407,7 @@ int main(void)
 		fixture_test(test_run_state__own_and_later_attempts_are_no_past),
 		fixture_test(test_run_state__entries_that_say_nothing),
 		fixture_test(test_run_state__live_job),
+		fixture_test(test_run_state__live_jobs),
 		fixture_test(test_run_state__torn_ledger_lines_are_stepped_over),
 		fixture_test(test_run_state__overlong_words_are_dropped),
 		fixture_test(test_run_state__never_began_on_the_work_directorys_file_system),

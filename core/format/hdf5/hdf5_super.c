@@ -17,6 +17,7 @@
 #define USER_BLOCK_MAX (1u << 20) /* it begins at 0, 512, 1024, 2048 ...; looked for up to here */
 #define SUPER_MAX 128		  /* bytes of a superblock that are read */
 #define WRITING 0x05		  /* open for writing, or for one writer and many readers */
+#define DRIVER_MAX 256		  /* bytes that are looked through for a driver's name */
 
 /* Reading all over every unknown file would be dear: only names that promise HDF5 are worth it. */
 static bool may_have_user_block(const struct ckpt_check *check)
@@ -62,6 +63,7 @@ struct super {
 	size_t len;
 	unsigned version, flags;
 	uint64_t base, eof;
+	uint64_t driver; /* where its driver is described, relative to base; NONE */
 };
 
 static uint64_t field(const struct ckpt_hdf5 *h, const struct super *s, size_t first, size_t index)
@@ -105,6 +107,7 @@ static void fields(struct ckpt_hdf5 *h, struct super *s)
 	h->extension = s->version < 2 ? CKPT_HDF5_NONE : field(h, s, first, 1);
 	if (h->extension == UINT64_MAX >> (64 - 8 * h->so))
 		h->extension = CKPT_HDF5_NONE;
+	s->driver = s->version < 2 ? field(h, s, first, 3) : h->extension;
 	s->flags = s->version == 3 ? s->buf[11] : 0;
 }
 
@@ -121,6 +124,29 @@ static int check_sum(struct ckpt_hdf5 *h, const struct super *s)
 		return 0;
 	return ckpt_check_reject(h->check, CKPT_CORRUPT, CKPT_PROBLEM_CHECKSUM, s->at, NULL,
 				 "the superblock does not match its checksum");
+}
+
+/*
+ * The drivers "family" and "multi" (with "split") spread one file's addresses over several files,
+ * and are named in a block (versions 0 and 1) or a message of the extension (File Format
+ * Specification II.B and IV.A.2.u; H5FDfamily.c, H5FDmulti.c). This file alone says nothing then.
+ */
+static int check_driver(struct ckpt_hdf5 *h, const struct super *s)
+{
+	uint8_t text[DRIVER_MAX];
+	uint64_t at, size = h->check->file->size;
+	size_t n;
+	int r;
+
+	if (__builtin_add_overflow(s->at, s->driver, &at) || at >= size)
+		return 0;
+	n = size - at < sizeof(text) ? (size_t)(size - at) : sizeof(text);
+	r = ckpt_check_read(h->check, at, text, n, "its driver's name");
+	if (r || (!memmem(text, n, "NCSAfami", 8) && !memmem(text, n, "NCSAmult", 8)))
+		return r;
+	return ckpt_check_reject(h->check, CKPT_UNREADABLE, CKPT_PROBLEM_HEADER, at, NULL,
+				 "it is one of several files that are one HDF5 file together "
+				 "(driver family, split or multi): h5repart makes one of them");
 }
 
 /* The end of the data counts from the file's beginning; where the file was moved behind a user
@@ -165,6 +191,7 @@ int ckpt_hdf5_super(struct ckpt_hdf5 *h)
 		return r;
 	fields(h, &s);
 	r = check_sum(h, &s);
+	r = r ? r : check_driver(h, &s);
 	r = r ? r : check_end(h, &s);
 	if (r == 0 && (s.flags & WRITING))
 		return ckpt_check_reject(

@@ -224,8 +224,13 @@ static int contiguous(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *obj)
 
 int ckpt_hdf5_data(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *obj)
 {
+	if (obj->has_layout && obj->layout == CKPT_HDF5_VIRTUAL)
+		ckpt_check_cap(h->check, CKPT_EVIDENCE_OPAQUE,
+			       "the sources of virtual data sets are not looked at");
 	if (!obj->has_layout || obj->layout > CKPT_HDF5_CHUNKED)
 		return 0;
+	if (obj->n_external)
+		return ckpt_hdf5_external(h, obj);
 	if (h->look && obj->layout == CKPT_HDF5_COMPACT)
 		return ckpt_hdf5_look_range(h, obj->addr, obj->size);
 	if (obj->layout == CKPT_HDF5_COMPACT || obj->addr == CKPT_HDF5_NONE)

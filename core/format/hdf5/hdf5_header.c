@@ -9,6 +9,8 @@
 
 #define PENDING_MAX 64 /* chunks named and not yet read; libhdf5 names one at a time */
 #define CONTINUATION 0x10
+#define DATATYPE 0x03
+#define ATTRIBUTE 0x0c
 
 struct chunk {
 	uint64_t addr, len;
@@ -58,8 +60,10 @@ static int messages(struct header *head, uint64_t at, uint64_t end)
 		data.end = at = cur.at;
 		if (type == CONTINUATION)
 			r = continuation(head, &data);
-		else if (!(flags & 0x02)) /* shared: kept elsewhere */
+		else if (!(flags & 0x02))
 			r = ckpt_hdf5_message(&data, type, head->obj);
+		else if (type == DATATYPE || type == ATTRIBUTE) /* shared: kept elsewhere */
+			head->h->unsummed++; /* and may refer to what has no checksum */
 	}
 	return r;
 }

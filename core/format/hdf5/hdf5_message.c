@@ -175,7 +175,7 @@ static int layout(struct ckpt_hdf5_cur *cur, struct ckpt_hdf5_object *obj)
 		return cur->r;
 	case CKPT_HDF5_CHUNKED:
 		return layout_chunked(cur, version, obj);
-	case 3: /* virtual: data of other files */
+	case CKPT_HDF5_VIRTUAL:
 		return cur->r;
 	}
 	return cur->r ? cur->r : bad(cur, "a layout that HDF5 does not have");
@@ -255,14 +255,15 @@ int ckpt_hdf5_message(struct ckpt_hdf5_cur *cur, unsigned type, struct ckpt_hdf5
 	case 0x06:
 		return ckpt_hdf5_link(cur);
 	case 0x07:
-		obj->external = true;
-		return 0;
+		return ckpt_hdf5_external_list(cur, obj);
 	case 0x08:
 		return layout(cur, obj);
 	case 0x0b:
 		return filters(cur, obj);
 	case 0x0c:
 		return ckpt_hdf5_attribute(cur);
+	case 0x0f:
+		return ckpt_hdf5_shared_table(cur);
 	case 0x11:
 		obj->table_tree = ckpt_hdf5_addr(cur);
 		obj->table_heap = ckpt_hdf5_addr(cur);

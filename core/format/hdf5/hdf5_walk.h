@@ -59,7 +59,12 @@ struct ckpt_hdf5_cur {
 	int r;
 };
 
-enum ckpt_hdf5_layout { CKPT_HDF5_COMPACT, CKPT_HDF5_CONTIGUOUS, CKPT_HDF5_CHUNKED };
+enum ckpt_hdf5_layout {
+	CKPT_HDF5_COMPACT,
+	CKPT_HDF5_CONTIGUOUS,
+	CKPT_HDF5_CHUNKED,
+	CKPT_HDF5_VIRTUAL, /* data of other data sets, mostly in other files */
+};
 
 enum ckpt_hdf5_index {
 	CKPT_HDF5_TREE1 = 0,
@@ -78,7 +83,9 @@ struct ckpt_hdf5_dense {
 /* What the messages of one object say. Absent addresses are CKPT_HDF5_NONE. */
 struct ckpt_hdf5_object {
 	bool summed; /* its header has a checksum */
-	bool has_space, has_type, has_layout, external;
+	bool has_space, has_type, has_layout;
+	unsigned n_external; /* files beside this one that hold the data */
+	uint64_t external_heap, external_at;
 	int rank;
 	uint64_t dims[CKPT_HDF5_RANK];
 	uint64_t items;
@@ -204,6 +211,19 @@ int ckpt_hdf5_variable(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *value
 
 /* The text that the reference at @addr names, cut to fit; "" where there is none. */
 void ckpt_hdf5_text(struct ckpt_hdf5 *h, uint64_t addr, char *ret, size_t size);
+
+/* hdf5_shared.c: checks the table of shared messages that the message @cur names, and all it names.
+ */
+int ckpt_hdf5_shared_table(struct ckpt_hdf5_cur *cur);
+
+/* Reads the message of external files. */
+int ckpt_hdf5_external_list(struct ckpt_hdf5_cur *cur, struct ckpt_hdf5_object *obj);
+
+/*
+ * Those files are there and large enough: INCOMPLETE otherwise. One of a relative name that is not
+ * beside the file may lie where the job runs: the evidence is capped to OPAQUE.
+ */
+int ckpt_hdf5_external(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *obj);
 
 /* hdf5_array.c: fixed and extensible arrays of chunks. */
 int ckpt_hdf5_fixed(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *obj);

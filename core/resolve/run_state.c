@@ -207,9 +207,6 @@ void ckpt_run_state_load(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 	for (int i = 0; i < roots->n; i++)
 		load_root(ctx, &g, roots->dir[i], &ret->marked[i], &g.done[i]);
 	ret->done = is_done(&g, ret);
-	if (!g.ends)
-		ret->live_job = 0;
-	load_root(ctx, &g, roots->dir[i], &ret->marked[i]);
 	if (g.ends && g.n_live > 0)
 		ret->live_job = g.live[g.n_live - 1];
 }

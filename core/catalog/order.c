@@ -77,19 +77,30 @@ static int number_kind(const struct ckpt_set *set)
 	return has_epoch(&set->named) ? 2 : set->has_number;
 }
 
-static int compare_numbers(const struct ckpt_set *a, const struct ckpt_set *b)
+/* As unsigned words whose order is that of the numbers. */
+static uint64_t word_of_int(int64_t n)
 {
-	int kind = number_kind(a);
+	return (uint64_t)n ^ (UINT64_C(1) << 63);
+}
 
-	if (kind != number_kind(b))
-		return COMPARE(kind, number_kind(b));
-	switch (kind) {
+static uint64_t word_of_double(double d)
+{
+	int64_t bits;
+
+	d += 0.0; /* one zero */
+	memcpy(&bits, &d, sizeof(bits));
+	return bits < 0 ? ~(uint64_t)bits : word_of_int(bits);
+}
+
+uint64_t ckpt_order_rank(const struct ckpt_set *set)
+{
+	switch (number_kind(set)) {
 	case 3:
-		return COMPARE(a->named.step, b->named.step);
+		return ~word_of_int(set->named.step);
 	case 2:
-		return COMPARE(a->named.epoch, b->named.epoch);
+		return ~word_of_double(set->named.epoch);
 	case 1:
-		return COMPARE(a->number, b->number);
+		return ~word_of_int(set->number);
 	default:
 		return 0;
 	}
@@ -100,17 +111,24 @@ static int compare_text(const char *a, const char *b)
 	return a == b ? 0 : strcmp(a, b);
 }
 
+int ckpt_order_series(const struct ckpt_set *a, const struct ckpt_set *b)
+{
+	int c = COMPARE(a->run, b->run);
+
+	if (!c)
+		c = compare_text(a->dir, b->dir);
+	if (!c)
+		c = compare_text(a->series, b->series);
+	return c ? c : COMPARE(number_kind(b), number_kind(a));
+}
+
 int ckpt_order_catalog(const void *a, const void *b)
 {
 	const struct ckpt_set *x = a, *y = b;
-	int c = COMPARE(x->run, y->run);
+	int c = ckpt_order_series(x, y);
 
 	if (!c)
-		c = compare_text(x->dir, y->dir);
-	if (!c)
-		c = compare_text(x->series, y->series);
-	if (!c)
-		c = compare_numbers(y, x);
+		c = COMPARE(ckpt_order_rank(x), ckpt_order_rank(y));
 	if (!c)
 		c = strcmp(x->name, y->name);
 	return c ? c : COMPARE(x->kind, y->kind);

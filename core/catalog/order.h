@@ -24,9 +24,22 @@ struct ckpt_position ckpt_order_position(const struct ckpt_set *set);
 
 /*
  * Order inside the catalog, for qsort: by run, directory, series; then the higher step (else epoch,
- * else number) first, then by name. @a and @b point at struct ckpt_set.
+ * else number) first, then by name. @a and @b point at struct ckpt_set. It is ckpt_order_series(),
+ * then ckpt_order_rank(), then the name.
  */
 int ckpt_order_catalog(const void *a, const void *b);
+
+/* Its first part: run, directory, series and which kind of number the name holds. */
+int ckpt_order_series(const struct ckpt_set *a, const struct ckpt_set *b);
+
+/* Its second part, for sets that are level in the first: a lower rank comes before a higher one. */
+uint64_t ckpt_order_rank(const struct ckpt_set *set);
+
+/*
+ * Sorts @sets as qsort() with ckpt_order_catalog() would, in time linear in their number where few
+ * series hold most of them. Without memory for that it is qsort().
+ */
+void ckpt_order_sets(struct ckpt_set *sets, size_t n);
 
 /*
  * Sorts @sets, the most progress first. The key, in this order:

@@ -95,20 +95,14 @@ static int sort_runs(struct ckpt_catalog *cat)
 	return 0;
 }
 
-static void sort_sets(struct ckpt_catalog *cat)
-{
-	if (cat->n_sets)
-		qsort(cat->sets, cat->n_sets, sizeof(*cat->sets), ckpt_order_catalog);
-}
-
 int ckpt_catalog_order(struct ckpt_catalog *cat, struct ckpt_error *err)
 {
-	sort_sets(cat);
+	ckpt_order_sets(cat->sets, cat->n_sets);
 	if (cat->n_runs < 2)
 		return 0;
 	date_runs(cat);
 	if (sort_runs(cat) < 0)
 		return ckpt_fail(err, -ENOMEM, "no memory for %zu run folders", cat->n_runs);
-	sort_sets(cat);
+	ckpt_order_sets(cat->sets, cat->n_sets);
 	return 0;
 }

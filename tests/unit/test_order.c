@@ -337,6 +337,85 @@ static void test_order__catalog_is_total(void **state)
 	}
 }
 
+#define MANY 3000
+
+/* One of a mixture in which each rule decides somewhere; equal strings at two addresses. */
+static struct ckpt_set any_set(uint32_t *seed, const char *name)
+{
+	static const char dirs[3][8] = { "/run", "/run", "/other" };
+	static const char series[3][4] = { "a#", "b#", "a#" };
+	static const double epochs[] = { -1.5, -0.0, 0.0, 2, 1e300, NAN };
+	uint32_t kind = random_next(seed) % 4;
+
+	return (struct ckpt_set) {
+		.run = (int)(random_next(seed) % 3) - 1,
+		.dir = dirs[random_next(seed) % 3],
+		.series = series[random_next(seed) % 3],
+		.name = name,
+		.kind = random_next(seed) % 2 ? CKPT_KIND_FILE : CKPT_KIND_DIRECTORY,
+		.named = { .has_step = kind == 3,
+			   .step = (int64_t)(random_next(seed) % 700) * 1000003 - 300000000,
+			   .has_epoch = kind >= 2,
+			   .epoch = epochs[random_next(seed) % 6] },
+		.has_number = kind >= 1,
+		.number = (int64_t)(random_next(seed) % 5) - 2,
+	};
+}
+
+static void test_order__sets_as_qsort(void **state)
+{
+	static struct ckpt_set sets[MANY], expected[MANY];
+	static char own[MANY / 2][16];
+	uint32_t seed = 11;
+
+	(void)state;
+	for (int n = 1; n <= MANY; n = n * 3 + 1) {
+		for (int i = 0; i < n; i++) {
+			snprintf(own[i / 2], sizeof(own[0]), "n%u",
+				 random_next(&seed) % 1000000 + 1);
+			sets[i] = any_set(&seed, own[i / 2]);
+			sets[i].trail = (size_t)i; /* tells one from the other */
+		}
+		memcpy(expected, sets, sizeof(sets));
+		qsort(expected, (size_t)n, sizeof(*sets), ckpt_order_catalog);
+		ckpt_order_sets(sets, (size_t)n);
+		for (int i = 0; i < n; i++)
+			assert_int_equal(ckpt_order_catalog(&sets[i], &expected[i]), 0);
+		for (int i = 0; i < n; i++) { /* none lost, none twice */
+			size_t was = sets[i].trail;
+
+			assert_true(was < (size_t)n);
+			assert_true(expected[was].members == NULL);
+			expected[was].members = (const char **)own;
+		}
+	}
+}
+
+static void test_order__ranks_as_numbers(void **state)
+{
+	static const int64_t steps[] = { INT64_MAX, 256, 255, 1, 0, -1, -256, INT64_MIN };
+	static const double epochs[] = {
+		INFINITY, 1e300, 2, 1.5, 5e-324, 0, -5e-324, -2, -INFINITY
+	};
+	struct ckpt_set a = { .named.has_step = true }, b = a, c = { .named.has_epoch = true },
+			d = c;
+
+	(void)state;
+	for (size_t i = 1; i < sizeof(steps) / sizeof(*steps); i++) {
+		a.named.step = steps[i - 1];
+		b.named.step = steps[i];
+		assert_true(ckpt_order_rank(&a) < ckpt_order_rank(&b));
+	}
+	for (size_t i = 1; i < sizeof(epochs) / sizeof(*epochs); i++) {
+		c.named.epoch = epochs[i - 1];
+		d.named.epoch = epochs[i];
+		assert_true(ckpt_order_rank(&c) < ckpt_order_rank(&d));
+	}
+	c.named.epoch = 0.0;
+	d.named.epoch = -0.0;
+	assert_true(ckpt_order_rank(&c) == ckpt_order_rank(&d));
+}
+
 static void test_order__nothing_to_sort(void **state)
 {
 	struct ckpt_set set = { .name = "a" }, *list[1] = { &set };
@@ -356,6 +435,8 @@ int main(void)
 		cmocka_unit_test(test_order__total),
 		cmocka_unit_test(test_order__never_behind),
 		cmocka_unit_test(test_order__catalog_is_total),
+		cmocka_unit_test(test_order__sets_as_qsort),
+		cmocka_unit_test(test_order__ranks_as_numbers),
 		cmocka_unit_test(test_order__nothing_to_sort),
 	};
 

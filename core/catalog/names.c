@@ -185,6 +185,7 @@ static void fill(const struct subject *s, const struct ckpt_name_row *row,
 	ret->holds = row->flags & CKPT_ROW_ORBAX    ? "_CHECKPOINT_METADATA"
 		     : row->flags & CKPT_ROW_RANDOM ? "state_dict.pth"
 		     : row->flags & CKPT_ROW_SCR    ? "../.scr/index.scr"
+		     : row->flags & CKPT_ROW_FTI    ? "ckpt{n}-*.(fti|h5)"
 						    : NULL;
 	ret->n_numbers = m->n;
 	memcpy(ret->numbers, m->numbers, sizeof(ret->numbers));

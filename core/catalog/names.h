@@ -41,7 +41,8 @@ struct ckpt_name {
 	bool mistakable; /* other files have such names too: no candidate in a directory searched by
 			    default */
 	bool top_only;	 /* counts in a requested directory itself, not in folders below it */
-	const char *holds; /* an entry that the directory must have: the name says too little */
+	const char *holds; /* an entry (one with a '{': a pattern of entries) that the directory
+			      must have: the name says too little */
 	char series[2 * CKPT_NAME_SIZE]; /* the name with its numbers as '#'; "/" or ".*" ends a
 					    directory's, a bundle's */
 	char stem[2 * CKPT_NAME_SIZE];	 /* what the members of a folded set share */

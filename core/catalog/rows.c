@@ -75,6 +75,8 @@ const struct ckpt_name_row ckpt_name_rows[] = {
 	{ "scr", "(ckpt|checkpoint|timestep|dataset|scr.dataset)~{n}", NONE, DIR_, NUMBERED,
 	  CKPT_ROW_SCR },
 
+	{ "fti", "l4", NONE, DIR_, LAST, CKPT_ROW_FTI },
+
 	/* TensorFlow bundles: the prefix */
 	{ "tf-bundle", "variables", NONE, BUNDLE, LAST, CKPT_ROW_REJECT },
 	{ "tf-bundle", "*.ckpt-{s}", NONE, BUNDLE, NUMBERED, 0 },

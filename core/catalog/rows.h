@@ -36,6 +36,7 @@ enum {
 	CKPT_ROW_ORBAX = 1 << 5,	 /* ckpt_name.holds */
 	CKPT_ROW_RANDOM = 1 << 6, /* names have nothing in common, all are one series; .holds */
 	CKPT_ROW_SCR = 1 << 7,	  /* ckpt_name.holds: SCR's index, beside the directory */
+	CKPT_ROW_FTI = 1 << 9,	  /* ckpt_name.holds: a file by FTI's names */
 	CKPT_ROW_REJECT = 1 << 4, /* no checkpoint, although a later row would say so */
 };
 

@@ -100,12 +100,33 @@ static bool dangles(int fd, const struct dirent *e)
 	       fstatat(fd, e->d_name, &st, 0) < 0;
 }
 
+/* Whether the directory @name has an entry of @pattern. */
+static bool holds_any(const struct reading *rd, const char *name, const char *pattern)
+{
+	int fd = openat(rd->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
+	_cleanup_closedir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct ckpt_pattern_match m;
+	const struct dirent *e;
+	char lower[CKPT_NAME_SIZE];
+
+	while (d && (e = readdir(d))) {
+		snprintf(lower, sizeof(lower), "%s", e->d_name);
+		for (char *p = lower; *p; p++)
+			*p = *p >= 'A' && *p <= 'Z' ? (char)(*p | 0x20) : *p;
+		if (ckpt_pattern_match(pattern, lower, &m))
+			return true;
+	}
+	return false;
+}
+
 /* Whether the directory @name has the entry that makes its name a checkpoint's. */
 static bool holds(const struct reading *rd, const char *name, const char *entry)
 {
 	char path[CKPT_NAME_SIZE + 64];
 	struct stat st;
 
+	if (strchr(entry, '{'))
+		return holds_any(rd, name, entry);
 	return (size_t)snprintf(path, sizeof(path), "%s/%s", name, entry) < sizeof(path) &&
 	       fstatat(rd->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }

@@ -14,6 +14,7 @@ from registry import Absent, fmt, sample
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE + "/../data")
+import make_fti  # noqa: E402
 import make_veloc  # noqa: E402
 
 
@@ -109,3 +110,12 @@ def veloc(folder, variant, seed):
     with open(folder + "/heat-0-6.dat", "wb") as f:
         f.write(make_veloc.rank_bytes(0, seed, regions))
     return "heat-0-6.dat"
+
+
+@fmt("fti", bases=("a", "b", "c"))
+def fti(folder, variant, seed):
+    more = {"a": {}, "b": {"heads": 1, "per_node": 3}, "c": {"nodes": 2, "per_node": 1}}[variant]
+    make_fti.save(7, top=folder + "/", meta="Global", seed=seed, **more)
+    os.rename("%s/Global/%s/l4" % (folder, make_fti.ID), folder + "/l4")
+    shutil.rmtree(folder + "/Global")
+    return "l4"

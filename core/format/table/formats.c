@@ -20,6 +20,7 @@
 #include "core/format/hpc/amrex.h"
 #include "core/format/hpc/criu.h"
 #include "core/format/hpc/dmtcp.h"
+#include "core/format/hpc/fti.h"
 #include "core/format/hpc/gromacs.h"
 #include "core/format/hpc/lammps.h"
 #include "core/format/hpc/scr.h"
@@ -52,6 +53,7 @@ const struct ckpt_format *const ckpt_formats[] = {
 	&ckpt_format_tf_bundle,
 	&ckpt_format_tf_v1,
 	&ckpt_format_scr,
+	&ckpt_format_fti,
 	&ckpt_format_megatron,
 	&ckpt_format_deepspeed,
 	&ckpt_format_dcp,

@@ -44,7 +44,18 @@ docs_variables()
 	done
 }
 
+# Every pointer that is kept right stands in the table of programs, and no other does.
+docs_pointers()
+{
+	local known named
+	known=$(sed -n '/^const struct ckpt_pointer_row/,/^};/s/^\t{ "\([^"]*\)".*/\1/p' core/record/pointer_rows.c | sort -u)
+	named=$(sed -n '/^| your program/,/^$/p' README.md | sed -n 's/.*| `\([^`|]*\)` |$/\1/p' | sort -u)
+	[[ -n $known ]] || fail "core/record/pointer_rows.c: no rows were found"
+	[[ $named == "$known" ]] || fail "the README names the pointers [$named], the code has [$known]"
+}
+
 run_case docs_formats
+run_case docs_pointers
 run_case docs_commands
 run_case docs_options
 run_case docs_variables

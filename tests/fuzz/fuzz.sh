@@ -1,65 +1,79 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# time limit: 5400 seconds
 #
-# Short runs of every fuzz_*.c here with clang's libFuzzer, ASan and UBSan; FUZZ_SECONDS each (4). Inputs that
-# once failed lie in corpus/NAME and run first. A long campaign: FUZZ_SECONDS=3600 tests/run fuzz
+# Every fuzz_*.c here by clang's libFuzzer with ASan and UBSan, FUZZ_SECONDS each (60), as many at once as there are
+# processors. Seeds are the genuine checkpoints of tests/damage and what lies in corpus/NAME: inputs that once
+# failed. Findings are kept in build-fuzz/failed.
+#   FUZZ_SECONDS=3600 FUZZ_ONLY=hdf5 tests/run fuzz      a long campaign, of one target; what it learns is kept in
+#                                                        build-fuzz/corpus for the next
 set -eu
 . "$(dirname "$0")/../lib/assert.sh"
 PYTHON=${PYTHON:-/usr/bin/python3}
 BUILD=$TEST_SRC/build-fuzz
-SANITIZE=-fsanitize=address,undefined
-LAYERS=(resolve config record integrity catalog format base wire)
+HERE=$TEST_SRC/tests/fuzz
+# a second for each MB, and no less than ten: a slow one is a finding; memory is that of the sanitizers, too
+LIMITS=(-timeout=10 -rss_limit_mb=1024 -max_len=65536)
+
+targets()
+{
+	local file
+	for file in "$HERE"/fuzz_*.c; do
+		file=$(basename "$file" .c)
+		[[ -z ${FUZZ_ONLY:-} || $file == *"$FUZZ_ONLY"* ]] && echo "$file"
+	done
+	return 0
+}
 
 fuzz_build()
 {
 	cmake -S "$TEST_SRC" -B "$BUILD" -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=Debug \
-		-DCKPT_TESTS=OFF -DCMAKE_C_FLAGS="-O1 $SANITIZE -fsanitize=fuzzer-no-link -fno-sanitize-recover=undefined"
-	mapfile -t targets < <(ninja -C "$BUILD" -t targets all | sed -n 's/^\(libckpt_[a-z]*\.a\): .*/\1/p')
-	ninja -C "$BUILD" "${targets[@]}"
+		-DCKPT_TESTS=OFF -DCKPT_FUZZ=ON
+	mapfile -t wanted < <(targets)
+	ninja -C "$BUILD" "${wanted[@]}"
 }
 
-# Small real files to begin with, written by PyTorch and by hand.
-fuzz_seeds()
-{
-	mkdir -p "$BUILD/seeds/format" "$BUILD/seeds/wire"
-	printf 'mode=resume\npath=/a/ckpt-1\nroot=/a\ntag=ckpt-1\nevidence=checksum\nattempt=1\n' >"$BUILD/seeds/wire/decision"
-	printf 'mode=step:5\ndirs=a:%%j\njob_id=7\nattempt=1\n' >"$BUILD/seeds/wire/request"
-	"$PYTHON" - "$BUILD/seeds/format" <<-'PROGRAM'
-	import json, struct, sys, torch
-	state = {"model_state_dict": {"w": torch.ones(3, 2)}, "epoch": 1, "global_step": 5, "loss": 0.5}
-	torch.save(state, sys.argv[1] + "/zip")
-	torch.save(state, sys.argv[1] + "/legacy", _use_new_zipfile_serialization=False)
-	head = json.dumps({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
-	open(sys.argv[1] + "/safetensors", "wb").write(struct.pack("<Q", len(head)) + head + bytes(8))
-	PROGRAM
-}
+fuzz_seeds() { rm -rf "$BUILD/seeds" && "$PYTHON" "$HERE/seeds.py" "$BUILD/seeds"; }
 
+# Run on its own, several at once: the log and the exit code are for fuzz_result.
 fuzz_one()
 {
-	local name=$1 lib libs=()
-	for lib in "${LAYERS[@]}"; do
-		[[ ! -e $BUILD/libckpt_$lib.a ]] || libs+=("$BUILD/libckpt_$lib.a")
-	done
-	clang -std=gnu17 -D_GNU_SOURCE -O1 -g "$SANITIZE,fuzzer" -I"$TEST_SRC" "$TEST_SRC/tests/fuzz/fuzz_$name.c" \
-		-Wl,--start-group "${libs[@]}" -Wl,--end-group -lcjson -lisal -lcrypto -lzstd -llz4 -llzma -lbz2 -lpthread -lm -o "$BUILD/fuzz_$name"
-	mkdir -p "$BUILD/corpus/$name" "$BUILD/seeds/$name" "$BUILD/failed"
-	if [[ -d $TEST_SRC/tests/fuzz/corpus/$name ]]; then
-		"$BUILD/fuzz_$name" -runs=0 "$TEST_SRC/tests/fuzz/corpus/$name"/*
-		cp "$TEST_SRC/tests/fuzz/corpus/$name"/* "$BUILD/seeds/$name"
-	fi
-	"$BUILD/fuzz_$name" -max_total_time="${FUZZ_SECONDS:-4}" -max_len=16384 -timeout=10 -rss_limit_mb=1024 \
-		-artifact_prefix="$BUILD/failed/$name-" -print_final_stats=1 "$BUILD/corpus/$name" "$BUILD/seeds/$name" ||
-		fail "an input was found; it is kept in build-fuzz/failed/"
+	local name=$1 known rc=0
+	mkdir -p "$BUILD/corpus/$name" "$BUILD/seeds/$name" "$BUILD/failed" "$BUILD/log"
+	known=$HERE/corpus/${name#fuzz_}
+	[[ ! -d $known ]] || cp "$known"/* "$BUILD/seeds/$name"
+	"$BUILD/fuzz/$name" "${LIMITS[@]}" -runs=0 "$BUILD/seeds/$name" >"$BUILD/log/$name" 2>&1 &&
+		"$BUILD/fuzz/$name" "${LIMITS[@]}" -max_total_time="${FUZZ_SECONDS:-60}" -dict="$HERE/formats.dict" \
+			-artifact_prefix="$BUILD/failed/$name-" -print_final_stats=1 "$BUILD/corpus/$name" \
+			"$BUILD/seeds/$name" >>"$BUILD/log/$name" 2>&1 || rc=$?
+	echo "$rc" >"$BUILD/log/$name.rc"
 }
 
+fuzz_result()
+{
+	local runs
+	[[ -s $BUILD/log/$1.rc ]] || fail "it did not end"
+	runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$BUILD/log/$1" | tail -n 1)
+	if [[ $(<"$BUILD/log/$1.rc") != 0 ]]; then
+		tail -n 60 "$BUILD/log/$1"
+		fail "an input was found; it is kept in build-fuzz/failed"
+	fi
+	((runs > 0)) || fail "it ran no input"
+}
+
+if [[ ${1:-} == --one ]]; then
+	fuzz_one "$2"
+	exit 0
+fi
 if ! command -v clang >/dev/null; then
 	echo "skip fuzz: clang is not installed"
 	exit 0
 fi
 run_case fuzz_build
 run_case fuzz_seeds
-for file in "$TEST_SRC"/tests/fuzz/fuzz_*.c; do
-	name=$(basename "$file" .c)
-	run_case_as "$name" fuzz_one "${name#fuzz_}"
-done
+rm -f "$BUILD"/log/*.rc
+targets | nice xargs -P "$(nproc)" -I '{}' bash "$0" --one '{}'
+while read -r name; do
+	run_case_as "$name" fuzz_result "$name"
+done < <(targets)
 test_end

@@ -7,7 +7,7 @@ foreach(_own ${CKPT_LIBEXECDIR} ${CMAKE_INSTALL_DATADIR}/ckpt-resume
 		${CMAKE_INSTALL_DATADIR}/ckpt-resume/slurm.conf.d)
 	install(DIRECTORY DESTINATION ${_own})
 endforeach()
-foreach(_target ckpt-hook ckpt-jobinfo)
+foreach(_target ckpt-hook ckpt-jobinfo ckpt-companion)
 	if(TARGET ${_target})
 		install(TARGETS ${_target} RUNTIME DESTINATION ${CKPT_LIBEXECDIR})
 	endif()

@@ -7,7 +7,7 @@ endif()
 file(GLOB _tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/unit/test_*.c)
 file(GLOB _helpers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/unit/support/*.c)
 add_library(ckpt_testkit STATIC ${_helpers})
-target_link_libraries(ckpt_testkit PUBLIC ckpt_resolve PkgConfig::CMOCKA)
+target_link_libraries(ckpt_testkit PUBLIC ckpt_watch ckpt_resolve PkgConfig::CMOCKA)
 target_compile_definitions(ckpt_testkit PUBLIC
 	CKPT_SAMPLES="${PROJECT_SOURCE_DIR}/../shared/samples"
 	CKPT_SAMPLE_CONF="${PROJECT_BINARY_DIR}/slurm.conf.d/ckpt-resume.conf"

@@ -97,8 +97,8 @@ static bool is_displaced(const struct ckpt_request *req, const struct ckpt_askin
 	return req->attempt > 0 || access(submit, X_OK) < 0;
 }
 
-static int fill_request(struct ckpt_request *req, const struct ckpt_asking *asking,
-			struct ckpt_error *err)
+int ckpt_ask_request(struct ckpt_request *req, const struct ckpt_asking *asking,
+		     struct ckpt_error *err)
 {
 	int r;
 
@@ -194,7 +194,7 @@ struct ckpt_ending ckpt_ask(const struct ckpt_asking *asking, struct ckpt_decisi
 		ckpt_ask_say("no memory for a decision; the script was not started");
 		return refuse(CKPT_REFUSE_UNKNOWN);
 	}
-	r = fill_request(req, asking, &err);
+	r = ckpt_ask_request(req, asking, &err);
 	if (r == 0)
 		return run_agent(asking, req, ret);
 	ret->job_id = asking->job_id;
@@ -223,7 +223,7 @@ static struct ckpt_ending settle(const struct ckpt_asking *asking,
 	int r = -ENOMEM;
 
 	if (req && d)
-		r = fill_request(req, asking, &err);
+		r = ckpt_ask_request(req, asking, &err);
 	if (r == 0) {
 		ckpt_text_copy(req->decided, sizeof(req->decided), before->path);
 		r = ckpt_launch_agent(&how, req, d, &end, &err);

@@ -43,6 +43,13 @@ struct ckpt_ending {
 bool ckpt_ask_site(struct ckpt_site *site, int ac, char *argv[]);
 
 /*
+ * Fills @req with all that a decision of the attempt depends on. 0; -ESTALE with @err where the
+ * work directory is not there; -EINVAL or -E2BIG with @err for an option that is wrong.
+ */
+int ckpt_ask_request(struct ckpt_request *req, const struct ckpt_asking *asking,
+		     struct ckpt_error *err);
+
+/*
  * Runs the agent (op resolve) and says what it decided. Fills *@ret where the task starts.
  * Nothing found out is never a fresh start, except where the user asked for a fresh one.
  */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "plugin/ask.h"
+#include "plugin/companion.h"
 #include "wire/cleanup.h"
 #include "wire/frame.h"
 #include "wire/spool.h"
@@ -247,6 +248,7 @@ static void decide(spank_t sp, int64_t job_id)
 		ckpt_ask_say("the decision's variables cannot be set; the script was not started");
 		stop_task(&(struct ckpt_ending) { .refused = true, .code = CKPT_REFUSE_UNKNOWN });
 	}
+	ckpt_companion_start(&asking, &step.decision);
 }
 
 /* Removes the options, so that no srun of this job takes them for its own. */

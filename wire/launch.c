@@ -13,14 +13,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "wire/cleanup.h"
 #include "wire/frame.h"
+#include "wire/launch_child.h"
 #include "wire/text.h"
 
 #define SLICE_MS 50		     /* between two looks whether the agent still lives */
@@ -28,14 +27,12 @@
 #define LINGER_NS (1 * 1000000000LL) /* from the answer (or its lack) to the exit */
 #define KILLED_NS (100 * 1000000LL)  /* from SIGKILL to the exit; then it is abandoned */
 #define NAP_NS (2 * 1000000L)	     /* between two looks at a dying child */
-#define CLOSE_CAP 65536		     /* descriptors closed one by one on kernels before 5.9 */
 
 /* Everything that the child needs, built before the fork. */
 struct start {
 	const struct ckpt_launch *how;
 	char *argv[4];
 	char **envp;
-	size_t n_env;
 	int answer_fd; /* >= 4, the write end */
 	int null_fd;   /* >= 4, or -1 where stdio is inherited */
 	int last_fd;   /* highest descriptor that may be open */
@@ -49,54 +46,11 @@ struct child {
 
 static void start_done(struct start *s)
 {
-	for (size_t i = 0; i < s->n_env; i++)
-		free(s->envp[i]);
-	free(s->envp);
+	ckpt_child_env_free(s->envp);
 	if (s->answer_fd >= 0)
 		close(s->answer_fd);
 	if (s->null_fd >= 0)
 		close(s->null_fd);
-}
-
-/* Appends NAME=VALUE; the array has room for every row, the two fixed ones and the NULL. */
-static int env_add(struct start *s, const char *prefix, const char *name, const char *value)
-{
-	char *entry;
-
-	if (asprintf(&entry, "%s%s=%s", prefix, name, value) < 0)
-		return -ENOMEM;
-	s->envp[s->n_env++] = entry;
-	s->envp[s->n_env] = NULL;
-	return 0;
-}
-
-static int build_env(struct start *s, const struct ckpt_request *req)
-{
-	const struct ckpt_fields *fields = &ckpt_request_fields;
-	int r;
-
-	s->envp = calloc(fields->n + 3, sizeof(*s->envp));
-	if (!s->envp)
-		return -ENOMEM;
-	r = env_add(s, "", "PATH", "/usr/bin:/bin");
-	if (r == 0)
-		r = env_add(s, "", "LANG", "C");
-	for (size_t i = 0; r == 0 && i < fields->n; i++) {
-		char number[24];
-		const struct ckpt_field *row = &fields->rows[i];
-
-		r = env_add(s, CKPT_REQUEST_ENV_PREFIX, row->env,
-			    ckpt_field_get(row, req, number, sizeof(number)));
-	}
-	return r;
-}
-
-/* A copy of @fd above the descriptors that the child arranges, closed on exec. */
-static int raise_fd(int fd)
-{
-	int high = fcntl(fd, F_DUPFD_CLOEXEC, CKPT_LAUNCH_ANSWER_FD + 1);
-
-	return high < 0 ? -errno : high;
 }
 
 /* Opens the pipe; the read end goes to *@ret_read, the write end into @s. */
@@ -109,7 +63,7 @@ static int open_pipe(struct start *s, int *ret_read)
 		return -errno;
 	rd = fds[0];
 	wr = fds[1];
-	s->answer_fd = raise_fd(wr);
+	s->answer_fd = ckpt_child_raise_fd(wr, CKPT_LAUNCH_ANSWER_FD + 1);
 	if (s->answer_fd < 0)
 		return s->answer_fd;
 	*ret_read = ckpt_take_fd(&rd);
@@ -125,17 +79,8 @@ static int open_null(struct start *s)
 	fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	s->null_fd = raise_fd(fd);
+	s->null_fd = ckpt_child_raise_fd(fd, CKPT_LAUNCH_ANSWER_FD + 1);
 	return s->null_fd < 0 ? s->null_fd : 0;
-}
-
-static int last_fd(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > CLOSE_CAP)
-		return CLOSE_CAP;
-	return (int)limit.rlim_cur;
 }
 
 static int start_build(struct start *s, const struct ckpt_request *req, int *ret_read)
@@ -145,35 +90,13 @@ static int start_build(struct start *s, const struct ckpt_request *req, int *ret
 	s->argv[0] = (char *)s->how->agent;
 	s->argv[1] = (char *)s->how->op;
 	s->argv[2] = s->how->confined ? (char *)"--no-exec" : NULL;
-	s->last_fd = last_fd();
-	r = build_env(s, req);
-	if (r == 0)
-		r = open_null(s);
+	s->last_fd = ckpt_child_last_fd();
+	s->envp = ckpt_child_env(req, NULL);
+	r = s->envp ? open_null(s) : -ENOMEM;
 	return r < 0 ? r : open_pipe(s, ret_read);
 }
 
 /* From here to run_child(): async-signal-safe calls only. */
-
-static void reset_signals(void)
-{
-	struct sigaction dfl = { .sa_handler = SIG_DFL };
-	sigset_t none;
-
-	for (int sig = 1; sig < NSIG; sig++)
-		sigaction(sig, &dfl, NULL); /* refused for SIGKILL, SIGSTOP and libc's own */
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-static void close_above(const struct start *s)
-{
-#ifdef SYS_close_range
-	if (syscall(SYS_close_range, CKPT_LAUNCH_ANSWER_FD + 1U, ~0U, 0) == 0)
-		return;
-#endif
-	for (int fd = CKPT_LAUNCH_ANSWER_FD + 1; fd <= s->last_fd; fd++)
-		close(fd);
-}
 
 static bool arrange_stdio(const struct start *s)
 {
@@ -189,12 +112,12 @@ static bool arrange_stdio(const struct start *s)
 
 __attribute__((noreturn)) static void run_child(const struct start *s)
 {
-	reset_signals();
+	ckpt_child_reset_signals();
 	if (!arrange_stdio(s))
 		_exit(127);
 	if (s->how->prepare && s->how->prepare(s->how->arg) != 0)
 		_exit(127);
-	close_above(s);
+	ckpt_child_close_from(CKPT_LAUNCH_ANSWER_FD + 1, s->last_fd);
 	execve(s->argv[0], s->argv, s->envp);
 	_exit(127);
 }

@@ -35,6 +35,7 @@ struct row {
 static const char *const verify_words[] = { "structure", "sample", "full", NULL };
 static const char *const quarantine_words[] = { "rename", "mark", "off", NULL };
 static const char *const non_finite_words[] = { "no", "yes", "any", NULL };
+static const char *const companion_words[] = { "yes", "no", NULL };
 static const char *const prolog_words[] = { "requeue", "always", "off", NULL };
 static const char *const undecided_words[] = { "fail", "hold", "requeue", NULL };
 
@@ -194,6 +195,9 @@ static bool parse_count(const struct row *row, void *member, const char *value)
 	X("RejectNonFinite", "no|yes|any (default no)",                                            \
 	  "Pass over a checkpoint with NaN in its numbers; any: with Inf too.", word,              \
 	  reject_non_finite, 0, 0, non_finite_words)                                               \
+	X("Companion", "yes|no (default yes)",                                                     \
+	  "Start a companion in each job that watches and seals its checkpoints.", word,           \
+	  companion, 0, 0, companion_words)                                                        \
 	X("PrologBudget", "SECONDS (default 5)", "Most time for the agent in the prolog.", ms,     \
 	  prolog_budget_ms, 100, HOUR_MS, NULL)                                                    \
 	X("EpilogBudget", "SECONDS (default 5)", "Most time for the agent in the epilog.", ms,     \
@@ -264,6 +268,7 @@ void ckpt_site_defaults(struct ckpt_site *site)
 		.verify = "full",
 		.quarantine = "rename",
 		.reject_non_finite = "no",
+		.companion = "yes",
 		.prolog_budget_ms = 5000,
 		.epilog_budget_ms = 5000,
 		.step_budget_ms = 120000,
@@ -414,6 +419,15 @@ const char *ckpt_site_path(const char *argument, const char *slurm_conf, char *b
 	if (n < 0 || n >= CKPT_PATH_MAX)
 		ckpt_text_copy(buf, CKPT_PATH_MAX, CKPT_SITE_PATH);
 	return buf;
+}
+
+const char *ckpt_site_companion(const struct ckpt_site *site, char *buf)
+{
+	const char *slash = strrchr(site->agent, '/');
+	int n = snprintf(buf, CKPT_PATH_MAX, "%.*s/ckpt-companion",
+			 slash ? (int)(slash - site->agent) : 0, site->agent);
+
+	return n > 0 && n < CKPT_PATH_MAX ? buf : NULL;
 }
 
 bool ckpt_site_disabled(const struct ckpt_site *site)

@@ -36,6 +36,7 @@ struct ckpt_site {
 	char verify[16];		  /* Verify=structure|sample|full */
 	char quarantine[16];		  /* Quarantine=rename|mark|off */
 	char reject_non_finite[16];	  /* RejectNonFinite=no|yes|any */
+	char companion[8];		  /* Companion=yes|no */
 	int64_t prolog_budget_ms;	  /* PrologBudget= seconds, decimals allowed */
 	int64_t epilog_budget_ms;	  /* EpilogBudget= */
 	int64_t step_budget_ms;		  /* StepBudget= */
@@ -77,6 +78,10 @@ int ckpt_site_load(struct ckpt_site *site, const char *path, struct ckpt_error *
  * compiled-in one. Writes at most CKPT_PATH_MAX bytes to @buf and returns it.
  */
 const char *ckpt_site_path(const char *argument, const char *slurm_conf, char *buf);
+
+/* Path of ckpt-companion, which lies beside the agent, into @buf of CKPT_PATH_MAX bytes. Returns
+ * @buf, or NULL where it would be too long. */
+const char *ckpt_site_companion(const struct ckpt_site *site, char *buf);
 
 /* True if the kill switch file exists. */
 bool ckpt_site_disabled(const struct ckpt_site *site);

@@ -37,14 +37,40 @@ static bool is_for_writing(int piddir, const char *number)
 	return flags && (strtoul(flags + 6, NULL, 8) & O_ACCMODE) != O_RDONLY;
 }
 
-static bool writes(int piddir, DIR *fds, dev_t dev, ino_t ino)
+/* Files that are looked for; sorted by inode. */
+struct wanted {
+	struct one {
+		dev_t dev;
+		ino_t ino;
+	} * v;
+	size_t n;
+};
+
+static int by_inode(const void *a, const void *b)
+{
+	const struct one *x = a, *y = b;
+
+	if (x->ino != y->ino)
+		return x->ino < y->ino ? -1 : 1;
+	return x->dev == y->dev ? 0 : x->dev < y->dev ? -1 : 1;
+}
+
+static bool is_wanted(const struct wanted *wanted, const struct stat *st)
+{
+	const struct one key = { st->st_dev, st->st_ino };
+
+	return S_ISREG(st->st_mode) &&
+	       bsearch(&key, wanted->v, wanted->n, sizeof(key), by_inode) != NULL;
+}
+
+static bool writes(int piddir, DIR *fds, const struct wanted *wanted)
 {
 	struct dirent *e;
 	struct stat st;
 
 	while ((e = readdir(fds)))
 		if (e->d_name[0] != '.' && fstatat(dirfd(fds), e->d_name, &st, 0) == 0 &&
-		    st.st_dev == dev && st.st_ino == ino && is_for_writing(piddir, e->d_name))
+		    is_wanted(wanted, &st) && is_for_writing(piddir, e->d_name))
 			return true;
 	return false;
 }
@@ -64,7 +90,8 @@ static void note(struct ckpt_writers *ret, int piddir, const char *pid)
 	ckpt_text_clean(w->command);
 }
 
-static void look_into(int procfd, const char *pid, dev_t dev, ino_t ino, struct ckpt_writers *ret)
+static void look_into(int procfd, const char *pid, const struct wanted *wanted,
+		      struct ckpt_writers *ret)
 {
 	_cleanup_close_ int piddir = openat(procfd, pid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_closedir_ DIR *fds = NULL;
@@ -80,11 +107,11 @@ static void look_into(int procfd, const char *pid, dev_t dev, ino_t ino, struct 
 			close(fd);
 		return;
 	}
-	if (writes(piddir, fds, dev, ino))
+	if (writes(piddir, fds, wanted))
 		note(ret, piddir, pid);
 }
 
-int ckpt_writers_find(const char *proc, dev_t dev, ino_t ino, struct ckpt_writers *ret)
+static int look_through(const char *proc, const struct wanted *wanted, struct ckpt_writers *ret)
 {
 	_cleanup_closedir_ DIR *dir = opendir(proc);
 	struct dirent *e;
@@ -95,6 +122,33 @@ int ckpt_writers_find(const char *proc, dev_t dev, ino_t ino, struct ckpt_writer
 		return -errno;
 	while ((e = readdir(dir)))
 		if (ckpt_text_int(e->d_name, 1, INT32_MAX, &pid))
-			look_into(dirfd(dir), e->d_name, dev, ino, ret);
+			look_into(dirfd(dir), e->d_name, wanted, ret);
 	return 0;
+}
+
+int ckpt_writers_find(const char *proc, dev_t dev, ino_t ino, struct ckpt_writers *ret)
+{
+	struct one one = { dev, ino };
+	const struct wanted wanted = { &one, 1 };
+
+	return look_through(proc, &wanted, ret);
+}
+
+int ckpt_writers_of(const char *proc, const struct ckpt_files *files, pid_t *ret_pid)
+{
+	_cleanup_free_ struct one *v = calloc(files->n + 1, sizeof(*v));
+	const struct wanted wanted = { v, files->n };
+	struct ckpt_writers found;
+	int r;
+
+	if (!v)
+		return -ENOMEM;
+	for (size_t i = 0; i < files->n; i++)
+		v[i] = (struct one) { (dev_t)files->f[i].id.dev, (ino_t)files->f[i].id.ino };
+	qsort(v, files->n, sizeof(*v), by_inode);
+	r = look_through(proc, &wanted, &found);
+	if (r < 0 || found.n == 0)
+		return r;
+	*ret_pid = found.list[0].pid;
+	return 1;
 }

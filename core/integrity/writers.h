@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "core/integrity/files.h"
 #include "wire/error.h"
 
 #define CKPT_WRITERS 4 /* that are named */
@@ -31,5 +32,11 @@ struct ckpt_writers {
  * itself cannot be read: nothing is known then.
  */
 int ckpt_writers_find(const char *proc, dev_t dev, ino_t ino, struct ckpt_writers *ret);
+
+/*
+ * Whether any process that may be looked into has one of @files open for writing; in one pass. 1
+ * with *@ret_pid, 0, or an errno.
+ */
+int ckpt_writers_of(const char *proc, const struct ckpt_files *files, pid_t *ret_pid);
 
 #endif

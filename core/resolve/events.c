@@ -39,19 +39,22 @@ static void add_rejected(cJSON *o, const struct ckpt_resolution *res)
 	}
 }
 
-static void add_choice(cJSON *o, const struct ckpt_resolution *res)
+static void add_position(cJSON *o, const struct ckpt_set *set)
 {
-	struct ckpt_position p = { 0 };
+	struct ckpt_position p = ckpt_order_position(set);
 
-	if (res->chosen)
-		p = ckpt_order_position(res->chosen);
-
-	cJSON_AddStringToObject(o, "run", res->decision.run);
-	cJSON_AddStringToObject(o, "evidence", res->decision.evidence);
 	if (p.has_step)
 		cJSON_AddNumberToObject(o, "step", (double)p.step);
 	if (p.has_epoch)
 		cJSON_AddNumberToObject(o, "epoch", p.epoch);
+}
+
+static void add_choice(cJSON *o, const struct ckpt_resolution *res)
+{
+	cJSON_AddStringToObject(o, "run", res->decision.run);
+	cJSON_AddStringToObject(o, "evidence", res->decision.evidence);
+	if (res->chosen)
+		add_position(o, res->chosen);
 }
 
 cJSON *ckpt_event_decision(const struct ckpt_request *req, const struct ckpt_resolution *res)
@@ -91,5 +94,26 @@ cJSON *ckpt_event_end(const struct ckpt_request *req, const struct ckpt_resoluti
 	}
 	add_choice(o, res);
 	add_rejected(o, res);
+	return o;
+}
+
+cJSON *ckpt_event_checkpoint(const struct ckpt_request *req, const struct ckpt_resolution *res,
+			     const struct ckpt_set *set)
+{
+	const struct ckpt_verdict *verdict = &set->report->verdict;
+	cJSON *o = event_new(req, "checkpoint");
+
+	cJSON_AddStringToObject(o, "run", res->decision.run);
+	cJSON_AddStringToObject(o, "name", set->name);
+	cJSON_AddStringToObject(o, "dir", set->dir);
+	cJSON_AddStringToObject(o, "verdict", ckpt_status_name(verdict->status));
+	cJSON_AddStringToObject(o, "evidence", ckpt_evidence_name(verdict->evidence));
+	if (verdict->status != CKPT_VALID) {
+		cJSON_AddStringToObject(o, "problem", ckpt_problem_name(verdict->problem.code));
+		cJSON_AddStringToObject(o, "detail", verdict->problem.detail);
+	}
+	add_position(o, set);
+	cJSON_AddNumberToObject(o, "size_bytes", (double)verdict->size_bytes);
+	cJSON_AddNumberToObject(o, "seconds", verdict->seconds);
 	return o;
 }

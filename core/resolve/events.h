@@ -19,4 +19,9 @@ cJSON *ckpt_event_align(const struct ckpt_request *req, const char *file, const 
  * the next attempt would decide. NULL = no memory. */
 cJSON *ckpt_event_end(const struct ckpt_request *req, const struct ckpt_resolution *res);
 
+/* {"event":"checkpoint", name, dir, verdict, evidence, problem, detail, step, epoch, size_bytes,
+ * seconds}: what was found out about @set, which has its report. NULL = no memory. */
+cJSON *ckpt_event_checkpoint(const struct ckpt_request *req, const struct ckpt_resolution *res,
+			     const struct ckpt_set *set);
+
 #endif

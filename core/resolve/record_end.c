@@ -38,10 +38,9 @@ static void write_epoch_info(struct ckpt_ctx *ctx, const struct ckpt_request *re
 		ckpt_resolution_warn(res, "%s", err.text);
 }
 
-static int append_end(const struct ckpt_request *req, struct ckpt_resolution *res,
-		      struct ckpt_error *err)
+/* To the ledger of each run directory that has one. */
+static int append(cJSON *entry, const struct ckpt_resolution *res, struct ckpt_error *err)
 {
-	_cleanup_json_ cJSON *entry = ckpt_event_end(req, res);
 	int recorded = 0, r = -ENOENT;
 
 	for (int i = 0; entry && i < res->roots.n; i++) {
@@ -54,26 +53,63 @@ static int append_end(const struct ckpt_request *req, struct ckpt_resolution *re
 	return recorded ? 0 : r;
 }
 
+/* What the attempt after that of @req would find. @next is the caller's. 0; -ENOENT without a mark;
+ * or an errno. */
+static int resolve_next(struct ckpt_ctx *ctx, const struct ckpt_request *req,
+			struct ckpt_request *next, struct ckpt_resolution *res,
+			struct ckpt_error *err)
+{
+	int r;
+
+	*next = *req;
+	next->attempt++;
+	next->repin = 0;
+	r = ckpt_resolve(ctx, next, res, err);
+	if (r == 0 && !res->state.have_mark)
+		return ckpt_fail(err, -ENOENT, "no mark of the run in %s: nothing recorded",
+				 res->roots.dir[0]);
+	return r;
+}
+
+int ckpt_record_checkpoint(struct ckpt_ctx *ctx, const struct ckpt_request *req,
+			   const struct ckpt_set *set, struct ckpt_error *err)
+{
+	_cleanup_resolution_ struct ckpt_resolution res = { 0 };
+	_cleanup_free_ struct ckpt_request *mine = malloc(sizeof(*mine));
+	_cleanup_free_ struct ckpt_request *next = malloc(sizeof(*next));
+	_cleanup_json_ cJSON *entry = NULL;
+	int r;
+
+	if (!mine || !next)
+		return -ENOMEM;
+	*mine = *req;
+	ckpt_text_copy(mine->reason, sizeof(mine->reason), "running");
+	/* what was proved has its seal; the rest is the next start's to prove */
+	ckpt_text_copy(mine->verify, sizeof(mine->verify), "structure");
+	r = resolve_next(ctx, mine, next, &res, err);
+	if (r < 0)
+		return r;
+	write_epoch_info(ctx, mine, &res);
+	entry = ckpt_event_checkpoint(req, &res, set);
+	return append(entry, &res, err);
+}
+
 int ckpt_record_end(struct ckpt_ctx *ctx, const struct ckpt_request *req, struct ckpt_decision *ret,
 		    struct ckpt_error *err)
 {
 	_cleanup_resolution_ struct ckpt_resolution res = { 0 };
 	_cleanup_free_ struct ckpt_request *next = malloc(sizeof(*next));
+	_cleanup_json_ cJSON *entry = NULL;
 	int r;
 
 	if (!next)
 		return -ENOMEM;
-	*next = *req;
-	next->attempt++; /* what the next attempt would find */
-	next->repin = 0;
-	r = ckpt_resolve(ctx, next, &res, err);
+	r = resolve_next(ctx, req, next, &res, err);
 	if (r < 0)
 		return r;
-	if (!res.state.have_mark)
-		return ckpt_fail(err, -ENOENT, "no mark of the run in %s: nothing recorded",
-				 res.roots.dir[0]);
 	write_epoch_info(ctx, req, &res);
-	r = append_end(req, &res, err);
+	entry = ckpt_event_end(req, &res);
+	r = append(entry, &res, err);
 	*ret = res.decision;
 	ret->attempt = req->attempt;
 	return r;

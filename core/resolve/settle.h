@@ -41,4 +41,12 @@ void ckpt_settle_pointers(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 int ckpt_record_end(struct ckpt_ctx *ctx, const struct ckpt_request *req, struct ckpt_decision *ret,
 		    struct ckpt_error *err);
 
+/*
+ * While the attempt of @req runs: a verdict on @set, which has its report. Writes epoch_info.json
+ * where it is ours to write, as of the newest valid checkpoint, and the ledger entry. 0; -ENOENT
+ * when the run has no mark to record beside; or an errno.
+ */
+int ckpt_record_checkpoint(struct ckpt_ctx *ctx, const struct ckpt_request *req,
+			   const struct ckpt_set *set, struct ckpt_error *err);
+
 #endif

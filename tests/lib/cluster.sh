@@ -85,7 +85,7 @@ cluster_make_dirs()
 cluster_take_parts()
 {
 	local build=${CLUSTER_BUILD:-$cluster_source/build} name
-	for name in ckpt_resume.so ckpt-hook ckpt-jobinfo ckptctl; do
+	for name in ckpt_resume.so ckpt-hook ckpt-jobinfo ckpt-companion ckptctl; do
 		[[ ! -e $build/$name ]] || install -m 755 "$build/$name" "$CLUSTER_DIR/lib/$name"
 	done
 	if [[ -e $build/ckpt-agent ]]; then

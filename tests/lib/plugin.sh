@@ -15,11 +15,13 @@ ERR=$TEST_TMP/err
 ASKED=env=SLURM_SPANK_CKPT_RESUME=auto
 HOST_ENV=() # further variables of the host program
 
-# site [LINE...]: writes the configuration.
+# site [LINE...]: writes the configuration. No companion, unless the lines say something of it.
 site()
 {
+	local lines=("$@")
 	mkdir -p "$SITE"
-	printf '%s\n' "SpoolDir=$SPOOL" "Agent=$TEST_TMP/agent" "DisableFile=$SITE/off" "$@" >"$SITE/ckpt-resume.conf"
+	[[ "$*" == *Companion=* ]] || lines+=(Companion=no)
+	printf '%s\n' "SpoolDir=$SPOOL" "Agent=$TEST_TMP/agent" "DisableFile=$SITE/off" "${lines[@]}" >"$SITE/ckpt-resume.conf"
 	chmod 644 "$SITE/ckpt-resume.conf"
 }
 

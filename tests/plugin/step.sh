@@ -38,6 +38,64 @@ case_first_start()
 	file_lacks "$TEST_TMP/agent.env" SLURM_
 }
 
+# companion: one that notes what it was given, beside the agent.
+companion()
+{
+	cat >"$TEST_TMP/ckpt-companion" <<-END
+	#!/bin/bash
+	{ env; ls /proc/\$\$/fd | tr '\n' ' '; echo; cut -d' ' -f4 /proc/\$\$/stat; } >"$TEST_TMP/companion.new"
+	mv "$TEST_TMP/companion.new" "$TEST_TMP/companion"
+	END
+	chmod 755 "$TEST_TMP/ckpt-companion"
+	rm -f "$TEST_TMP/companion"
+	chmod 777 "$TEST_TMP"
+}
+
+companion_came()
+{
+	local n
+	for n in {1..100}; do
+		[[ ! -e $TEST_TMP/companion ]] || return 0
+		sleep 0.05
+	done
+	return 1
+}
+
+case_companion()
+{
+	companion
+	site Companion=yes
+	agent 'answer "${resume[@]}" run=0123456789abcdef0123456789abcdef'
+	batch "$ASKED" late=SLURM_RESTART_COUNT=3 env=LD_PRELOAD=
+	companion_came || fail "it was not started: $(cat "$ERR")"
+	for line in RESUME=auto JOB_ID=7 ATTEMPT=3 CLUSTER=c1 "WORK_DIR=$PWD"; do
+		file_has "$TEST_TMP/companion" "CKPT_REQUEST_$line"
+	done
+	file_has "$TEST_TMP/companion" CKPT_COMPANION_RUN=0123456789abcdef0123456789abcdef
+	file_has "$TEST_TMP/companion" CKPT_COMPANION_TASK=
+	file_has "$TEST_TMP/companion" PATH=/usr/bin:/bin
+	file_lacks "$TEST_TMP/companion" SLURM_RESTART_COUNT
+	equal "$(wc -l <"$ERR")" 1 lines
+}
+
+# None where no script starts, where the site wants none, and a word where it is not installed.
+case_companion_none()
+{
+	companion
+	site Companion=yes
+	agent 'answer mode=done line=finished'
+	ends 0 "$ASKED"
+	site Companion=no
+	agent 'answer "${resume[@]}"'
+	batch "$ASKED"
+	! companion_came || fail "it was started"
+	site Companion=yes
+	rm "$TEST_TMP/ckpt-companion"
+	batch "$ASKED"
+	has 'task started'
+	says "warning: no companion"
+}
+
 # Slurm calls back in the step too, once or twice; what counts there is the job's environment.
 case_remote_callbacks()
 {

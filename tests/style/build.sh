@@ -6,7 +6,7 @@ set -eu
 . "$(dirname "$0")/../lib/assert.sh"
 
 PLUGIN=$TEST_BUILD/ckpt_resume.so
-PROGRAMS=(ckpt-hook ckpt-jobinfo ckpt-agent ckptctl)
+PROGRAMS=(ckpt-hook ckpt-jobinfo ckpt-agent ckpt-companion ckptctl)
 
 needs() { [[ -e $TEST_BUILD/$1 ]] || fail "$1 is not built"; }
 

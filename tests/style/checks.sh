@@ -76,6 +76,7 @@ style_layers__inside_core()
 	may core/catalog 'include *("(core/(base|format|catalog)|wire)/|<[^>]*>)'
 	may core/integrity 'include *("(core/(base|format|catalog|record|integrity)|wire)/|<[^>]*>)'
 	may core/config 'include *("(core/(base|config)|wire)/|<[^>]*>)'
+	may core/watch 'include *("(core/(base|format|catalog|record|integrity|watch)|wire)/|<[^>]*>)'
 	refuse core/record '"core/(integrity|resolve|config)/'
 	none "$(grep -nE '^#include "core/format/[a-z0-9]+/' core/format/*.[ch] 2>/dev/null)" \
 		"core/format itself knows no family of formats: their table does"

@@ -170,12 +170,45 @@ static void test_forensics__proc(void **state)
 	assert_int_equal(ckpt_writers_find(proc, st.st_dev, st.st_ino, &w), -ENOENT);
 }
 
+/* Files of a set, all in one pass. */
+static void test_forensics__writers_of_many(void **state)
+{
+	struct scratch *s = *state;
+	struct ckpt_member members[3] = { { 0 } };
+	const struct ckpt_files files = { members, 3, 3 };
+	static const char *const names[] = { "a", "b", "c" };
+	pid_t pid = 0;
+	int fd;
+
+	for (int i = 0; i < 3; i++) {
+		scratch_put(s->fd, names[i], "data");
+		assert_int_equal(ckpt_identity_at(s->fd, names[i], true, &members[i].id), 0);
+	}
+	assert_int_equal(ckpt_writers_of("/proc", &files, &pid), 0);
+	fd = openat(s->fd, "b", O_RDONLY);
+	assert_int_equal(ckpt_writers_of("/proc", &files, &pid), 0);
+	close(fd);
+	for (int i = 0; i < 3; i++) {
+		fd = openat(s->fd, names[i], O_WRONLY | O_APPEND);
+		assert_int_equal(ckpt_writers_of("/proc", &files, &pid), 1);
+		assert_int_equal(pid, getpid());
+		close(fd);
+	}
+	members[1].id.dev++;
+	fd = openat(s->fd, "b", O_WRONLY);
+	assert_int_equal(ckpt_writers_of("/proc", &files, &pid), 0);
+	close(fd);
+	assert_int_equal(ckpt_writers_of("/nonexistent", &files, &pid), -ENOENT);
+	assert_int_equal(ckpt_writers_of("/proc", &(struct ckpt_files) { 0 }, &pid), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		scratch_test(test_forensics__data_end),	 scratch_test(test_forensics__sparse),
-		scratch_test(test_forensics__no_blocks), scratch_test(test_forensics__bound),
-		scratch_test(test_forensics__writer),	 scratch_test(test_forensics__proc),
+		scratch_test(test_forensics__data_end),	       scratch_test(test_forensics__sparse),
+		scratch_test(test_forensics__no_blocks),       scratch_test(test_forensics__bound),
+		scratch_test(test_forensics__writer),	       scratch_test(test_forensics__proc),
+		scratch_test(test_forensics__writers_of_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

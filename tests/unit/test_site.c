@@ -66,6 +66,7 @@ static void test_site__defaults(void **state)
 	assert_string_equal(site.verify, "full");
 	assert_string_equal(site.quarantine, "rename");
 	assert_string_equal(site.reject_non_finite, "no");
+	assert_string_equal(site.companion, "yes");
 	assert_int_equal(site.prolog_budget_ms, 5000);
 	assert_int_equal(site.step_budget_ms, 120000);
 	assert_int_equal(site.prolog_resolve, CKPT_PROLOG_REQUEUE);
@@ -80,6 +81,7 @@ static void test_site__all_keys(void **state)
 		"  SpoolDir = /s p  \r\n"
 		"Agent=/a\nDefaultDir=ck/%j\nRunDirs=/x:/y\n"
 		"Partitions=low,high\nVerify=structure\nQuarantine=mark\nRejectNonFinite=any\n"
+		"Companion=no\n"
 		"PrologBudget=2.5\nEpilogBudget=0.1\nStepBudget=2m\n"
 		"MaxBytes=1.5G\nMaxRestarts=9\nSpoolAge=2d\n"
 		"PrologResolve=always\nOnUndecided=hold";
@@ -97,6 +99,7 @@ static void test_site__all_keys(void **state)
 	assert_string_equal(site.verify, "structure");
 	assert_string_equal(site.quarantine, "mark");
 	assert_string_equal(site.reject_non_finite, "any");
+	assert_string_equal(site.companion, "no");
 	assert_int_equal(site.prolog_budget_ms, 2500);
 	assert_int_equal(site.epilog_budget_ms, 100);
 	assert_int_equal(site.step_budget_ms, 120000);
@@ -119,6 +122,8 @@ static void test_site__bad_lines(void **state)
 		"Verify=Full",
 		"Quarantine=no",
 		"RejectNonFinite=nan",
+		"Companion=",
+		"Companion=1",
 		"PrologBudget=",
 		"PrologBudget=0",
 		"PrologBudget=-1",
@@ -266,6 +271,19 @@ static void test_site__partition(void **state)
 	assert_false(ckpt_site_partition(&site, ""));
 }
 
+static void test_site__companion_lies_beside_the_agent(void **state)
+{
+	static struct ckpt_site site;
+	char buf[CKPT_PATH_MAX];
+
+	(void)state;
+	assert_int_equal(load(&site, "Agent=/opt/x/ckpt-agent\n", NULL), 0);
+	assert_string_equal(ckpt_site_companion(&site, buf), "/opt/x/ckpt-companion");
+	memset(site.agent, 'a', sizeof(site.agent) - 1);
+	site.agent[0] = site.agent[sizeof(site.agent) - 3] = '/';
+	assert_null(ckpt_site_companion(&site, buf));
+}
+
 static void test_site__into_request(void **state)
 {
 	static struct ckpt_site site;
@@ -293,11 +311,17 @@ static void test_site__into_request(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_site__defaults),	 cmocka_unit_test(test_site__all_keys),
-		cmocka_unit_test(test_site__bad_lines),	 cmocka_unit_test(test_site__line_number),
-		cmocka_unit_test(test_site__long_files), cmocka_unit_test(test_site__foreign_files),
-		cmocka_unit_test(test_site__path),	 cmocka_unit_test(test_site__switch),
-		cmocka_unit_test(test_site__partition),	 cmocka_unit_test(test_site__into_request),
+		cmocka_unit_test(test_site__defaults),
+		cmocka_unit_test(test_site__all_keys),
+		cmocka_unit_test(test_site__bad_lines),
+		cmocka_unit_test(test_site__line_number),
+		cmocka_unit_test(test_site__long_files),
+		cmocka_unit_test(test_site__foreign_files),
+		cmocka_unit_test(test_site__path),
+		cmocka_unit_test(test_site__switch),
+		cmocka_unit_test(test_site__companion_lies_beside_the_agent),
+		cmocka_unit_test(test_site__partition),
+		cmocka_unit_test(test_site__into_request),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

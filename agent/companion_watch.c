@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The watcher of the companion: looks when the kernel says that something happened, when something
+ * that changed may have become quiet, and now and then anyway; never so often that it would be
+ * felt.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/companion.h"
+#include "core/base/file.h"
+#include "core/resolve/expand.h"
+#include "core/watch/notify.h"
+#include "core/watch/pace.h"
+
+#define SECOND_NS ((int64_t)1000000000)
+#define LEAST_NS SECOND_NS	 /* between two looks */
+#define SLOW_NS (30 * SECOND_NS) /* where the kernel tells */
+#define BLIND_NS (5 * SECOND_NS) /* where it does not */
+#define PER 400			 /* a quarter of a percent for looks, as much for checks */
+#define LOOK_REST_NS (120 * SECOND_NS)
+#define CHECK_REST_NS (600 * SECOND_NS)
+
+struct watcher {
+	const struct ckpt_request *req;
+	char dirs[CKPT_REQUEST_DIRS][CKPT_PATH_MAX];
+	struct ckpt_ctx ctx;
+	struct ckpt_watch watch;
+	struct ckpt_notify notify;
+	struct ckpt_pace looks, checks;
+	int64_t looked_ns; /* when the last look ended; 0: none was */
+	bool told;	   /* something happened since */
+	pid_t checker;	   /* who looks into one, or 0 */
+	int checker_fd;	   /* its end closes this */
+	uint64_t checked;  /* the key of that one */
+};
+
+static int64_t cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (int64_t)t.tv_sec * SECOND_NS + t.tv_nsec;
+}
+
+static int64_t usage_ns(const struct rusage *u)
+{
+	return ((int64_t)u->ru_utime.tv_sec + u->ru_stime.tv_sec) * SECOND_NS +
+	       ((int64_t)u->ru_utime.tv_usec + u->ru_stime.tv_usec) * 1000;
+}
+
+/* Starts a child that looks into @look's due one. */
+static void start_check(struct watcher *w, const struct ckpt_look *look)
+{
+	const struct ckpt_watched *item = ckpt_items_find(&w->watch.items, look->due_key);
+	pid_t self = getpid();
+	int fds[2];
+
+	if (!item || pipe2(fds, O_CLOEXEC) < 0)
+		return;
+	w->checker = fork();
+	if (w->checker == 0) {
+		ckpt_companion_die_with(self);
+		close(fds[0]);
+		_exit((int)ckpt_companion_check(w->req, look->due, item->rejected));
+	}
+	close(fds[1]);
+	if (w->checker < 0) {
+		close(fds[0]);
+		w->checker = 0;
+		return;
+	}
+	w->checker_fd = fds[0];
+	w->checked = look->due_key;
+}
+
+/* Takes the end of that child. */
+static void end_check(struct watcher *w)
+{
+	struct ckpt_watched *item = ckpt_items_find(&w->watch.items, w->checked);
+	enum ckpt_watch_outcome outcome = CKPT_WATCH_FAILED;
+	int64_t now = ckpt_ctx_now(&w->ctx);
+	struct rusage usage = { 0 };
+	int status = 0;
+
+	close(ckpt_take_fd(&w->checker_fd));
+	if (wait4(w->checker, &status, 0, &usage) == w->checker && WIFEXITED(status) &&
+	    WEXITSTATUS(status) <= CKPT_WATCH_FAILED)
+		outcome = (enum ckpt_watch_outcome)WEXITSTATUS(status);
+	w->checker = 0;
+	ckpt_pace_spend(&w->checks, usage_ns(&usage), now);
+	if (item)
+		ckpt_watched_settle(item, outcome, now);
+}
+
+static bool may_check(const struct watcher *w, int64_t now)
+{
+	return w->checker == 0 && now >= w->checks.ready_ns;
+}
+
+static void look(struct watcher *w)
+{
+	_cleanup_look_ struct ckpt_look look = { 0 };
+	int64_t before = cpu_ns(), now;
+
+	w->told = false;
+	for (int i = 0; i < w->watch.places.n; i++)
+		ckpt_notify_add(&w->notify, w->watch.places.dir[i]);
+	if (ckpt_watch_look(&w->ctx, &w->watch, &look, NULL) == 0) {
+		ckpt_notify_follow(&w->notify, &look.catalog);
+		w->notify.blind |= look.missing > 0;
+		if (look.due && may_check(w, ckpt_ctx_now(&w->ctx)))
+			start_check(w, &look);
+	}
+	now = w->looked_ns = ckpt_ctx_now(&w->ctx);
+	ckpt_pace_spend(&w->looks, cpu_ns() - before, now);
+}
+
+/* When the next look is to be: for what is due, for what the kernel told, or anyway. */
+static int64_t next_look(const struct watcher *w)
+{
+	int64_t next = w->looked_ns + (w->notify.blind ? BLIND_NS : SLOW_NS);
+	int64_t due = w->checker ? INT64_MAX : ckpt_items_due(&w->watch.items);
+
+	if (!w->looked_ns)
+		return 0;
+	if (due < w->checks.ready_ns)
+		due = w->checks.ready_ns;
+	if (due < next)
+		next = due;
+	if (w->told)
+		next = 0;
+	if (next < w->looked_ns + LEAST_NS)
+		next = w->looked_ns + LEAST_NS;
+	return next < w->looks.ready_ns ? w->looks.ready_ns : next;
+}
+
+/* Sleeps until @until_ns, the end of a check, or the kernel's word, which a look is due for. */
+static void wait_for(struct watcher *w, int64_t until_ns)
+{
+	struct pollfd p[2] = { { .fd = w->checker ? w->checker_fd : -1, .events = POLLIN },
+			       { .fd = w->told ? -1 : w->notify.fd, .events = POLLIN } };
+	int64_t ms = (until_ns - ckpt_ctx_now(&w->ctx)) / 1000000 + 1;
+
+	if (poll(p, 2, ms < 0 ? 0 : (int)(ms > 600000 ? 600000 : ms)) <= 0)
+		return;
+	if (p[0].revents)
+		end_check(w);
+	if (p[1].revents)
+		w->told = ckpt_notify_drain(&w->notify);
+}
+
+static int find_places(struct watcher *w)
+{
+	struct ckpt_watch_places *places = &w->watch.places;
+	int r = ckpt_expand_dirs(w->req, w->dirs, &places->n, NULL);
+
+	for (int i = 0; r == 0 && i < places->n; i++)
+		places->dir[i] = w->dirs[i];
+	if (!w->req->dirs[0] && w->req->work_dir[0])
+		places->fallback = w->req->work_dir;
+	places->glob = w->req->glob;
+	return r;
+}
+
+void ckpt_companion_watch(const struct ckpt_request *req)
+{
+	static struct watcher w;
+
+	w.req = req;
+	w.checker_fd = -1;
+	w.looks = (struct ckpt_pace) { .per = PER, .longest_ns = LOOK_REST_NS };
+	w.checks = (struct ckpt_pace) { .per = PER, .longest_ns = CHECK_REST_NS };
+	if (find_places(&w) != 0)
+		_exit(1);
+	ckpt_notify_init(&w.notify);
+	for (;;) {
+		if (ckpt_ctx_now(&w.ctx) >= next_look(&w)) {
+			look(&w);
+			malloc_trim(0);
+		}
+		wait_for(&w, next_look(&w));
+	}
+}

@@ -1,0 +1,190 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The companion of a running job: it seals what the job saves, is in nobody's way, and ends with the job.
+set -eu
+. "$(dirname "$0")/../lib/live.sh"
+. "$(dirname "$0")/../lib/train.sh"
+
+# Prints the pids of the companions of JOB.
+companions()
+{
+	local dir
+	for dir in /proc/[0-9]*; do
+		[[ $(cat "$dir/comm" 2>/dev/null) == ckpt-companion ]] || continue
+		! grep -qszFx "CKPT_REQUEST_JOB_ID=$1" "$dir/environ" || echo "${dir#/proc/}"
+	done
+}
+
+has_companion() { [[ -n $(companions "$1") ]]; }
+has_none() { [[ -z $(companions "$1") ]]; }
+is_sealed() { [[ -s $RUN/ckpt-$1.pt.metadata.json ]]; }
+events() { jq -c "select(.event == \"checkpoint\") | [.name, .verdict, .evidence, .step, .attempt]" "$RUN/.ckpt-resume/ledger.jsonl"; }
+
+live_companion__seals_what_is_saved()
+{
+	train_dir seals
+	job=$(train 1 --ckpt-resume --ckpt-epoch=completed)
+	waits_at 0 "$job"
+	cluster_until 20 is_sealed 0 || fail "ckpt-0 was not sealed"
+	cluster_until 20 is_sealed 1 || fail "ckpt-1 was not sealed"
+	cluster_until 5 grep -q ckpt-1.pt "$RUN/epoch_info.json" || fail "epoch_info.json is not kept"
+	contains "$(events)" '["ckpt-1.pt","valid","checksum",20,0]'
+	equal "$(jq -r .reason "$RUN/epoch_info.json")" running reason
+	equal "$(jq -r .last_completed_epoch "$RUN/epoch_info.json")" 1 "last completed epoch"
+	as_user ckptctl validate "$RUN/ckpt-1.pt" | grep -q seal || fail "the seal is not taken"
+	requeue "$job"
+	waits_at 1 "$job"
+	expect 1 RESUME_MODE=resume "RESUME_PATH=$RUN/ckpt-1.pt" RESUME_EVIDENCE=seal-unchanged
+	ends_well "$job"
+}
+
+# A file is never sealed before it is whole, however long its writer takes.
+live_companion__never_half_written()
+{
+	train_dir half
+	cat >"$TRAIN_POOL/slow.sh" <<-'PROGRAM'
+	#!/bin/bash
+	size=$(stat -c %s "$1/ckpt-0.pt")
+	{ head -c $((size / 2)) "$1/ckpt-0.pt"; echo half >&2; sleep 6; tail -c +$((size / 2 + 1)) "$1/ckpt-0.pt"; } >checkpoints/ckpt-0.pt
+	cp checkpoints/ckpt-0.pt checkpoints/last.ckpt
+	head -c $((size / 2)) "$1/ckpt-1.pt" >checkpoints/ckpt-1.pt
+	echo "attempt 0 waits"
+	while [[ -e hold ]]; do sleep 0.1; done
+	PROGRAM
+	chmod 755 "$TRAIN_POOL/slow.sh"
+	job=$(submit -o out --ckpt-resume "$TRAIN_POOL/slow.sh" "$TRAIN_POOL")
+	wait_said half
+	sleep 5
+	[[ ! -e $RUN/ckpt-0.pt.metadata.json ]] || fail "sealed while it was written"
+	waits_at 0 "$job"
+	cluster_until 20 is_sealed 0 || fail "not sealed when it was whole"
+	cluster_until 20 test -s "$RUN/last.ckpt.metadata.json" || fail "last.ckpt was not sealed"
+	[[ ! -e $RUN/ckpt-1.pt.metadata.json ]] || fail "half a file was sealed"
+	# rewritten in place: sealed again
+	as_user cp "$TRAIN_POOL/ckpt-2.pt" "$RUN/last.ckpt"
+	cluster_until 20 sealed_as_now last.ckpt || fail "not sealed again"
+	ends_well "$job"
+}
+
+sealed_as_now() { as_user ckptctl validate --level=structure --json "$RUN/$1" | grep -q seal-unchanged; }
+
+# Neither `wait` nor waitpid(-1) knows of it, no signal to the group reaches it, and it ends with the script.
+live_companion__is_nobodys_child()
+{
+	train_dir nobody
+	cat >"$TRAIN_POOL/nobody.sh" <<-'PROGRAM'
+	#!/bin/bash
+	trap 'echo term' TERM
+	wait
+	echo "waited"
+	python3 -c 'import os
+	try:
+	    print("waited for", os.waitpid(-1, 0))
+	except ChildProcessError:
+	    print("no child")'
+	exec python3 -c 'import os, time
+	try:
+	    print("then", os.waitpid(-1, 0))
+	except ChildProcessError:
+	    print("none after exec", flush=True)
+	while os.path.exists("hold"): time.sleep(0.1)'
+	PROGRAM
+	sed -i 's/^\t//' "$TRAIN_POOL/nobody.sh"
+	chmod 755 "$TRAIN_POOL/nobody.sh"
+	job=$(submit -o out --ckpt-resume "$TRAIN_POOL/nobody.sh")
+	wait_said "none after exec"
+	file_has "$OUT" waited
+	file_has "$OUT" "no child"
+	has_companion "$job" || fail "no companion"
+	ends_well "$job"
+	cluster_until 3 has_none "$job" || fail "it outlives the job: $(companions "$job")"
+}
+
+# However an attempt ends, its companion ends too, and the next one has its own.
+live_companion__ends_with_the_attempt()
+{
+	train_dir ends
+	job=$(train 0 --ckpt-resume)
+	waits_at 0 "$job"
+	has_companion "$job" || fail "no companion"
+	first=$(companions "$job")
+	requeue "$job"
+	cluster_until 10 has_none "$job" || fail "it outlives the attempt"
+	waits_at 1 "$job"
+	has_companion "$job" || fail "no companion at attempt 1"
+	[[ $(companions "$job") != "$first" ]] || fail "the same companion"
+	kill -KILL "$(companions "$job" | tail -n 1)"
+	sleep 0.5
+	scancel "$job"
+	wait_state "$job" CANCELLED
+	cluster_until 3 has_none "$job" || fail "it outlives scancel"
+}
+
+# A script that ends at once, and one that never begins.
+live_companion__short_and_refused()
+{
+	train_dir short
+	job=$(submit -o out --ckpt-resume --wrap true)
+	wait_state "$job" COMPLETED
+	cluster_until 3 has_none "$job" || fail "it outlives a short job"
+	job=$(submit -o out2 --ckpt-resume=name:ckpt-9.pt --wrap true)
+	wait_state "$job" FAILED
+	has_none "$job" || fail "a companion without a script"
+}
+
+live_companion__site_says_no()
+{
+	echo Companion=no >>"$CLUSTER_DIR/etc/ckpt-resume.conf"
+	train_dir no
+	job=$(train 0 --ckpt-resume)
+	waits_at 0 "$job"
+	has_none "$job" || fail "a companion"
+	ends_well "$job"
+	sed -i /^Companion=/d "$CLUSTER_DIR/etc/ckpt-resume.conf"
+}
+
+# What it costs: a training that saves every two seconds, and one that does nothing.
+live_companion__costs_nothing()
+{
+	local seconds=${COMPANION_COST_SECONDS:-20} ticks
+	train_dir cost
+	job=$(submit -o out --ckpt-resume "$TRAIN_POOL/train.sh" "$TRAIN_POOL" 7 $((seconds / 8)))
+	wait_said "attempt 0 wrote ckpt-0"
+	waits_at 0 "$job"
+	ticks=$(cpu_ticks "$job")
+	echo "companion: $ticks ticks of 10 ms in $seconds s, $(rss "$job") KiB"
+	((ticks * 10 * 200 <= seconds * 1000 + 4000)) || fail "$ticks ticks in $seconds s"
+	(($(rss "$job") <= 16384)) || fail "$(rss "$job") KiB of memory"
+	ends_well "$job"
+}
+
+# Processor time of all companions of JOB with their children that have ended, in ticks.
+cpu_ticks()
+{
+	local pid sum=0 n
+	for pid in $(companions "$1"); do
+		n=$(sed 's/.*) //' "/proc/$pid/stat" | awk '{ print $12 + $13 + $14 + $15 }')
+		sum=$((sum + n))
+	done
+	echo "$sum"
+}
+
+# Memory of its own that all of them have together.
+rss()
+{
+	local pid sum=0 n
+	for pid in $(companions "$1"); do
+		n=$(awk '/^Pss:/ { print $2 }' "/proc/$pid/smaps_rollup")
+		sum=$((sum + n))
+	done
+	echo "$sum"
+}
+
+live_start
+train_prepare
+for name in seals_what_is_saved never_half_written is_nobodys_child ends_with_the_attempt short_and_refused \
+	site_says_no costs_nothing; do
+	live_case "live_companion__$name"
+done
+test_end

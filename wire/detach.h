@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Starts a program that is nobody's child and ends with the calling process: the companion of a
+ * batch task. A session of its own, so that no signal to the task's group reaches it; working
+ * directory "/"; standard input and output on /dev/null, standard error inherited; on descriptor 3
+ * its lifeline, a pidfd of the calling process (the directory /proc/PID on kernels before 5.3), and
+ * nothing else open. An exec of the caller leaves the lifeline what it is.
+ */
+#ifndef CKPT_WIRE_DETACH_H
+#define CKPT_WIRE_DETACH_H
+
+#include <stdbool.h>
+
+#include "wire/request.h"
+
+#define CKPT_DETACH_LIFELINE_FD 3
+
+/* What to start. */
+struct ckpt_detach {
+	const char *program;	 /* absolute path */
+	const char *const *more; /* variables besides the request's, "NAME=VALUE"; NULL-ended */
+};
+
+/*
+ * Starts it with an environment made from nothing: PATH, LANG=C, CKPT_REQUEST_* of @req, and
+ * @how->more. Safe in a child forked from a multi-threaded process. When it returns no child of
+ * ours is left to be waited for. 0, also where the exec fails afterwards; -ENOENT and others where
+ * the program cannot be run by its looks; or an errno of starting it.
+ */
+int ckpt_detach(const struct ckpt_detach *how, const struct ckpt_request *req,
+		struct ckpt_error *err);
+
+/*
+ * Whether the process behind @lifeline has ended (a zombie has). Never blocks longer than @wait_ms,
+ * and returns before where the process ends meanwhile.
+ */
+bool ckpt_lifeline_ended(int lifeline, int wait_ms);
+
+#endif

@@ -112,11 +112,12 @@ class Store:
     def finish(self, height, root, kind=0):
         old = ("d/" + "0" * 32, 5, 77, 1, 0)  # a version that nobody reads any more: its file is gone
         versions = [old, root]
-        files = sorted({("", v[0]) for v in versions})
+        place = [v[0] if isinstance(v[0], tuple) else ("", v[0]) for v in versions]
+        files = sorted(set(place))
         body = bytes(range(16)) + varint(kind) + varint(1024) + varint(12800000000) + b"\x04\x01" + struct.pack("<i", 0)
         if kind == 0:
             body += table(files) + varint(2) + column([1, 2]) + bytes([0, height])
-            body += column(files.index(("", v[0])) for v in versions) + column(v[1] for v in versions)
+            body += column(map(files.index, place)) + column(v[1] for v in versions)
             body += column(v[2] for v in versions) + column(v[3] for v in versions)
             body += column(v[2] for v in versions) + column(v[4] for v in versions) + struct.pack("<QQ", 1, 2) + varint(0)
         self.logs["manifest.ocdbt"] = obj(0x0CDB3A2A, body, self.packed)
@@ -261,6 +262,13 @@ for HOW in ("shard", "crc"):
 tree3("tree3-lost", "shard", lost=True)
 folders("dir-sparse", "raw", everything=False)
 os.remove("dir-sparse/a/1.0")
+# the root lies in a process' store, and all paths below it count from there
+BELOW = Store("below/ocdbt.process_0")
+WHERE = BELOW.append("d/" + "1" * 32, pattern(40, 0))
+ROOT = BELOW.leaf([("a/.zarray", v2([10], [10], "raw")), ("a/0", (("", "d/" + "1" * 32), *WHERE))], "d/" + "2" * 32)
+BELOW.finish(0, ROOT)
+Store("below").finish(0, (("ocdbt.process_0/", ROOT[0]), *ROOT[1:]))
+put("below/_METADATA", metadata())
 APART = Store("apart")
 APART.finish(0, APART.leaf([("x", b"y")], "d/" + "9" * 32), kind=1)
 put("apart/_METADATA", metadata())

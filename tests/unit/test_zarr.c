@@ -48,6 +48,7 @@ static void test_zarr__whole(void **state)
 		{ "dir-zstd-sum", K }, { "dir-gzip", K },   { "dir-zlib", K },
 		{ "dir-blosc", S },    { "dir-odd", S },    { "dir3-crc", K },
 		{ "dir3-shard", S },   { "dir-sparse", S }, { "apart", CKPT_EVIDENCE_OPAQUE },
+		{ "below", S },
 	};
 	_cleanup_bench_ struct bench bench;
 	struct ckpt_report report;
@@ -94,6 +95,7 @@ static void test_zarr__damage(void **state)
 		{ "tree-zlib", { P1, FLIP, 2, C, CKPT_PROBLEM_CHECKSUM } },
 		{ "tree3-crc", { D("1"), FLIP, 100, C, CKPT_PROBLEM_CHECKSUM } },
 		{ "tree3-shard", { D("1"), FLIP, 20, C, CKPT_PROBLEM_CHECKSUM } },
+		{ "below", { P0, CUT, 1, I, CKPT_PROBLEM_TRUNCATED } },
 		/* folders */
 		{ "dir-raw", { "a/0.0", CUT, 1, I, CKPT_PROBLEM_TRUNCATED } },
 		{ "dir-raw", { "a/1.1", GROW, 1, C, CKPT_PROBLEM_TRAILING } },

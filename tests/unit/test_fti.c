@@ -188,11 +188,43 @@ static void test_fti__not_ours(void **state)
 	assert_int_equal(cat.n_sets, 0);
 }
 
+/* FTI-FF keeps its books at the end of each file: without others it is not incomplete. */
+static void test_fti__own_file_format(void **state)
+{
+	static const struct {
+		const char *script;
+		enum ckpt_status status;
+	} rows[] = {
+		{ "save(7)\nshutil.rmtree('Meta')", CKPT_INCOMPLETE },
+		{ "save(7)\nshutil.rmtree('Meta')\n"
+		  "for n in os.listdir(G):\n"
+		  "    open(G + n, 'ab').write(b'0123456789abcdef' * 2 + bytes(74))",
+		  CKPT_UNREADABLE },
+		{ "save(7)\nshutil.rmtree('Meta')\n"
+		  "for n in os.listdir(G):\n"
+		  "    open(G + n, 'ab').write(b'0123456789abcdef' * 2 + bytes(73))",
+		  CKPT_UNREADABLE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		_cleanup_catalog_ struct ckpt_catalog cat = { 0 };
+		_cleanup_bench_ struct bench bench;
+
+		make(&bench, rows[i].script);
+		assert_int_equal(judge(&bench, &cat, CKPT_LEVEL_FULL)->verdict.status,
+				 rows[i].status);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fti__whole),    cmocka_unit_test(test_fti__not_whole),
-		cmocka_unit_test(test_fti__flipped),  cmocka_unit_test(test_fti__hostile_books),
+		cmocka_unit_test(test_fti__whole),
+		cmocka_unit_test(test_fti__own_file_format),
+		cmocka_unit_test(test_fti__not_whole),
+		cmocka_unit_test(test_fti__flipped),
+		cmocka_unit_test(test_fti__hostile_books),
 		cmocka_unit_test(test_fti__not_ours),
 	};
 

@@ -18,6 +18,8 @@
 #include "wire/text.h"
 
 #define CHUNK (1u << 20)
+#define FTIFF_META 106
+#define HEX "0123456789abcdef"
 
 /* A check under way. */
 struct fti {
@@ -26,6 +28,7 @@ struct fti {
 	int64_t id, first_id, ranks;
 	uint64_t bytes;	 /* of all ranks, by the books */
 	char common[64]; /* the file that all ranks wrote together, or "" */
+	char rank[64];	 /* the file of one of them, or "" */
 };
 
 static int on_id(void *arg, int64_t id, bool differential)
@@ -152,7 +155,36 @@ static bool find_common(struct fti *f, const char *name)
 	       ckpt_text_copy(f->common, sizeof(f->common), name);
 }
 
-/* Whether the directory has a file by FTI's names; the common one's to @f. */
+/*
+ * Whether @tail, the last bytes of a rank's file, is FTI-FF's: such a file ends in its own
+ * metadata, of 105 or 106 bytes, and that begins with the MD5 of what is before it, as digits and a
+ * NUL (FTI, src/IO/ftiff.c, FTIFF_SerializeFileMeta(); src/util/tools.c).
+ */
+static bool ends_as_ftiff(const char tail[FTIFF_META])
+{
+	return strspn(tail, HEX) == 32 || strspn(tail + 1, HEX) == 32;
+}
+
+/* The same of the rank's file that was found, where it can be read. */
+static bool is_ftiff(const struct fti *f)
+{
+	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
+	char tail[FTIFF_META + 1] = "";
+
+	return ckpt_file_open(f->check->ctx, f->check->dirfd, f->rank, &file, NULL) == 0 &&
+	       file.size > FTIFF_META &&
+	       ckpt_file_read(&file, file.size - FTIFF_META, tail, FTIFF_META, NULL) == 0 &&
+	       ends_as_ftiff(tail);
+}
+
+static bool find_rank(struct fti *f, const char *name)
+{
+	return ckpt_text_starts(name, "Ckpt", NULL) && strstr(name, "-Rank") &&
+	       (ckpt_text_ends(name, ".fti") || ckpt_text_ends(name, ".h5")) &&
+	       ckpt_text_copy(f->rank, sizeof(f->rank), name);
+}
+
+/* Whether the directory has a file by FTI's names; it, or the common one's, to @f. */
 static bool has_data(struct fti *f)
 {
 	int copy = openat(f->check->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -160,9 +192,7 @@ static bool has_data(struct fti *f)
 	const struct dirent *e;
 
 	while (d && (e = readdir(d)))
-		if (find_common(f, e->d_name) ||
-		    (ckpt_text_starts(e->d_name, "Ckpt", NULL) && strstr(e->d_name, "-Rank") &&
-		     (ckpt_text_ends(e->d_name, ".fti") || ckpt_text_ends(e->d_name, ".h5"))))
+		if (find_common(f, e->d_name) || find_rank(f, e->d_name))
 			return true;
 	return false;
 }
@@ -194,6 +224,10 @@ static int check_all(struct fti *f)
 	_cleanup_close_ int books = ckpt_fti_books_open(f->check);
 	int r;
 
+	if (books == -ENOENT && f->rank[0] && is_ftiff(f))
+		return ckpt_check_reject(f->check, CKPT_UNREADABLE, CKPT_PROBLEM_HEADER,
+					 CKPT_NO_OFFSET, NULL,
+					 "written as FTI-FF: FTI alone can read it");
 	if (books == -ENOENT)
 		return ckpt_check_reject(
 			f->check, CKPT_INCOMPLETE, CKPT_PROBLEM_MEMBER_MISSING, CKPT_NO_OFFSET,

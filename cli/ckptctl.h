@@ -58,6 +58,9 @@ int ckpt_cmd_release(int argc, char **argv);
  */
 int ckpt_cmd_epoch_info(int argc, char **argv);
 
+/* stage NAME -- COMMAND, stage list, stage reset [NAME]. COMMAND's own exit code. */
+int ckpt_cmd_stage(int argc, char **argv);
+
 /* exec -- COMMAND: becomes it. */
 int ckpt_cmd_exec(int argc, char **argv);
 

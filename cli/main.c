@@ -18,6 +18,7 @@ const struct ckpt_command ckpt_commands[] = {
 	{ "quarantine", "take a proved corrupt checkpoint out of the way", ckpt_cmd_quarantine },
 	{ "release", "undo a quarantine", ckpt_cmd_release },
 	{ "epoch-info", "show or repair epoch_info.json", ckpt_cmd_epoch_info },
+	{ "stage", "run a stage of a pipeline once over all attempts", ckpt_cmd_stage },
 	{ "exec", "start a program with the decision as its argument", ckpt_cmd_exec },
 	{ "env", "the decision as variables for a shell", ckpt_cmd_env },
 	{ "done", "declare a run done, or not", ckpt_cmd_done },

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "wire/field.h"
 #include "wire/text.h"
 
 #define READ_CHUNK ((size_t)1024 * 1024) /* most that is read between two looks at the clock */
@@ -233,4 +234,23 @@ int ckpt_file_slurp(struct ckpt_ctx *ctx, int dirfd, const char *name, size_t ma
 		*ret_len = file.size;
 	*ret = ckpt_take_ptr(buf);
 	return 0;
+}
+
+int ckpt_dir_make_path(const char *path, struct ckpt_error *err)
+{
+	char part[CKPT_PATH_MAX];
+
+	for (const char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
+		size_t len = slash ? (size_t)(slash - path) : strlen(path);
+
+		if (len >= sizeof(part))
+			return ckpt_fail(err, -ENAMETOOLONG, "%s: too long", CKPT_QUOTE(path));
+		memcpy(part, path, len);
+		part[len] = '\0';
+		if (mkdir(part, 0777) < 0 && errno != EEXIST && !slash)
+			return ckpt_fail(err, -errno, "cannot make the directory %s: %s",
+					 CKPT_QUOTE(part), strerror(errno));
+		if (!slash)
+			return ckpt_dir_open(AT_FDCWD, path, err);
+	}
 }

@@ -116,6 +116,10 @@ int ckpt_dir_open(int dirfd, const char *name, struct ckpt_error *err);
  * errno. */
 int ckpt_dir_make(int dirfd, const char *name, struct ckpt_error *err);
 
+/* Makes the absolute directory @path with its parents, where they are missing, and opens it.
+ * Descriptor or an errno. */
+int ckpt_dir_make_path(const char *path, struct ckpt_error *err);
+
 /* True if @name exists in @dirfd (lstat). */
 bool ckpt_dir_has(int dirfd, const char *name);
 

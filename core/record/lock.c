@@ -48,23 +48,26 @@ static int lock_until(int fd, int64_t end_ns)
 	}
 }
 
-int ckpt_state_lock(int statefd, int wait_ms, struct ckpt_error *err)
+int ckpt_state_lock_named(int statefd, const char *name, int wait_ms, struct ckpt_error *err)
 {
 	int64_t end_ns = ckpt_ctx_now(NULL) + wait_ms * 1000000LL;
 	_cleanup_close_ int fd = -1;
 	int r;
 
-	fd = openat(statefd, CKPT_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK,
-		    0666);
+	fd = openat(statefd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0666);
 	if (fd < 0)
-		return ckpt_fail(err, -errno, "cannot open %s/%s: %s", CKPT_STATE_DIR, CKPT_LOCK,
+		return ckpt_fail(err, -errno, "cannot open %s/%s: %s", CKPT_STATE_DIR, name,
 				 strerror(errno));
 	r = lock_until(fd, end_ns);
 	if (r == -EAGAIN)
-		return ckpt_fail(err, r, "another run holds the lock %s/%s", CKPT_STATE_DIR,
-				 CKPT_LOCK);
+		return ckpt_fail(err, r, "another run holds the lock %s/%s", CKPT_STATE_DIR, name);
 	if (r < 0)
-		return ckpt_fail(err, r, "cannot lock %s/%s: %s", CKPT_STATE_DIR, CKPT_LOCK,
+		return ckpt_fail(err, r, "cannot lock %s/%s: %s", CKPT_STATE_DIR, name,
 				 strerror(-r));
 	return ckpt_take_fd(&fd);
+}
+
+int ckpt_state_lock(int statefd, int wait_ms, struct ckpt_error *err)
+{
+	return ckpt_state_lock_named(statefd, CKPT_LOCK, wait_ms, err);
 }

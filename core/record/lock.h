@@ -17,4 +17,7 @@
  */
 int ckpt_state_lock(int statefd, int wait_ms, struct ckpt_error *err);
 
+/* The same of another lock of the state directory, the file @name. */
+int ckpt_state_lock_named(int statefd, const char *name, int wait_ms, struct ckpt_error *err);
+
 #endif

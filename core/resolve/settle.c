@@ -20,26 +20,6 @@
 #include "core/resolve/settling.h"
 #include "core/resolve/trail.h"
 
-/* Makes @path with its parents and opens it. Descriptor or an errno. */
-static int make_path(const char *path, struct ckpt_error *err)
-{
-	char part[CKPT_PATH_MAX];
-
-	for (const char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
-		size_t len = slash ? (size_t)(slash - path) : strlen(path);
-
-		if (len >= sizeof(part))
-			return ckpt_fail(err, -ENAMETOOLONG, "%s: too long", CKPT_QUOTE(path));
-		memcpy(part, path, len);
-		part[len] = '\0';
-		if (mkdir(part, 0777) < 0 && errno != EEXIST && !slash)
-			return ckpt_fail(err, -errno, "cannot make the run directory %s: %s",
-					 CKPT_QUOTE(part), strerror(errno));
-		if (!slash)
-			return ckpt_dir_open(AT_FDCWD, path, err);
-	}
-}
-
 void ckpt_settle_name(const struct ckpt_request *req, char *buf)
 {
 	snprintf(buf, CKPT_SETTLE_NAME, "decision-%s-%lld-%lld.json", req->cluster,
@@ -59,7 +39,7 @@ static int open_state(const struct ckpt_settling *s, const char *root, struct ck
 		s->res->first && !s->req->in_hook && strcmp(s->res->decision.mode, "refused") != 0;
 	_cleanup_close_ int dirfd = -1;
 
-	dirfd = make ? make_path(root, err) : ckpt_dir_open(AT_FDCWD, root, err);
+	dirfd = make ? ckpt_dir_make_path(root, err) : ckpt_dir_open(AT_FDCWD, root, err);
 	if (dirfd < 0)
 		return dirfd;
 	return make ? ckpt_state_make(dirfd, err) : ckpt_state_open(dirfd, err);

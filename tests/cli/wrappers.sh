@@ -210,12 +210,13 @@ wrap__done_ends_the_run()
 	equal "$(jq -r .event checkpoints/.ckpt-resume/ledger.jsonl | grep "done" | xargs)" "done done undone"
 	attempt 2 script "$CTL done"
 	# another job, and one with the number of that job, are new runs
-	SLURM_JOB_ID=4712 SLURM_CLUSTER_NAME=test script "$EVAL; $SHOW"
-	equal "$out" "resume 0 state-1.dat"
 	attempt 0 script "$EVAL; $SHOW"
 	equal "$out" "resume 0 state-1.dat"
 	attempt 1 script "$EVAL; $SHOW"
 	equal "$out" "resume 1 state-1.dat" "attempt 1 of the new run with the old number"
+	attempt 1 script "$CTL done"
+	SLURM_JOB_ID=4712 SLURM_CLUSTER_NAME=test script "$EVAL; $SHOW"
+	equal "$out" "resume 0 state-1.dat"
 }
 
 # The agent, as the plugin starts it, comes to the same.

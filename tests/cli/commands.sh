@@ -10,7 +10,7 @@ CTL=$TEST_BUILD/ckptctl
 RUNS=$TEST_SRC/tests/data/make_runs.py
 PYTHON=/usr/bin/python3
 WHOLE=$TEST_TMP/whole
-COMMANDS=(list info validate resolve why seal quarantine release epoch-info env done exec stage)
+COMMANDS=(list info validate resolve why seal quarantine release epoch-info env "done" exec stage)
 ESCAPE=$'\033'
 NOBODY=65534
 

@@ -7,6 +7,7 @@
  *   resolve   make the decision of an attempt; leave mark, decision and ledger entry
  *   settle    align pointers and quarantine for a decision that the prolog made
  *   record    the end of an attempt
+ *   note      what is about to be done with the job, for the ledger
  */
 #include <stdatomic.h>
 #include <stdio.h>
@@ -113,6 +114,11 @@ static int op_record(struct call *call, struct ckpt_error *err)
 	return ckpt_record_end(&call->ctx, &call->req, &call->answer, err);
 }
 
+static int op_note(struct call *call, struct ckpt_error *err)
+{
+	return ckpt_record_note(&call->ctx, &call->req, &call->answer, err);
+}
+
 static const struct op {
 	const char *name;
 	int (*run)(struct call *call, struct ckpt_error *err);
@@ -120,6 +126,7 @@ static const struct op {
 	{ "resolve", op_resolve },
 	{ "settle", op_settle },
 	{ "record", op_record },
+	{ "note", op_note },
 };
 
 static int read_request(struct call *call, struct ckpt_error *err)
@@ -155,7 +162,7 @@ static int answer(const struct ckpt_decision *d, struct ckpt_error *err)
 static int usage(void)
 {
 	fprintf(stderr, "ckpt-agent is started by ckpt-resume's hook and plugin.\n"
-			"usage: ckpt-agent resolve|settle|record [--no-exec]\n");
+			"usage: ckpt-agent resolve|settle|record|note [--no-exec]\n");
 	return 2;
 }
 

@@ -69,6 +69,7 @@ enum {
 	OOM = 1 << 6,	  /* 0:125 */
 	CLEAN = 1 << 7,	  /* the batch task itself ended with 0 */
 	MANY = 1 << 8,	  /* more than one node, or not known to be one */
+	PLAIN = 1 << 10,  /* nothing but a good end can look like one */
 	PREEMPT = 1 << 9, /* slurmctld: a preemption is under way */
 };
 
@@ -83,7 +84,8 @@ struct row {
 
 static const struct row rows[] = {
 	/* without an answer */
-	{ NULL, SAME | ZERO | CLEAN, CKPT_CAUSE_FINISHED, true },
+	{ NULL, SAME | ZERO | CLEAN | PLAIN, CKPT_CAUSE_FINISHED, true },
+	{ NULL, SAME | ZERO | CLEAN, CKPT_CAUSE_FINISHED, false }, /* or saved and left in time */
 	{ NULL, SAME | OOM, CKPT_CAUSE_OOM, true },
 	{ NULL, SAME | CRASH, CKPT_CAUSE_SIGNAL, true },
 	{ NULL, SAME | CODE, CKPT_CAUSE_EXIT_CODE, false }, /* or left during the grace period */
@@ -153,6 +155,8 @@ static int features(const struct ckpt_cause_facts *facts)
 	found |= facts->count == facts->attempt ? SAME : NEXT;
 	if (facts->batch_status == 0)
 		found |= CLEAN;
+	if (facts->plain_zero)
+		found |= PLAIN;
 	if (facts->num_nodes != 1)
 		found |= MANY;
 	if (facts->info && facts->info->preempt)
@@ -194,7 +198,7 @@ static bool is_ours(const struct ckpt_cause_facts *facts)
 
 struct ckpt_cause_finding ckpt_cause_find(const struct ckpt_cause_facts *facts)
 {
-	struct ckpt_cause_finding finding = { CKPT_CAUSE_UNKNOWN, true, false };
+	struct ckpt_cause_finding finding = { .cause = CKPT_CAUSE_UNKNOWN, .certain = true };
 	const char *state = facts->info ? facts->info->state : NULL;
 	const struct row *row = rows;
 	int found;
@@ -207,5 +211,8 @@ struct ckpt_cause_finding ckpt_cause_find(const struct ckpt_cause_facts *facts)
 	finding.cause = row->cause;
 	finding.certain = row->certain;
 	finding.ours = is_ours(facts);
+	finding.finished = row->cause == CKPT_CAUSE_FINISHED && finding.ours &&
+			   facts->batch_status == 0 && facts->count == facts->attempt &&
+			   (state || (row->certain && facts->num_nodes == 1));
 	return finding;
 }

@@ -45,18 +45,21 @@ enum ckpt_cause {
 
 /* What the epilog of one node knows. */
 struct ckpt_cause_facts {
-	int64_t attempt;		 /* the spool's */
-	int64_t count;			 /* SLURM_JOB_RESTART_COUNT of the epilog */
-	const char *exit_code;		 /* SLURM_JOB_EXIT_CODE2, "CODE:SIGNAL"; "" when absent */
-	int64_t batch_status;		 /* raw wait status of the batch task */
-	int64_t num_nodes;		 /* of the job; 0 = not known */
-	bool this_boot;			 /* the spool is of this boot */
+	int64_t attempt;       /* the spool's */
+	int64_t count;	       /* SLURM_JOB_RESTART_COUNT of the epilog */
+	const char *exit_code; /* SLURM_JOB_EXIT_CODE2, "CODE:SIGNAL"; "" when absent */
+	int64_t batch_status;  /* raw wait status of the batch task */
+	int64_t num_nodes;     /* of the job; 0 = not known */
+	bool plain_zero; /* an end with 0 needs no question: no grace time, no wish that hangs on it
+			  */
+	bool this_boot;	 /* the spool is of this boot */
 	const struct ckpt_jobinfo *info; /* NULL: not asked, or no answer */
 };
 
 struct ckpt_cause_finding {
 	enum ckpt_cause cause;
-	bool certain; /* nothing that slurmctld could say would change it */
+	bool certain;  /* nothing that slurmctld could say would change it */
+	bool finished; /* the job's work is done: ended with 0, and Slurm has it as completed */
 	bool ours; /* this attempt is over and no other runs: the run directory may be recorded */
 };
 

@@ -1,22 +1,46 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The epilog: on the node whose spool holds the batch task's status, why the attempt ended, and the
- * agent's record of it. Elsewhere it only clears the spool. slurmctld is asked once at most, and
- * only for what the environment leaves open.
+ * agent's record of it. Elsewhere it only clears the spool. slurmctld is asked once, and
+ * only for what the environment leaves open; two calls more put the job back into the queue, or
+ * hold it.
  */
 #include "hooks/epilog.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "hooks/agent.h"
 #include "hooks/ask.h"
 #include "hooks/cause.h"
+#include "hooks/grace.h"
 #include "hooks/log.h"
+#include "hooks/policy.h"
 #include "wire/frame.h"
 #include "wire/text.h"
 
 #define ASK_MAX_NS ((int64_t)2000000000) /* and never more than half of what is left */
+#define AGAIN_NS ((int64_t)250000000)	 /* between two tries of slurmctld */
+#define AGENT_NS ((int64_t)300000000)	 /* of the budget, for the agent that comes after them */
+
+/* One epilog on its way. */
+struct ending {
+	const struct ckpt_hook *hook;
+	const struct ckpt_spool_state *state;
+	struct ckpt_request req; /* the job's options, with the run directories as the step told */
+	bool has_options;
+	struct ckpt_requeue wants;
+	struct ckpt_jobinfo info;
+	bool has_info;
+	struct ckpt_cause_finding finding;
+	struct ckpt_decision account; /* the agent's, of the attempt; zero where it gave none */
+	bool recorded;
+	bool graced;   /* jobs here may be given a grace time */
+	bool nameless; /* its directories cannot be told without slurmctld's answer */
+};
 
 static int64_t ask_deadline(const struct ckpt_hook *hook)
 {
@@ -25,33 +49,81 @@ static int64_t ask_deadline(const struct ckpt_hook *hook)
 	return now + (half < ASK_MAX_NS ? half : ASK_MAX_NS);
 }
 
-/* The attempt ended in task_init because nothing could be found out. */
-static bool is_undecided(const struct ckpt_spool_state *state)
+/* Waits a little where there is time for another try and what follows; false where there is not. */
+static bool try_again(const struct ckpt_hook *hook)
+{
+	const struct timespec pause = { 0, AGAIN_NS };
+
+	if (hook->deadline_ns - ckpt_frame_now_ns() < 2 * AGAIN_NS + AGENT_NS)
+		return false;
+	nanosleep(&pause, NULL);
+	return true;
+}
+
+static bool is_refused_with(const struct ckpt_spool_state *state, int code)
 {
 	int status = (int)state->batch_status;
 
-	return state->refused && WIFEXITED(status) && WEXITSTATUS(status) == CKPT_REFUSE_UNKNOWN;
+	return state->refused && WIFEXITED(status) && WEXITSTATUS(status) == code;
 }
 
-/* A refused attempt never touched the run directory, and neither do we: the site's choice is all.
- */
-static void after_refusal(const struct ckpt_hook *hook, const struct ckpt_spool_state *state)
+/* slurmctld may be failing over: a hold or requeue is tried until the budget ends. */
+static void act(const struct ckpt_hook *hook, enum ckpt_policy_action action, const char *reason,
+		bool only_admin)
 {
-	bool hold = hook->site.on_undecided == CKPT_UNDECIDED_HOLD;
+	static const char *const words[] = {
+		[CKPT_POLICY_REQUEUE] = "requeued",
+		[CKPT_POLICY_HOLD] = "held",
+		[CKPT_POLICY_RELEASE] = "released",
+	};
 	struct ckpt_error err = { 0 };
+	int64_t id = hook->job.id;
 	int r;
 
-	if (!is_undecided(state) || hook->job.attempt != state->attempt ||
-	    hook->site.on_undecided == CKPT_UNDECIDED_FAIL)
-		return;
-	r = hold ? ckpt_ask_hold(hook->job.id, NULL, false, ask_deadline(hook), &err)
-		 : ckpt_ask_requeue(hook->job.id, ask_deadline(hook), &err);
+	do {
+		if (action == CKPT_POLICY_HOLD)
+			r = ckpt_ask_hold(id, reason, only_admin, ask_deadline(hook), &err);
+		else if (action == CKPT_POLICY_RELEASE)
+			r = ckpt_ask_release(id, ask_deadline(hook), &err);
+		else
+			r = ckpt_ask_requeue(id, ask_deadline(hook), &err);
+	} while (r < 0 && try_again(hook));
 	if (r < 0)
-		ckpt_log(LOG_ERR, "undecided, and could not be %s: %.400s",
-			 hold ? "held" : "requeued", err.text);
+		ckpt_log(LOG_ERR, "could not be %s (%s): %.300s", words[action], reason, err.text);
 	else
-		ckpt_log(LOG_NOTICE, "undecided: %s, as OnUndecided= says",
-			 hold ? "requeued and held" : "requeued");
+		ckpt_log(LOG_NOTICE, "%s: %s", words[action], reason);
+}
+
+/* A refused attempt never touched the run directory, and neither do we: the site's choice is all,
+ * and the hold that its refusal announced. */
+static void after_refusal(const struct ckpt_hook *hook, const struct ckpt_spool_state *state)
+{
+	char reason[160];
+
+	if (hook->job.attempt != state->attempt)
+		return;
+	if (is_refused_with(state, CKPT_REFUSE_BUDGET)) {
+		snprintf(reason, sizeof(reason),
+			 "restarts used up, its output says which; scontrol release %lld goes on",
+			 (long long)hook->job.id);
+		act(hook, CKPT_POLICY_HOLD, reason, false);
+		return;
+	}
+	if (!is_refused_with(state, CKPT_REFUSE_UNKNOWN))
+		return;
+	switch (hook->site.on_undecided) {
+	case CKPT_UNDECIDED_FAIL:
+		break;
+	case CKPT_UNDECIDED_HOLD:
+		snprintf(reason, sizeof(reason),
+			 "undecided, as its output says; scontrol release %lld tries again",
+			 (long long)hook->job.id);
+		act(hook, CKPT_POLICY_HOLD, reason, false);
+		break;
+	case CKPT_UNDECIDED_REQUEUE:
+		act(hook, CKPT_POLICY_REQUEUE, "undecided, as OnUndecided= says", false);
+		break;
+	}
 }
 
 static void identify(struct ckpt_request *req, const struct ckpt_jobinfo *info)
@@ -62,69 +134,151 @@ static void identify(struct ckpt_request *req, const struct ckpt_jobinfo *info)
 	ckpt_text_copy(req->job_name, sizeof(req->job_name), info->name);
 }
 
-/* The agent's part. @info is NULL where slurmctld was not asked or did not answer. */
-static void record(const struct ckpt_hook *hook, const struct ckpt_spool_state *state,
-		   struct ckpt_request *req, const char *cause)
+/* The agent's part: the end of the attempt for the ledger, and what the ledger makes of it. */
+static void record(struct ending *e)
 {
-	struct ckpt_decision answer;
+	struct ckpt_request *req = &e->req;
+	const char *cause = ckpt_cause_name(e->finding.cause);
 
-	req->attempt = state->attempt;
+	req->attempt = e->state->attempt;
 	req->status_known = 1;
-	req->batch_status = state->batch_status;
+	req->batch_status = e->state->batch_status;
+	req->finished = e->finding.finished;
 	ckpt_text_copy(req->reason, sizeof(req->reason), cause);
-	if (ckpt_hook_agent(hook, "record", req, &answer) == 0)
-		ckpt_log(LOG_INFO, "attempt %lld ended: %s; recorded", (long long)state->attempt,
+	e->recorded = ckpt_hook_agent(e->hook, "record", req, &e->account) == 0;
+	if (e->recorded)
+		ckpt_log(LOG_INFO, "attempt %lld ended: %s; recorded", (long long)req->attempt,
 			 cause);
 }
 
+/* The ledger learns first what is done then: a requeue that it does not know of could be repeated
+ * for ever. */
+static bool note(struct ending *e, const struct ckpt_policy *policy)
+{
+	bool hold = policy->action == CKPT_POLICY_HOLD;
+	struct ckpt_decision answer;
+
+	ckpt_text_copy(e->req.note, sizeof(e->req.note), hold ? "hold" : "requeue");
+	ckpt_text_copy(e->req.note_why, sizeof(e->req.note_why),
+		       hold ? policy->reason : policy->why);
+	ckpt_text_copy(e->req.note_by, sizeof(e->req.note_by), "epilog");
+	return ckpt_hook_agent(e->hook, "note", &e->req, &answer) == 0;
+}
+
+/* What becomes of the job now. */
+static void follow(struct ending *e)
+{
+	const struct ckpt_policy_facts facts = {
+		.cause = e->finding.cause,
+		.wants = &e->wants,
+		.info = e->has_info ? &e->info : NULL,
+		.node = e->hook->job.node,
+		.attempt = e->state->attempt,
+		.batch_status = e->state->batch_status,
+		.recorded = e->recorded,
+		.progress = e->account.progress,
+		.faults = e->account.faults,
+		.repeats = e->account.repeats,
+		.restarts = e->account.restarts,
+		.own_max = e->req.own_max_restarts,
+		.site_max = e->hook->site.max_restarts,
+	};
+	struct ckpt_policy policy = ckpt_policy_decide(&facts);
+	char reason[CKPT_POLICY_REASON + 64];
+
+	if (policy.action == CKPT_POLICY_NOTHING) {
+		if (policy.reason[0])
+			ckpt_log(LOG_WARNING, "not requeued: %s", policy.reason);
+		return;
+	}
+	if (!note(e, &policy) && policy.action == CKPT_POLICY_REQUEUE) {
+		ckpt_log(LOG_WARNING, "not requeued: the ledger cannot be written");
+		return;
+	}
+	snprintf(reason, sizeof(reason), "%s%s", policy.reason[0] ? policy.reason : policy.why,
+		 policy.go_on ? "; scontrol release goes on" : "");
+	act(e->hook, policy.action, reason, e->info.commented);
+}
+
 /* The job's options, with the run directories as the step has told them. */
-static int request_of(const struct ckpt_hook *hook, const struct ckpt_decision *decision,
-		      struct ckpt_request *req)
+static void take_options(struct ending *e, const struct ckpt_decision *decision)
 {
 	struct ckpt_error err = { 0 };
-	int r = ckpt_hook_request(hook, req, &err);
 
-	if (r < 0)
+	e->has_options = ckpt_hook_request(e->hook, &e->req, &err) == 0;
+	if (!e->has_options)
 		ckpt_log(LOG_WARNING, "the job's options are refused: %.400s", err.text);
 	else if (decision->dirs[0])
-		ckpt_text_copy(req->dirs, sizeof(req->dirs), decision->dirs);
-	return r;
+		ckpt_text_copy(e->req.dirs, sizeof(e->req.dirs), decision->dirs);
+	ckpt_requeue_parse(e->has_options ? e->req.requeue : "none", &e->wants);
+}
+
+/* Whether the job may have to be requeued, once slurmctld has said how it ended. */
+static bool may_requeue(const struct ending *e)
+{
+	int status = (int)e->state->batch_status;
+
+	if (e->hook->job.attempt != e->state->attempt)
+		return false;
+	return (e->graced && e->wants.causes & CKPT_REQUEUE_PREEMPT) ||
+	       e->wants.causes & CKPT_REQUEUE_TIME_LIMIT ||
+	       (WIFEXITED(status) && ckpt_requeue_has_code(&e->wants, WEXITSTATUS(status)));
+}
+
+/* Once where the answer is for the ledger alone; else until the budget ends. */
+static void ask(struct ending *e)
+{
+	struct ckpt_error err = { 0 };
+	int r;
+
+	do
+		r = ckpt_ask_show(e->hook->job.id, ask_deadline(e->hook), &e->info, &err);
+	while (r < 0 && may_requeue(e) && try_again(e->hook));
+	e->has_info = r == 0;
+	if (r < 0)
+		ckpt_log(LOG_WARNING, "%.400s", err.text);
+}
+
+static void find_cause(struct ending *e)
+{
+	struct ckpt_cause_facts facts = {
+		.attempt = e->state->attempt,
+		.count = e->hook->job.attempt,
+		.exit_code = e->hook->job.exit_code,
+		.batch_status = e->state->batch_status,
+		.num_nodes = e->hook->job.num_nodes,
+		.plain_zero = !e->graced && !(e->wants.causes & CKPT_REQUEUE_TIME_LIMIT),
+		.this_boot = e->state->this_boot,
+	};
+	bool named = !e->has_options || !ckpt_hook_needs_identity(&e->req);
+
+	e->finding = ckpt_cause_find(&facts);
+	if (!e->finding.certain || (e->finding.ours && !named))
+		ask(e);
+	if (e->has_info) {
+		facts.info = &e->info;
+		e->finding = ckpt_cause_find(&facts);
+		identify(&e->req, &e->info);
+	}
+	e->nameless = !named && !e->has_info;
 }
 
 static void conclude(const struct ckpt_hook *hook, const struct ckpt_spool_state *state,
 		     const struct ckpt_decision *decision)
 {
-	struct ckpt_cause_facts facts = {
-		.attempt = state->attempt,
-		.count = hook->job.attempt,
-		.exit_code = hook->job.exit_code,
-		.batch_status = state->batch_status,
-		.num_nodes = hook->job.num_nodes,
-		.this_boot = state->this_boot,
-	};
-	struct ckpt_cause_finding finding = ckpt_cause_find(&facts);
-	struct ckpt_error err = { 0 };
-	struct ckpt_jobinfo info = { 0 };
-	struct ckpt_request req;
-	int options = request_of(hook, decision, &req);
-	bool unnamed = options == 0 && finding.ours && ckpt_hook_needs_identity(&req);
+	static struct ending e;
 
-	if (!finding.certain || unnamed) {
-		if (ckpt_ask_show(hook->job.id, ask_deadline(hook), &info, &err) < 0)
-			ckpt_log(LOG_WARNING, "%.400s", err.text);
-		else
-			facts.info = &info;
-	}
-	if (facts.info) {
-		finding = ckpt_cause_find(&facts);
-		identify(&req, &info);
-		unnamed = false;
-	}
-	if (options == 0 && finding.ours && !unnamed)
-		record(hook, state, &req, ckpt_cause_name(finding.cause));
+	e = (struct ending) { .hook = hook, .state = state };
+	take_options(&e, decision);
+	e.graced = ckpt_grace_is_possible(getenv("SLURM_CONF"));
+	find_cause(&e);
+	if (e.has_options && e.finding.ours && !e.nameless)
+		record(&e);
 	else
 		ckpt_log(LOG_INFO, "attempt %lld ended: %s; the run directory is left alone",
-			 (long long)state->attempt, ckpt_cause_name(finding.cause));
+			 (long long)state->attempt, ckpt_cause_name(e.finding.cause));
+	if (e.has_options && e.finding.ours)
+		follow(&e);
 }
 
 void ckpt_hook_epilog(const struct ckpt_hook *hook)

@@ -35,6 +35,11 @@ static const struct row {
 	{ "ckpt-align", "align", NULL, "yes|no",
 	  "align pointers and epoch_info.json after a fallback (default yes)" },
 	{ "ckpt-state", "state", NULL, "DIR", "directory for the files that ckpt-resume keeps" },
+	{ "ckpt-requeue", "requeue", NULL, "LIST",
+	  "start again after preempt, time-limit, node-fail, stall, exit:N[,N...]; none (default "
+	  "preempt,node-fail,stall)" },
+	{ "ckpt-max-restarts", "own_max_restarts", NULL, "N",
+	  "hold the job instead of starting it for the (N+1)th time again (default: no limit)" },
 	{ "ckpt-repin", "repin", "1", "yes|no", "the pin holds at later attempts too" },
 };
 

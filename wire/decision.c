@@ -68,6 +68,10 @@ static const struct ckpt_field rows[] = {
 	ROW(line, NULL, TEXT, NULL, "the decision in words"),
 	ROW(warning, NULL, TEXT, NULL, "what the user should know besides"),
 	INT_ROW(refusal, NULL, 0, 255, "exit code of a refusal"),
+	INT_ROW(progress, NULL, 0, 1, "1: the attempt left a new valid checkpoint"),
+	INT_ROW(faults, NULL, 0, UINT32_MAX, "attempts in a row that failed without one"),
+	INT_ROW(repeats, NULL, 0, UINT32_MAX, "attempts that failed in the same way"),
+	INT_ROW(restarts, NULL, 0, UINT32_MAX, "restarts since it began or was held"),
 	INT_ROW(settle, NULL, 0, 1, "1: the step aligns pointers or quarantines"),
 };
 
@@ -110,6 +114,7 @@ static int check_refused(const struct ckpt_decision *d, struct ckpt_error *err)
 	switch (d->refusal) {
 	case CKPT_REFUSE_OPTION:
 	case CKPT_REFUSE_PIN:
+	case CKPT_REFUSE_BUDGET:
 	case CKPT_REFUSE_UNKNOWN:
 		return 0;
 	default:

@@ -17,6 +17,7 @@
 enum ckpt_refusal {
 	CKPT_REFUSE_OPTION = 64,  /* the options of the job are wrong (EX_USAGE) */
 	CKPT_REFUSE_PIN = 65,	  /* the pinned checkpoint is missing or not valid (EX_DATAERR) */
+	CKPT_REFUSE_BUDGET = 69,  /* starting again leads nowhere: to be held (EX_UNAVAILABLE) */
 	CKPT_REFUSE_UNKNOWN = 75, /* could not find out, law 6 (EX_TEMPFAIL) */
 };
 
@@ -41,7 +42,12 @@ struct ckpt_decision {
 	char line[1024];		   /* the decision in words, without the "ckpt-resume: " */
 	char warning[1024];		   /* what the user should know besides; may be empty */
 	int64_t refusal;		   /* enum ckpt_refusal when mode is refused */
-	int64_t settle; /* 1: the step has to align pointers or quarantine (agent op settle) */
+	/* op record: what the ledger makes of the attempt that ended */
+	int64_t progress; /* 1: it left a valid checkpoint that it did not start from */
+	int64_t faults;	  /* attempts in a row that ended by their own fault without one */
+	int64_t repeats;  /* attempts that ended the same way at the same checkpoint */
+	int64_t restarts; /* since the run began or was last held */
+	int64_t settle;	  /* 1: the step has to align pointers or quarantine (agent op settle) */
 };
 
 extern const struct ckpt_fields ckpt_decision_fields;

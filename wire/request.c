@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "wire/requeue.h"
 #include "wire/text.h"
 
 #define ROW(member, env, type, help)                                                               \
@@ -30,6 +31,8 @@
 #define METRIC_HELP "KEY:min or KEY:max"
 #define EPOCH_HELP "completed or next"
 #define ALIGN_HELP "yes or no"
+#define REQUEUE_HELP                                                                               \
+	"preempt, time-limit, node-fail, stall, exit:N[,N...] with commas between; none"
 
 static const struct ckpt_field rows[] = {
 	ROW(mode, "RESUME", TEXT, MODE_HELP),
@@ -42,6 +45,9 @@ static const struct ckpt_field rows[] = {
 	ROW(epoch, "EPOCH", WORD, EPOCH_HELP),
 	ROW(align, "ALIGN", WORD, ALIGN_HELP),
 	ROW(state, "STATE", TEXT, "directory for the files that ckpt-resume keeps"),
+	ROW(requeue, "REQUEUE", TEXT, REQUEUE_HELP),
+	INT_ROW(own_max_restarts, "OWN_MAX_RESTARTS", 0, UINT32_MAX,
+		"restarts after which the job is held; 0: no cap"),
 	INT_ROW(repin, "REPIN", 0, 1, "1: the pin of the first start holds at later ones too"),
 
 	INT_ROW(job_id, "JOB_ID", 0, UINT32_MAX, "the job's id; 0: not in a job"),
@@ -60,6 +66,10 @@ static const struct ckpt_field rows[] = {
 
 	INT_ROW(status_known, "STATUS_KNOWN", 0, 1, "1: batch_status is known"),
 	INT_ROW(batch_status, "BATCH_STATUS", 0, UINT32_MAX, "raw wait status of the batch task"),
+	INT_ROW(finished, "FINISHED", 0, 1, "1: the attempt has finished the job's work"),
+	ROW(note, "NOTE", WORD, "requeue or hold: a word for the ledger"),
+	ROW(note_why, "NOTE_WHY", TEXT, "why"),
+	ROW(note_by, "NOTE_BY", WORD, "who does it: epilog or companion"),
 
 	ROW(default_dir, "DEFAULT_DIR", TEXT, "run directory where no option names one"),
 	ROW(run_dirs, "RUN_DIRS", TEXT, "absolute directories below which run directories may lie"),
@@ -239,6 +249,11 @@ static const char *align_problem(const char *text)
 	return empty_or_one_of(text, allowed) ? NULL : "is neither yes nor no";
 }
 
+static const char *requeue_problem(const char *text)
+{
+	return ckpt_requeue_parse(text, NULL);
+}
+
 /* The rules by wire key, with the option as the user knows it. */
 static const struct rule {
 	const char *key, *option;
@@ -251,6 +266,7 @@ static const struct rule {
 	{ "metric", "--ckpt-metric", metric_problem },
 	{ "epoch", "--ckpt-epoch", epoch_problem },
 	{ "align", "--ckpt-align", align_problem },
+	{ "requeue", "--ckpt-requeue", requeue_problem },
 };
 
 void ckpt_request_init(struct ckpt_request *req)

@@ -32,6 +32,8 @@ struct ckpt_request {
 	char epoch[16];		    /* completed, next: what an epoch number means */
 	char align[8];		    /* yes, no; empty = yes */
 	char state[CKPT_PATH_MAX]; /* directory for .ckpt-resume's files; empty = run directories */
+	char requeue[256];	   /* after which ends it starts again (wire/requeue.h) */
+	int64_t own_max_restarts;  /* most restarts before the job is held; 0 = no cap */
 	int64_t repin;		   /* 1: a pin holds at later attempts too */
 
 	/* the job, from Slurm */
@@ -52,6 +54,12 @@ struct ckpt_request {
 	/* the end of an attempt (op record) */
 	int64_t status_known; /* 1: batch_status holds the raw wait status of the batch task */
 	int64_t batch_status;
+	int64_t finished; /* 1: Slurm has it as completed, and no preemption was under way */
+
+	/* a word for the ledger (op note) */
+	char note[16];	    /* requeue or hold; empty = none */
+	char note_why[256]; /* stall, time-limit, preempt, exit; or a sentence */
+	char note_by[16];   /* epilog or companion */
 
 	/* the site */
 	char default_dir[CKPT_PATH_MAX];      /* DefaultDir=, used where dirs is empty; empty =

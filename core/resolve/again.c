@@ -153,6 +153,7 @@ int ckpt_resolve_again(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 	*next = *req;
 	next->attempt++;
 	next->repin = 0;
+	next->status_known = 1;
 	ckpt_text_copy(next->reason, sizeof(next->reason), before->reason);
 	r = ckpt_resolve(ctx, next, ret, err);
 	if (r < 0)

@@ -10,6 +10,7 @@
 #include "core/base/text.h"
 #include "core/resolve/decide.h"
 #include "core/resolve/lost.h"
+#include "core/resolve/rules.h"
 #include "core/resolve/trail.h"
 
 /* Bytes of a path below the run directory: always enough. */
@@ -220,6 +221,18 @@ static enum ckpt_level level_of(const struct ckpt_request *req)
 	return strcmp(req->verify, "structure") == 0 ? CKPT_LEVEL_STRUCTURE : CKPT_LEVEL_FULL;
 }
 
+/* Those that earlier attempts failed from, and this one does not start from. */
+static void say_poisoned(struct ckpt_resolution *res, const struct ckpt_set *chosen)
+{
+	for (size_t i = 0; i < res->n_trail; i++) {
+		const struct ckpt_trail_entry *e = &res->trail[i];
+
+		if (e->set && e->set != chosen && e->fate == CKPT_FATE_PASSED_OVER &&
+		    ckpt_text_starts(e->why, CKPT_RULE_POISON, NULL))
+			ckpt_resolution_warn(res, "%s is passed over: %s", e->set->name, e->why);
+	}
+}
+
 int ckpt_choose(struct ckpt_resolving *r)
 {
 	struct ckpt_set *set = NULL;
@@ -242,6 +255,7 @@ int ckpt_choose(struct ckpt_resolving *r)
 		return e;
 	r->res->unproved = r->select.unproved;
 	r->res->unreadable = r->select.unreadable;
+	say_poisoned(r->res, e == 0 ? set : NULL);
 	if (e == 0)
 		return ckpt_decide_chosen(r->ctx, r->req, r->res, set), CKPT_STEP_DONE;
 	if (ckpt_mode_is_pin(&r->mode))

@@ -42,6 +42,17 @@ void ckpt_decide_done(struct ckpt_resolution *res)
 	ckpt_text_clean(d->line);
 }
 
+void ckpt_decide_finished(struct ckpt_resolution *res, int64_t attempt)
+{
+	struct ckpt_decision *d = &res->decision;
+
+	ckpt_text_copy(d->mode, sizeof(d->mode), "done");
+	snprintf(d->line, sizeof(d->line),
+		 "attempt %lld (%s): this run finished in attempt %lld: nothing is started. If it "
+		 "is to run again, `scontrol requeue %lld`",
+		 (long long)d->attempt, d->reason, (long long)attempt, (long long)d->job_id);
+}
+
 void ckpt_decide_fresh(struct ckpt_resolution *res)
 {
 	struct ckpt_decision *d = &res->decision;

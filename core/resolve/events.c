@@ -5,6 +5,7 @@
 #include "core/resolve/events.h"
 
 #include "core/catalog/order.h"
+#include "core/resolve/past.h"
 
 #define REJECTED_MAX 16 /* entries named in one ledger line */
 
@@ -42,7 +43,11 @@ static void add_rejected(cJSON *o, const struct ckpt_resolution *res)
 static void add_position(cJSON *o, const struct ckpt_set *set)
 {
 	struct ckpt_position p = ckpt_order_position(set);
+	char id[80];
 
+	if (set->report)
+		cJSON_AddStringToObject(o, "id",
+					ckpt_past_id(id, sizeof(id), &set->report->identity));
 	if (p.has_step)
 		cJSON_AddNumberToObject(o, "step", (double)p.step);
 	if (p.has_epoch)
@@ -67,6 +72,8 @@ cJSON *ckpt_event_decision(const struct ckpt_request *req, const struct ckpt_res
 	cJSON_AddStringToObject(o, "reason", d->reason);
 	cJSON_AddStringToObject(o, "path", d->path);
 	cJSON_AddStringToObject(o, "line", d->line);
+	if (d->refusal)
+		cJSON_AddNumberToObject(o, "refusal", (double)d->refusal);
 	add_choice(o, res);
 	add_rejected(o, res);
 	return o;
@@ -81,6 +88,16 @@ cJSON *ckpt_event_align(const struct ckpt_request *req, const char *file, const 
 	return o;
 }
 
+cJSON *ckpt_event_note(const struct ckpt_request *req, const char *run)
+{
+	cJSON *o = event_new(req, req->note);
+
+	cJSON_AddStringToObject(o, "why", req->note_why);
+	cJSON_AddStringToObject(o, "by", req->note_by);
+	cJSON_AddStringToObject(o, "run", run);
+	return o;
+}
+
 cJSON *ckpt_event_end(const struct ckpt_request *req, const struct ckpt_resolution *res)
 {
 	cJSON *o = event_new(req, "end");
@@ -88,6 +105,8 @@ cJSON *ckpt_event_end(const struct ckpt_request *req, const struct ckpt_resoluti
 	cJSON_AddStringToObject(o, "cause", req->reason);
 	if (req->status_known)
 		cJSON_AddNumberToObject(o, "batch_status", (double)req->batch_status);
+	if (req->finished)
+		cJSON_AddNumberToObject(o, "finished", 1);
 	if (res->chosen) {
 		cJSON_AddStringToObject(o, "newest_valid", res->chosen->name);
 		cJSON_AddStringToObject(o, "newest_dir", res->chosen->dir);

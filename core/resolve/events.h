@@ -8,15 +8,18 @@
 
 #include "core/resolve/resolve.h"
 
-/* {"event":"decision", mode, path, evidence, step, epoch, reason, where, rejected:[{name,
- * problem}]}. NULL = no memory. */
+/* {"event":"decision", mode, path, evidence, step, epoch, reason, where, id, refusal,
+ * rejected:[{name, problem}]}. NULL = no memory. */
 cJSON *ckpt_event_decision(const struct ckpt_request *req, const struct ckpt_resolution *res);
+
+/* {"event": @req's note (requeue, hold), why, by}, of the run @run. NULL = no memory. */
+cJSON *ckpt_event_note(const struct ckpt_request *req, const char *run);
 
 /* {"event":"align", "file", "to"}. NULL = no memory. */
 cJSON *ckpt_event_align(const struct ckpt_request *req, const char *file, const char *to);
 
-/* {"event":"end", cause, batch_status, newest_valid, newest_dir, evidence, rejected}: @res is what
- * the next attempt would decide. NULL = no memory. */
+/* {"event":"end", cause, batch_status, newest_valid, newest_dir, id, finished, evidence, rejected}:
+ * @res is what the next attempt would decide. NULL = no memory. */
 cJSON *ckpt_event_end(const struct ckpt_request *req, const struct ckpt_resolution *res);
 
 /* {"event":"checkpoint", name, dir, verdict, evidence, problem, detail, step, epoch, size_bytes,

@@ -64,6 +64,7 @@ static int resolve_next(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 	*next = *req;
 	next->attempt++;
 	next->repin = 0;
+	next->status_known = 1;
 	r = ckpt_resolve(ctx, next, res, err);
 	if (r == 0 && !res->state.have_mark)
 		return ckpt_fail(err, -ENOENT, "no mark of the run in %s: nothing recorded",
@@ -94,6 +95,21 @@ int ckpt_record_checkpoint(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 	return append(entry, &res, err);
 }
 
+/* What the ledger, with this end in it, makes of the attempt. */
+static void fill_account(const struct ckpt_request *req, struct ckpt_resolution *res,
+			 const cJSON *end, struct ckpt_decision *ret)
+{
+	struct ckpt_past *past = &res->state.past;
+	const struct ckpt_past_attempt *row;
+
+	ckpt_past_take(past, end);
+	row = ckpt_past_find(past, req->attempt);
+	ret->progress = row && ckpt_past_progressed(row);
+	ret->faults = ckpt_past_faults(past, req->attempt);
+	ret->repeats = ckpt_past_repeats(past, req->attempt);
+	ret->restarts = ckpt_past_restarts(past, req->attempt);
+}
+
 int ckpt_record_end(struct ckpt_ctx *ctx, const struct ckpt_request *req, struct ckpt_decision *ret,
 		    struct ckpt_error *err)
 {
@@ -112,5 +128,25 @@ int ckpt_record_end(struct ckpt_ctx *ctx, const struct ckpt_request *req, struct
 	r = append(entry, &res, err);
 	*ret = res.decision;
 	ret->attempt = req->attempt;
+	if (entry)
+		fill_account(req, &res, entry, ret);
+	return r;
+}
+
+int ckpt_record_note(struct ckpt_ctx *ctx, const struct ckpt_request *req,
+		     struct ckpt_decision *ret, struct ckpt_error *err)
+{
+	_cleanup_resolution_ struct ckpt_resolution res = { 0 };
+	_cleanup_json_ cJSON *note = NULL;
+	int r = ckpt_resolve_place(ctx, req, &res, err);
+
+	if (r < 0)
+		return r;
+	if (!res.state.ours)
+		return ckpt_fail(err, -ENOENT, "no mark of this job's run in %s", res.roots.dir[0]);
+	note = ckpt_event_note(req, res.state.mark.run);
+	r = note ? append(note, &res, err) : -ENOMEM;
+	*ret = res.decision;
+	ckpt_text_copy(ret->mode, sizeof(ret->mode), "fresh");
 	return r;
 }

@@ -12,6 +12,7 @@
 #include "core/resolve/choose.h"
 #include "core/resolve/decide.h"
 #include "core/resolve/expand.h"
+#include "core/resolve/standing.h"
 #include "core/resolve/trail.h"
 
 /* The expanded directories as a list that expands to itself; empty where a ':' makes that
@@ -61,7 +62,7 @@ static int step_directories(struct ckpt_resolving *r)
 }
 
 /* The ledger's causes in the contract's words: those that are not named there say no more than they
- * do. */
+ * do. Where we requeued it, our own word counts: to Slurm it was but requeued, or completed. */
 static const char *reason_of(const struct ckpt_resolution *res)
 {
 	static const char *const words[][2] = {
@@ -69,13 +70,17 @@ static const char *reason_of(const struct ckpt_resolution *res)
 		{ "node-fail", "node-fail" }, { "time-limit", "time-limit" },
 		{ "stalled", "stalled" },     { "exit-code", "exit-code" },
 		{ "signal", "exit-code" },    { "oom", "exit-code" },
-		{ "finished", "requeued" },
+		{ "finished", "requeued" },   { "stall", "stalled" },
+		{ "preempt", "preempted" },   { "exit", "exit-code" },
 	};
+	const struct ckpt_past_attempt *last =
+		ckpt_past_find(&res->state.past, res->decision.attempt - 1);
+	const char *cause = last && last->why[0] ? last->why : res->state.cause;
 
 	if (res->first)
 		return "first-start";
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-		if (strcmp(res->state.cause, words[i][0]) == 0)
+		if (strcmp(cause, words[i][0]) == 0)
 			return words[i][1];
 	return "unknown";
 }
@@ -178,15 +183,6 @@ static int step_law6(struct ckpt_resolving *r)
 	return CKPT_STEP_DONE;
 }
 
-/* The run's user has said that nothing is left to do. */
-static int step_done(struct ckpt_resolving *r)
-{
-	if (r->res->first || !r->res->state.done)
-		return 0;
-	ckpt_decide_done(r->res);
-	return CKPT_STEP_DONE;
-}
-
 static int step_config(struct ckpt_resolving *r)
 {
 	struct ckpt_resolution *res = r->res;
@@ -245,9 +241,24 @@ static int step_mode(struct ckpt_resolving *r)
 }
 
 static int (*const steps[])(struct ckpt_resolving *r) = {
-	step_directories, step_state,  step_scan, step_law6,
-	step_done,	  step_config, step_mode, ckpt_choose,
+	step_directories, step_state,  step_scan, step_law6,   ckpt_step_finished,
+	ckpt_step_budget, step_config, step_mode, ckpt_choose,
 };
+
+int ckpt_resolve_place(struct ckpt_ctx *ctx, const struct ckpt_request *req,
+		       struct ckpt_resolution *ret, struct ckpt_error *err)
+{
+	struct ckpt_resolving r = { .ctx = ctx, .req = req, .res = ret, .err = err };
+	int e;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->decision.attempt = req->attempt;
+	ret->decision.job_id = req->job_id;
+	e = step_directories(&r);
+	if (e != 0)
+		return e < 0 ? e : ckpt_fail(err, -EINVAL, "%s", ret->decision.line);
+	return step_state(&r);
+}
 
 int ckpt_resolve(struct ckpt_ctx *ctx, const struct ckpt_request *req, struct ckpt_resolution *ret,
 		 struct ckpt_error *err)

@@ -67,6 +67,13 @@ int ckpt_resolve(struct ckpt_ctx *ctx, const struct ckpt_request *req, struct ck
 		 struct ckpt_error *err);
 
 /*
+ * The first part of it: run directories and what the run left there, without a look at any
+ * checkpoint. 0 or an errno with @err. The caller calls ckpt_resolution_done().
+ */
+int ckpt_resolve_place(struct ckpt_ctx *ctx, const struct ckpt_request *req,
+		       struct ckpt_resolution *ret, struct ckpt_error *err);
+
+/*
  * Goes on where wants_fetch was set and the fetch command has filled @dir: chooses there, and only
  * there, as auto does, with mode finetune. 0 with the decision remade (still fresh where nothing
  * valid came); or an errno.

@@ -76,12 +76,35 @@ static int rule_foreign(const struct ckpt_selection *s, const struct ckpt_set *s
 	return CKPT_RULE_NEVER;
 }
 
+/* Poison: attempts that started from it ended by their own fault, and got no further. */
+static int rule_poison(const struct ckpt_selection *s, const struct ckpt_set *set, char *why,
+		       size_t size)
+{
+	const struct ckpt_run_state *state = s->state;
+	struct ckpt_past_place place = { .path = "" };
+	int64_t n, last = 0;
+
+	if (!state || !state->ours || s->req->attempt == 0)
+		return 0;
+	snprintf(place.path, sizeof(place.path), "%s/%s", set->dir, set->name);
+	ckpt_past_id(place.id, sizeof(place.id), &set->report->identity);
+	n = ckpt_past_failed_from(&state->past, &place, &last);
+	if (n < CKPT_PAST_POISON)
+		return 0;
+	snprintf(why, size,
+		 CKPT_RULE_POISON
+		 "%lld attempts failed from it without a newer one, the last was %lld",
+		 (long long)n, (long long)last);
+	return CKPT_RULE_LAST_RESORT;
+}
+
 /* Of two that are equally strict the first is told. */
 static int (*const rules[])(const struct ckpt_selection *s, const struct ckpt_set *set, char *why,
 			    size_t size) = {
 	rule_size,
 	rule_keys,
 	rule_foreign,
+	rule_poison,
 };
 
 int ckpt_rules_ask(const struct ckpt_selection *s, const struct ckpt_set *set, char *why,

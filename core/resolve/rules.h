@@ -15,6 +15,9 @@ enum ckpt_rule_result {
 	CKPT_RULE_NEVER,       /* not in this run */
 };
 
+/* How the reason of a poisoned one begins. */
+#define CKPT_RULE_POISON "poisoned: "
+
 /*
  * Asks every rule about the verified @set. 0 when it may be used; else the strictest answer and the
  * reason in @why (@size bytes).

@@ -137,6 +137,7 @@ static int gather_entry(void *arg, const cJSON *entry)
 	if (!ckpt_json_int(entry, "attempt", &attempt) || attempt >= g->req->attempt)
 		return 0;
 	g->state->seen = true;
+	ckpt_past_take(&g->state->past, entry);
 	if (strcmp(event, "end") == 0)
 		gather_end(g, entry, attempt);
 	return 0;
@@ -156,6 +157,8 @@ static void take_mark(struct ckpt_run_state *state, const struct ckpt_request *r
 	state->mark = *mark;
 	state->have_mark = true;
 	state->ours = ours;
+	if (ours)
+		ckpt_text_copy(state->past.run, sizeof(state->past.run), mark->run);
 }
 
 static void load_root(struct ckpt_ctx *ctx, struct gather *g, const char *root, bool *ret_marked,
@@ -259,4 +262,5 @@ bool ckpt_run_state_never_began(const struct ckpt_roots *roots, const char *work
 void ckpt_run_state_done(struct ckpt_run_state *state)
 {
 	ckpt_mark_done(&state->mark);
+	ckpt_past_done(&state->past);
 }

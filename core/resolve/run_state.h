@@ -7,6 +7,7 @@
 #define CKPT_CORE_RESOLVE_RUN_STATE_H
 
 #include "core/record/mark.h"
+#include "core/resolve/past.h"
 #include "wire/request.h"
 #include "wire/text.h"
 
@@ -30,8 +31,9 @@ struct ckpt_run_state {
 	char cause[32];	    /* why the attempt before this one ended; empty = not recorded */
 	char recorded[256]; /* newest checkpoint of this run that was found valid; or empty */
 	char recorded_dir[CKPT_PATH_MAX];
-	bool done;	  /* the run is declared done (done.h) */
-	int64_t live_job; /* another job that began here and was not seen to end; 0 = none */
+	bool done;	       /* the run is declared done (done.h) */
+	struct ckpt_past past; /* the attempts before this one */
+	int64_t live_job;      /* another job that began here and was not seen to end; 0 = none */
 };
 
 /*

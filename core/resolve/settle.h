@@ -35,8 +35,9 @@ void ckpt_settle_pointers(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 /*
  * The end of the attempt of @req (cause in req->reason): resolves as the next attempt would, writes
  * epoch_info.json where it is ours to write, and the ledger entry. *@ret is what the next attempt
- * would start from, with a line for the log. 0; -ENOENT when the run has no mark to record beside;
- * or an errno.
+ * would start from, with a line for the log,
+ * and the attempt's account (progress, faults, repeats, restarts). 0; -ENOENT when the run has no
+ * mark to record beside; or an errno.
  */
 int ckpt_record_end(struct ckpt_ctx *ctx, const struct ckpt_request *req, struct ckpt_decision *ret,
 		    struct ckpt_error *err);
@@ -48,5 +49,13 @@ int ckpt_record_end(struct ckpt_ctx *ctx, const struct ckpt_request *req, struct
  */
 int ckpt_record_checkpoint(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 			   const struct ckpt_set *set, struct ckpt_error *err);
+
+/*
+ * Notes in the ledger what is about to be done with the job after the attempt of @req (req->note).
+ * 0 with *@ret as in ckpt_record_end(), or an errno with @err: then nobody may rely on it, and it
+ * must not be done.
+ */
+int ckpt_record_note(struct ckpt_ctx *ctx, const struct ckpt_request *req,
+		     struct ckpt_decision *ret, struct ckpt_error *err);
 
 #endif

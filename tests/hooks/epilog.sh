@@ -206,7 +206,10 @@ undecided()
 		put_status $((75 * 256)) 1 1
 		rm -f "$DUMP"
 		hook_call epilog SLURM_JOB_EXIT_CODE2=75:0
-		equal "$(asked)" "$choice $HOOK_JOB" "calls of ckpt-jobinfo"
+		case $choice in
+		hold) equal "$(asked)" "hold $HOOK_JOB undecided, as its output says; scontrol release $HOOK_JOB tries again" "calls" ;;
+		*) equal "$(asked)" "requeue $HOOK_JOB" "calls" ;;
+		esac
 		not_recorded
 		no_spool
 	done
@@ -240,13 +243,151 @@ requeue_refused()
 	jobinfo '' 1
 	put_status $((75 * 256)) 1 1
 	hook_call epilog SLURM_JOB_EXIT_CODE2=75:0
-	hook_said "undecided, and could not be requeued"
+	hook_said "could not be requeued (undecided"
+}
+
+# A cluster whose jobs are given time to save and leave, when they are preempted.
+GRACE=$'PreemptType = preempt/partition_prio\nPartitionName=a GraceTime=20'
+
+# requeues WHY: slurmctld was asked, the end recorded, the requeue noted, and then made.
+requeues()
+{
+	equal "$(asked | tr '\n' ' ')" "show $HOOK_JOB requeue $HOOK_JOB " "calls of ckpt-jobinfo"
+	file_has "$HOOK_WORK/dump-note" "env CKPT_REQUEST_NOTE=requeue"
+	file_has "$HOOK_WORK/dump-note" "env CKPT_REQUEST_NOTE_WHY=$1"
+	hook_said "requeued: $1"
+}
+
+requeues_not()
+{
+	lacks "$(asked)" requeue "calls of ckpt-jobinfo"
+	[[ ! -e $HOOK_WORK/dump-note ]] || fail "a requeue was noted"
+}
+
+lacks() { [[ $1 != *"$2"* ]] || fail "'$2' is in $3: $1"; }
+
+left_in_its_grace_time()
+{
+	HOOK_SLURM_CONF=$GRACE hook_site dumper
+	jobinfo "$(info completed 1 'preempt=1700000000 host=n1')"
+	epilog_of 0 1 SLURM_JOB_EXIT_CODE2=0:0
+	requeues preempt
+	recorded preempted
+	file_lacks "$DUMP" "CKPT_REQUEST_FINISHED=1"
+	HOOK_SLURM_CONF=$GRACE hook_site dumper
+	jobinfo "$(info failed 1 'preempt=1700000000 host=n1')"
+	epilog_of 768 1 SLURM_JOB_EXIT_CODE2=3:0
+	requeues preempt
+	HOOK_SLURM_CONF=$GRACE hook_site dumper
+	jobinfo "$(info completed 1 'preempt=1700000000 host=n1')"
+	epilog_of 0 1 SLURM_JOB_EXIT_CODE2=0:0 SPANK_CKPT_REQUEUE=none
+	requeues_not
+}
+
+# With a grace time, an end with 0 has to be asked about; it is the one call of a good end.
+finished_where_there_is_grace()
+{
+	HOOK_SLURM_CONF=$GRACE hook_site dumper
+	jobinfo "$(info completed 1 host=n1)"
+	epilog_of 0 1 SLURM_JOB_EXIT_CODE2=0:0
+	asked_once
+	recorded finished
+	file_has "$DUMP" "CKPT_REQUEST_FINISHED=1"
+	HOOK_SLURM_CONF=$GRACE hook_site dumper EpilogBudget=1
+	jobinfo '' 1
+	epilog_of 0 1 SLURM_JOB_EXIT_CODE2=0:0
+	recorded finished
+	file_lacks "$DUMP" "CKPT_REQUEST_FINISHED=1"
+}
+
+requeues_what_the_list_says()
+{
+	hook_site dumper
+	jobinfo "$(info failed 1 host=n1)"
+	epilog_of $((85 * 256)) 1 SLURM_JOB_EXIT_CODE2=85:0 SPANK_CKPT_REQUEUE=exit:84,85
+	requeues exit
+	hook_site dumper
+	jobinfo "$(info failed 1 host=n1)"
+	epilog_of $((86 * 256)) 1 SLURM_JOB_EXIT_CODE2=86:0 SPANK_CKPT_REQUEUE=exit:84,85
+	requeues_not
+	hook_site dumper
+	jobinfo "$(info timeout 1 host=n1)"
+	epilog_of 0 1 SLURM_JOB_EXIT_CODE2=0:0 SPANK_CKPT_REQUEUE=time-limit
+	requeues time-limit
+}
+
+requeues_no_other()
+{
+	local line
+	for line in "$(info failed 1 host=n2)" "$(info failed 2 host=n1)" "$(info cancelled 1 host=n1)" \
+		"job=$HOOK_JOB state=failed completing=0 restart=1 host=n1 end=1"; do
+		hook_site dumper
+		jobinfo "$line"
+		epilog_of $((85 * 256)) 1 SLURM_JOB_EXIT_CODE2=85:0 SPANK_CKPT_REQUEUE=exit:85
+		requeues_not
+	done
+	hook_site silent # the end is not recorded
+	jobinfo "$(info failed 1 host=n1)"
+	epilog_of $((85 * 256)) 1 SLURM_JOB_EXIT_CODE2=85:0 SPANK_CKPT_REQUEUE=exit:85
+	requeues_not
+	hook_said "not requeued: its end could not be recorded"
+}
+
+# slurmctld fails over: refuses three times, then answers.
+tries_again()
+{
+	hook_site dumper
+	cat >"$HOOK_ROOT/lib/ckpt-jobinfo" <<-SCRIPT
+	#!/bin/sh
+	echo "\$*" >>$TEST_TMP/asked
+	[ \$(wc -l <$TEST_TMP/asked) -gt 3 ] || exit 1
+	[ "\$1" != show ] || echo '$(info failed 1 host=n1)'
+	SCRIPT
+	rm -f "$TEST_TMP/asked"
+	epilog_of $((85 * 256)) 1 SLURM_JOB_EXIT_CODE2=85:0 SPANK_CKPT_REQUEUE=exit:85
+	hook_said "requeued: exit"
+	hook_site dumper EpilogBudget=2
+	jobinfo '' 1
+	put_status $((85 * 256))
+	hook_timed 3 epilog SLURM_JOB_EXIT_CODE2=85:0 SPANK_CKPT_REQUEUE=exit:85
+	(($(asked | wc -l) > 2)) || fail "not tried again"
+	hook_said "ckpt-jobinfo show failed"
+	recorded exit-code
+}
+
+# A budget of the site: one restart, and this was it. Slurm has requeued it; it is held where it waits.
+held_by_the_sites_budget()
+{
+	hook_site dumper MaxRestarts=1
+	jobinfo "$(info pending 2 'preempt=1700000000 commented=1')"
+	epilog_of 15 2 SLURM_JOB_EXIT_CODE2=0:0
+	contains "$(asked)" "hold $HOOK_JOB the site's MaxRestarts=1 reached"
+	contains "$(asked)" " only"
+	file_has "$HOOK_WORK/dump-note" "env CKPT_REQUEST_NOTE=hold"
+	hook_site dumper MaxRestarts=2
+	jobinfo "$(info pending 2 preempt=1700000000)"
+	epilog_of 15 2 SLURM_JOB_EXIT_CODE2=0:0
+	asked_once
+}
+
+held_as_the_refusal_said()
+{
+	hook_site dumper
+	jobinfo ''
+	put_status $((69 * 256)) 1 1
+	hook_call epilog SLURM_JOB_EXIT_CODE2=69:0
+	equal "$(asked)" "hold $HOOK_JOB restarts used up, its output says which; scontrol release $HOOK_JOB goes on" calls
+	jobinfo "$(info failed 1 host=n1)"
+	put_status $((69 * 256))
+	hook_call epilog SLURM_JOB_EXIT_CODE2=69:0
+	asked_once # a program's own 69
 }
 
 for name in preempted finished_needs_no_controller crash_and_oom_need_no_controller other_ends \
 	default_directory_asks_for_the_array other_nodes_do_nothing counts_disagree runs_elsewhere \
 	spool_is_ahead other_boot no_answer controller_hangs undecided undecided_is_not_forged \
-	requeue_refused; do
+	requeue_refused left_in_its_grace_time finished_where_there_is_grace requeues_what_the_list_says \
+	requeues_no_other tries_again held_by_the_sites_budget held_as_the_refusal_said; do
 	run_case "$name"
 done
 test_end

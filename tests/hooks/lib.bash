@@ -44,6 +44,7 @@ hook_site()
 		printf '%s\n' "SpoolDir=$HOOK_SPOOL" "Agent=$agent" \
 			"DisableFile=$HOOK_ROOT/etc/disable" "$@"
 	} >"$HOOK_ROOT/etc/ckpt-resume.conf"
+	echo "${HOOK_SLURM_CONF:-PreemptType=preempt/none}" >"$HOOK_ROOT/etc/slurm.conf"
 	chmod 644 "$HOOK_ROOT/etc/ckpt-resume.conf"
 }
 

@@ -30,6 +30,9 @@ case_values()
 	accepts ckpt-epoch=next CKPT_EPOCH=next
 	accepts ckpt-align=no CKPT_ALIGN=no
 	accepts ckpt-state=/s CKPT_STATE=/s
+	accepts ckpt-requeue=preempt,exit:85,86 CKPT_REQUEUE=preempt,exit:85,86
+	accepts ckpt-requeue=none CKPT_REQUEUE=none
+	accepts ckpt-max-restarts=12 CKPT_OWN_MAX_RESTARTS=12
 }
 
 case_repin()
@@ -67,6 +70,11 @@ case_bad_values()
 	refuses ckpt-epoch=last 'completed or next'
 	refuses ckpt-align=1 'yes or no'
 	refuses ckpt-repin=maybe 'not a number'
+	refuses ckpt-requeue=preemption 'unknown cause; allowed: preempt, time-limit'
+	refuses ckpt-requeue=exit:0 '1 to 255'
+	refuses ckpt-requeue= 'needs a value'
+	refuses ckpt-max-restarts=-1 'not a number'
+	refuses ckpt-max-restarts=many 'not a number'
 	refuses ckpt-glob=$'a\nb' 'control characters'
 	refuses "ckpt-state=$(printf 'a%.0s' {1..5000})" longer
 }

@@ -30,7 +30,7 @@ docs_commands()
 docs_options()
 {
 	local name
-	for name in $(grep -v Megatron README.md | grep -oP -- "--ckpt-[a-z]+" | sort -u); do
+	for name in $(grep -v Megatron README.md | grep -oP -- "--ckpt-[a-z]+(-[a-z]+)*" | sort -u); do
 		grep -q "\"${name#--}\"" plugin/options.c || fail "the README names $name, which the plugin does not know"
 	done
 }

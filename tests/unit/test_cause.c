@@ -87,6 +87,9 @@ static const struct end with_answer[] = {
 	{ "answer from before", 3, "0:0", 15, 1, "pending", 2, 0, "requeued", true, false },
 };
 
+/* Whether an end with 0 may hide another. */
+static bool doubt;
+
 static struct ckpt_cause_finding find(const struct end *end, int completing, bool this_boot)
 {
 	struct ckpt_jobinfo info = { .restart = end->restart,
@@ -98,6 +101,7 @@ static struct ckpt_cause_finding find(const struct end *end, int completing, boo
 		.exit_code = end->exit_code,
 		.batch_status = end->status,
 		.num_nodes = end->nodes,
+		.plain_zero = !doubt,
 		.this_boot = this_boot,
 		.info = end->state ? &info : NULL,
 	};
@@ -130,6 +134,51 @@ static void test_cause__with_answer(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(with_answer) / sizeof(with_answer[0]); i++)
 		check(&with_answer[i]);
+}
+
+/* The job's work is done only where every sign says so. */
+static void test_cause__finished(void **state)
+{
+	static const struct {
+		const char *what;
+		int count, status, nodes;
+		const char *state;
+		int restart, preempt;
+		bool doubt, finished;
+	} rows[] = {
+		{ "alone, nothing to doubt", 3, 0, 1, NULL, 0, 0, false, true },
+		{ "perhaps in its grace time", 3, 0, 1, NULL, 0, 0, true, false },
+		{ "a trap, as another node failed?", 3, 0, 2, NULL, 0, 0, false, false },
+		{ "completed", 3, 0, 2, "completed", 3, 0, true, true },
+		{ "in its grace time", 3, 0, 1, "completed", 3, 9, true, false },
+		{ "a trap at the time limit", 3, 0, 1, "timeout", 3, 0, true, false },
+		{ "a trap at scancel", 3, 0, 1, "cancelled", 3, 0, true, false },
+		{ "requeued meanwhile", 3, 0, 1, "pending", 4, 0, true, false },
+		{ "counts differ", 4, 0, 1, "pending", 4, 0, true, false },
+		{ "another status", 3, EXIT(1), 1, "completed", 3, 0, true, false },
+		{ "a later attempt's end", 3, 0, 1, "completed", 4, 0, true, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct end end = { .count = rows[i].count,
+				   .exit_code = "0:0",
+				   .status = rows[i].status,
+				   .nodes = rows[i].nodes,
+				   .state = rows[i].state,
+				   .restart = rows[i].restart,
+				   .preempt = rows[i].preempt };
+		struct ckpt_cause_finding found;
+
+		doubt = rows[i].doubt;
+		found = find(&end, 1, true);
+		if (found.finished != rows[i].finished)
+			fail_msg("%s: finished %d", rows[i].what, found.finished);
+		if (!rows[i].state)
+			assert_int_equal(found.certain, !rows[i].doubt);
+		assert_false(find(&end, 1, false).finished);
+	}
+	doubt = false;
 }
 
 /* Law: nothing is recorded while another attempt may be alive. */
@@ -211,6 +260,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cause__without_answer),
 		cmocka_unit_test(test_cause__with_answer),
+		cmocka_unit_test(test_cause__finished),
 		cmocka_unit_test(test_cause__not_ours_unless_completing),
 		cmocka_unit_test(test_cause__not_ours_while_the_next_ends),
 		cmocka_unit_test(test_cause__not_ours_after_a_boot),

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See past.h. Several run directories keep the same ledger, so every entry may come more than once:
+ * an attempt's row is set, never counted up.
+ */
+#include "core/resolve/past.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/json.h"
+#include "wire/decision.h"
+#include "wire/text.h"
+
+const char *ckpt_past_id(char *buf, size_t size, const struct ckpt_identity *id)
+{
+	snprintf(buf, size, "%" PRIu64 "-%" PRIu64 "-%" PRId64, (uint64_t)id->ino,
+		 (uint64_t)id->size, (int64_t)id->mtime_ns);
+	return buf;
+}
+
+/* The row of @attempt, begun anew where another's was; NULL = no memory. */
+static struct ckpt_past_attempt *row_of(struct ckpt_past *past, int64_t attempt)
+{
+	struct ckpt_past_attempt *row;
+
+	if (!past->rows)
+		past->rows = calloc(CKPT_PAST_ATTEMPTS, sizeof(*past->rows));
+	if (!past->rows)
+		return NULL;
+	row = &past->rows[attempt % CKPT_PAST_ATTEMPTS];
+	if (row->attempt != attempt || attempt >= past->last) {
+		memset(row, 0, sizeof(*row));
+		row->attempt = attempt;
+		row->status = -1;
+	}
+	if (attempt >= past->last)
+		past->last = attempt + 1;
+	return row;
+}
+
+static void take_text(char *dst, size_t size, const cJSON *entry, const char *key)
+{
+	const char *text = ckpt_json_text(entry, key);
+
+	if (!text || !ckpt_text_copy(dst, size, text))
+		dst[0] = '\0';
+}
+
+static bool is_text(const cJSON *entry, const char *key, const char *text)
+{
+	const char *value = ckpt_json_text(entry, key);
+
+	return value && strcmp(value, text) == 0;
+}
+
+static void take_decision(struct ckpt_past_attempt *row, const cJSON *entry)
+{
+	int64_t refusal = 0;
+
+	row->begun = true;
+	row->over = is_text(entry, "mode", "refused") || is_text(entry, "mode", "done");
+	ckpt_json_int(entry, "refusal", &refusal);
+	row->held |= refusal == CKPT_REFUSE_BUDGET;
+	take_text(row->from.path, sizeof(row->from.path), entry, "path");
+	take_text(row->from.id, sizeof(row->from.id), entry, "id");
+}
+
+static void take_end(struct ckpt_past_attempt *row, const cJSON *entry)
+{
+	const char *dir = ckpt_json_text(entry, "newest_dir");
+	const char *name = ckpt_json_text(entry, "newest_valid");
+	int64_t n;
+
+	row->ended = true;
+	take_text(row->cause, sizeof(row->cause), entry, "cause");
+	row->status = ckpt_json_int(entry, "batch_status", &n) ? n : -1;
+	row->finished |= ckpt_json_int(entry, "finished", &n) && n == 1;
+	row->left.path[0] = '\0';
+	if (dir && name)
+		snprintf(row->left.path, sizeof(row->left.path), "%s/%s", dir, name);
+	take_text(row->left.id, sizeof(row->left.id), entry, "id");
+}
+
+static void take_requeue(struct ckpt_past_attempt *row, const cJSON *entry)
+{
+	take_text(row->why, sizeof(row->why), entry, "why");
+}
+
+static void take_hold(struct ckpt_past_attempt *row, const cJSON *entry)
+{
+	(void)entry;
+	row->held = true;
+}
+
+static const struct {
+	const char *event;
+	void (*take)(struct ckpt_past_attempt *row, const cJSON *entry);
+} takers[] = {
+	{ "decision", take_decision },
+	{ "end", take_end },
+	{ "requeue", take_requeue },
+	{ "hold", take_hold },
+};
+
+int ckpt_past_take(struct ckpt_past *past, const cJSON *entry)
+{
+	const char *event = ckpt_json_text(entry, "event"), *run = ckpt_json_text(entry, "run");
+	struct ckpt_past_attempt *row;
+	int64_t attempt;
+
+	if (!event || !ckpt_json_int(entry, "attempt", &attempt) || attempt < 0)
+		return 0;
+	if (run && *run && past->run[0] && strcmp(run, past->run) != 0)
+		return 0;
+	if (attempt + CKPT_PAST_ATTEMPTS < past->last)
+		return 0; /* its row is a later one's */
+	for (size_t i = 0; i < sizeof(takers) / sizeof(takers[0]); i++) {
+		if (strcmp(event, takers[i].event) != 0)
+			continue;
+		row = row_of(past, attempt);
+		if (!row)
+			return -ENOMEM;
+		takers[i].take(row, entry);
+	}
+	return 0;
+}
+
+const struct ckpt_past_attempt *ckpt_past_find(const struct ckpt_past *past, int64_t attempt)
+{
+	const struct ckpt_past_attempt *row;
+
+	if (!past->rows || attempt < 0 || attempt >= past->last)
+		return NULL;
+	row = &past->rows[attempt % CKPT_PAST_ATTEMPTS];
+	return row->attempt == attempt && (row->begun || row->ended || row->held || row->why[0])
+		       ? row
+		       : NULL;
+}
+
+/* The oldest attempt that can be known. */
+static int64_t oldest(const struct ckpt_past *past)
+{
+	return past->last > CKPT_PAST_ATTEMPTS ? past->last - CKPT_PAST_ATTEMPTS : 0;
+}
+
+const struct ckpt_past_attempt *ckpt_past_last_run(const struct ckpt_past *past, int64_t before)
+{
+	int64_t attempt = before < past->last ? before : past->last;
+
+	while (--attempt >= oldest(past)) {
+		const struct ckpt_past_attempt *row = ckpt_past_find(past, attempt);
+
+		if (row && !row->over)
+			return row;
+	}
+	return NULL;
+}
+
+bool ckpt_past_is_fault(const struct ckpt_past_attempt *a)
+{
+	static const char *const faults[] = { "exit-code", "signal", "oom" };
+
+	if (a->over)
+		return false;
+	if (strcmp(a->why, "stall") == 0)
+		return true;
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		if (strcmp(a->cause, faults[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool same_place(const struct ckpt_past_place *a, const struct ckpt_past_place *b)
+{
+	if (strcmp(a->path, b->path) != 0)
+		return false;
+	return !a->id[0] || !b->id[0] || strcmp(a->id, b->id) == 0;
+}
+
+bool ckpt_past_progressed(const struct ckpt_past_attempt *a)
+{
+	return a->ended && a->left.path[0] && !same_place(&a->from, &a->left);
+}
+
+/* The first attempt that counts: the one behind the last hold at or before @last. */
+static int64_t since_hold(const struct ckpt_past *past, int64_t last)
+{
+	int64_t attempt = last;
+
+	for (; attempt >= oldest(past); attempt--) {
+		const struct ckpt_past_attempt *row = ckpt_past_find(past, attempt);
+
+		if (row && row->held)
+			break;
+	}
+	return attempt + 1;
+}
+
+int64_t ckpt_past_faults(const struct ckpt_past *past, int64_t last)
+{
+	int64_t first = since_hold(past, last), n = 0;
+
+	for (int64_t attempt = last; attempt >= first; attempt--) {
+		const struct ckpt_past_attempt *row = ckpt_past_find(past, attempt);
+
+		if (!row)
+			continue;
+		if (row->finished || ckpt_past_progressed(row))
+			break;
+		n += ckpt_past_is_fault(row);
+	}
+	return n;
+}
+
+int64_t ckpt_past_repeats(const struct ckpt_past *past, int64_t last)
+{
+	const struct ckpt_past_attempt *model = ckpt_past_find(past, last);
+	int64_t n = 0;
+
+	if (!model || !ckpt_past_is_fault(model))
+		return 0;
+	for (int64_t attempt = since_hold(past, last); attempt <= last; attempt++) {
+		const struct ckpt_past_attempt *row = ckpt_past_find(past, attempt);
+
+		n += row && ckpt_past_is_fault(row) && row->status == model->status &&
+		     strcmp(row->why, model->why) == 0 &&
+		     strcmp(row->left.path, model->left.path) == 0;
+	}
+	return n;
+}
+
+int64_t ckpt_past_restarts(const struct ckpt_past *past, int64_t last)
+{
+	int64_t first = since_hold(past, last);
+
+	if (first == oldest(past)) /* never held, as far as is known */
+		first = 0;
+	return last - first < 0 ? 0 : last - first;
+}
+
+int64_t ckpt_past_failed_from(const struct ckpt_past *past, const struct ckpt_past_place *place,
+			      int64_t *ret_last)
+{
+	int64_t n = 0;
+
+	for (int64_t attempt = since_hold(past, past->last - 1); attempt < past->last; attempt++) {
+		const struct ckpt_past_attempt *row = ckpt_past_find(past, attempt);
+
+		if (!row || !ckpt_past_is_fault(row) || ckpt_past_progressed(row) ||
+		    !same_place(&row->from, place))
+			continue;
+		n++;
+		if (ret_last)
+			*ret_last = attempt;
+	}
+	return n;
+}
+
+void ckpt_past_done(struct ckpt_past *past)
+{
+	free(past->rows);
+	past->rows = NULL;
+	past->last = 0;
+}

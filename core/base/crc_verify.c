@@ -7,10 +7,12 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/bulk.h"
 #include "core/base/crc.h"
+#include "core/base/crc_deferred.h"
 #include "core/base/crc_share.h"
 #include "core/base/workers.h"
 #include "wire/text.h"
@@ -357,6 +359,22 @@ static int verify_all(const struct ckpt_file *file, const struct ckpt_crc_job *j
 	return pool.result;
 }
 
+/* Leaves the job to whoever reads the file later, or else verifies it now. */
+static int defer(const struct ckpt_file *file, const struct ckpt_crc_job *job,
+		 struct ckpt_crc_range *ret_bad, struct ckpt_error *err)
+{
+	struct ckpt_crc_job again = *job;
+	struct ckpt_crc_replay replay;
+	int r = 0;
+
+	again.next = ckpt_crc_replay_next;
+	again.arg = &replay;
+	if (!ckpt_crc_defer(file->ctx->deferred, file, job, &replay))
+		r = verify_all(file, &again, ret_bad, err);
+	free(replay.kept);
+	return r;
+}
+
 int ckpt_crc_verify(const struct ckpt_file *file, const struct ckpt_crc_job *job,
 		    struct ckpt_crc_range *ret_bad, struct ckpt_error *err)
 {
@@ -364,6 +382,8 @@ int ckpt_crc_verify(const struct ckpt_file *file, const struct ckpt_crc_job *job
 	struct ckpt_crc_share share;
 	int r;
 
+	if (file->ctx && file->ctx->deferred && !file->ctx->share)
+		return defer(file, job, ret_bad, err);
 	if (!file->ctx || !file->ctx->share)
 		return verify_all(file, job, ret_bad, err);
 	if (!ckpt_crc_share_begin(file, job, &share))

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 struct ckpt_share;
+struct ckpt_crc_deferred;
 
 /* What tests replace. NULL members mean the real thing. */
 struct ckpt_seam {
@@ -41,8 +42,10 @@ struct ckpt_ctx {
 	uint64_t max_bytes;	      /* cap on bytes read; 0 = none */
 	int threads;		  /* for content checks; 0 = as many as the process may run on */
 	struct ckpt_share *share; /* of a check that several do (share.h); NULL = all of it */
-	uint64_t seed;		  /* of samples: the same seed reads the same parts */
-	bool no_recall;		  /* do not read files that a tape system has released */
+	/* Where checks leave their CRCs (crc_deferred.h); NULL = they compute them. */
+	struct ckpt_crc_deferred *deferred;
+	uint64_t seed;	/* of samples: the same seed reads the same parts */
+	bool no_recall; /* do not read files that a tape system has released */
 	ckpt_progress_fn *progress;
 	void *progress_arg;
 	enum ckpt_cache cache;

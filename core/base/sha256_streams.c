@@ -55,6 +55,8 @@ static void refill(struct streams *s, int lane, size_t room)
 		end(s, lane, r, &err);
 		return;
 	}
+	if (s->source->bytes)
+		s->source->bytes(s->source->arg, lane, l->buf, n);
 	l->taken += n;
 	l->at = l->buf;
 	l->blocks = n / CKPT_SHA256_BLOCK;

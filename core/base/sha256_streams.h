@@ -10,7 +10,7 @@
 #include "core/base/sha256_relay.h"
 
 /* The memory that one thread reads into. */
-#define CKPT_SHA256_BUFFER ((size_t)512 * 1024)
+#define CKPT_SHA256_BUFFER ((size_t)1024 * 1024)
 
 /* Where one thread's messages come from and their digests go to. @lane: 0 to lanes - 1; one message
  * at a time is under way in each. */
@@ -21,6 +21,9 @@ struct ckpt_sha256_source {
 	 * text is in @err; or -ECANCELED, without a text, when stop() ended all. */
 	void (*done)(void *arg, int lane, int result, const uint8_t *digest,
 		     const struct ckpt_error *err);
+	/* The next @len bytes of the message of @lane, as they were read; NULL = not told. Without
+	 * effect where there is one lane. */
+	void (*bytes)(void *arg, int lane, const uint8_t *data, size_t len);
 	/* Asked often, with mates by several threads at once: true ends the work. */
 	bool (*stop)(void *arg);
 	void *arg;

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/base/crc_deferred.h"
 #include "core/base/file.h"
 
 #define CKPT_DIGEST_SIZE 32
@@ -58,6 +59,8 @@ struct ckpt_digest_job {
 	 */
 	bool (*wants)(void *arg, size_t file, uint64_t chunk);
 	void *arg;
+	/* Gets the CRCs of what is read; NULL = none. Only where ckpt_digest_tells() says so. */
+	struct ckpt_crc_deferred *crcs;
 	_Atomic uint64_t *done; /* counts the digests that were computed or compared; or NULL */
 };
 
@@ -71,6 +74,9 @@ enum ckpt_digest_result {
 	CKPT_DIGEST_MISMATCH = 1, /* *ret_bad is the first of those found */
 	CKPT_DIGEST_CHANGED, /* a file is not, or no longer, what its identity says; outweighs */
 };
+
+/* Whether computing leaves' digests of @size bytes in all tells the CRCs of them in passing. */
+bool ckpt_digest_tells(const struct ckpt_ctx *ctx, uint64_t size);
 
 /*
  * Computes or compares the digests of all files of @job. 0; ckpt_digest_result with *@ret_bad; or

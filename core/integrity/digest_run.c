@@ -59,6 +59,7 @@ struct worker {
 	struct open_file files[CKPT_SHA256_LANES];
 	struct open_file *reading[CKPT_SHA256_LANES]; /* by lane */
 	struct unit units[CKPT_SHA256_LANES];
+	struct ckpt_crc_track tracks[CKPT_SHA256_LANES];
 };
 
 static bool comes_before(const struct ckpt_digest_bad *a, const struct ckpt_digest_bad *b)
@@ -334,6 +335,9 @@ static bool next(void *arg, int lane, struct ckpt_sha256_message *ret)
 	else if (r < 0)
 		pool_fail(pool, r, &err);
 	*ret = (struct ckpt_sha256_message) { &self->reading[lane]->file, unit->off, unit->len };
+	if (r == 0 && pool->job->crcs)
+		ckpt_crc_track_begin(&self->tracks[lane], pool->job->crcs,
+				     &pool->job->files[unit->file].id, unit->off);
 	return r == 0;
 }
 
@@ -344,6 +348,7 @@ static void done(void *arg, int lane, int result, const uint8_t *bytes,
 	const struct unit *unit = &self->units[lane];
 	struct ckpt_digest digest;
 
+	ckpt_crc_track_end(&self->tracks[lane]);
 	self->reading[lane]->users--;
 	memcpy(digest.b, bytes, sizeof(digest.b));
 	if (result == CKPT_FILE_SHORT)
@@ -356,6 +361,13 @@ static void done(void *arg, int lane, int result, const uint8_t *bytes,
 		no_memory(self->pool);
 }
 
+static void take_crc(void *arg, int lane, const uint8_t *data, size_t len)
+{
+	struct worker *self = arg;
+
+	ckpt_crc_track_take(&self->tracks[lane], data, len);
+}
+
 static bool stopped(void *arg)
 {
 	struct worker *self = arg;
@@ -366,9 +378,11 @@ static bool stopped(void *arg)
 static void *worker_main(void *arg)
 {
 	struct worker *self = arg;
-	const struct ckpt_sha256_source source = {
-		.next = next, .done = done, .stop = stopped, .arg = self
-	};
+	const struct ckpt_sha256_source source = { .next = next,
+						   .done = done,
+						   .bytes = self->pool->job->crcs ? take_crc : NULL,
+						   .stop = stopped,
+						   .arg = self };
 
 	if (ckpt_sha256_streams(&source, &self->pool->plan) < 0)
 		no_memory(self->pool);
@@ -377,11 +391,22 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
+static int threads_of(const struct ckpt_ctx *ctx)
+{
+	int n = ckpt_ctx_threads(ctx);
+
+	return n < CKPT_WORKERS_MAX ? n : CKPT_WORKERS_MAX;
+}
+
+bool ckpt_digest_tells(const struct ckpt_ctx *ctx, uint64_t size)
+{
+	return ckpt_sha256_plan(size / CKPT_DIGEST_LEAF, threads_of(ctx)).lanes > 1;
+}
+
 static void count(struct pool *pool)
 {
 	const struct ckpt_digest_job *job = pool->job;
 	uint64_t units = 0;
-	int n = ckpt_ctx_threads(job->ctx);
 
 	for (size_t i = 0; i < job->n; i++) {
 		uint64_t size = job->files[i].id.size;
@@ -389,7 +414,7 @@ static void count(struct pool *pool)
 		pool->total += size;
 		units += job->chunk ? ckpt_digest_chunks(size, CKPT_DIGEST_LEAF) : 1;
 	}
-	pool->plan = ckpt_sha256_plan(units, n < CKPT_WORKERS_MAX ? n : CKPT_WORKERS_MAX);
+	pool->plan = ckpt_sha256_plan(units, threads_of(job->ctx));
 }
 
 static void pool_done(struct pool *pool)

@@ -391,6 +391,24 @@ static void test_order__sets_as_qsort(void **state)
 	}
 }
 
+static void test_order__sets_of_two_series(void **state)
+{
+	struct ckpt_set sets[300];
+
+	(void)state;
+	for (int i = 0; i < 300; i++)
+		sets[i] = (struct ckpt_set) { .dir = "/run",
+					      .series = i % 2 ? "a#" : "b#",
+					      .name = "x",
+					      .has_number = true,
+					      .number = i * 7 % 300 };
+	ckpt_order_sets(sets, 300);
+	for (int i = 0; i < 300; i++)
+		assert_int_equal(sets[i].series[0], i < 150 ? 'a' : 'b');
+	for (int i = 1; i < 300; i++)
+		assert_true(i == 150 || sets[i].number < sets[i - 1].number);
+}
+
 static void test_order__ranks_as_numbers(void **state)
 {
 	static const int64_t steps[] = { INT64_MAX, 256, 255, 1, 0, -1, -256, INT64_MIN };
@@ -436,6 +454,7 @@ int main(void)
 		cmocka_unit_test(test_order__never_behind),
 		cmocka_unit_test(test_order__catalog_is_total),
 		cmocka_unit_test(test_order__sets_as_qsort),
+		cmocka_unit_test(test_order__sets_of_two_series),
 		cmocka_unit_test(test_order__ranks_as_numbers),
 		cmocka_unit_test(test_order__nothing_to_sort),
 	};

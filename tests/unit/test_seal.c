@@ -356,6 +356,33 @@ static void test_seal__only_what_is_valid(void **state)
 	assert_int_equal(scratch_count(dir->fd), 3);
 }
 
+/* Large enough that the CRCs are left to the reading for the digests. */
+static void test_seal__checksums_in_passing(void **state)
+{
+	static const struct torch_synthetic flip = { .epoch = 1, .floats = 5000000, .flip = true };
+	_cleanup_catalog_ struct ckpt_catalog cat = { 0 };
+	const struct scratch *dir = *state;
+	struct ckpt_ctx ctx = { .threads = 2 };
+	struct ckpt_error err = { 0 };
+	struct ckpt_report report;
+	struct ckpt_set *set;
+
+	torch_synthetic_write(dir->fd, "model_1.pt", &flip);
+	set = sealed_set(dir, &cat, "model_1.pt");
+	assert_int_equal(ckpt_seal_make(&ctx, set, &err), CKPT_SEAL_INVALID);
+	assert_null(ctx.deferred);
+	assert_int_equal(set->report->verdict.status, CKPT_CORRUPT);
+	assert_int_equal(set->report->verdict.problem.code, CKPT_PROBLEM_CHECKSUM);
+	assert_string_equal(set->report->verdict.problem.member, "data/0");
+	assert_int_equal(scratch_count(dir->fd), 1);
+	put(dir, NAME, 5000000);
+	ctx.bytes_read = 0;
+	assert_int_equal(make(&ctx, dir, NAME), 0);
+	assert_in_range(ctx.bytes_read, 20000000, 22000000);
+	sealed_verify(NULL, dir, NAME, CKPT_LEVEL_FULL, &report);
+	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_SEAL);
+}
+
 /* A seal that was right once does not seal what is damaged now. */
 static void test_seal__an_older_seal_counts_for_nothing(void **state)
 {
@@ -573,6 +600,7 @@ int main(void)
 		scratch_test(test_seal__no_file_twice),
 		scratch_test(test_seal__covers_what_an_index_names),
 		scratch_test(test_seal__only_what_is_valid),
+		scratch_test(test_seal__checksums_in_passing),
 		scratch_test(test_seal__an_older_seal_counts_for_nothing),
 		scratch_test(test_seal__gives_up_when_the_file_changes),
 		scratch_test(test_seal__gives_up_when_another_file_changes),

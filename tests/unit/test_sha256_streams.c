@@ -30,8 +30,9 @@ struct bench {
 	struct expected m[MANY];
 	int n, taken, under_way, most;
 	int stop_after; /* messages ended; 0 = never */
-	int ended;
+	int ended, lanes;
 	int of_lane[CKPT_SHA256_LANES];
+	uint64_t told[CKPT_SHA256_LANES]; /* of the lane's message, as it was read */
 };
 
 static bool next(void *arg, int lane, struct ckpt_sha256_message *ret)
@@ -41,10 +42,21 @@ static bool next(void *arg, int lane, struct ckpt_sha256_message *ret)
 	if (b->taken == b->n)
 		return false;
 	b->of_lane[lane] = b->taken++;
+	b->told[lane] = 0;
 	b->most = ++b->under_way > b->most ? b->under_way : b->most;
 	*ret = (struct ckpt_sha256_message) { &b->file, b->m[b->of_lane[lane]].off,
 					      b->m[b->of_lane[lane]].len };
 	return true;
+}
+
+static void bytes(void *arg, int lane, const uint8_t *data, size_t len)
+{
+	struct bench *b = arg;
+	const struct expected *m = &b->m[b->of_lane[lane]];
+
+	assert_true(len <= m->len - b->told[lane]);
+	assert_memory_equal(data, b->data + m->off + b->told[lane], len);
+	b->told[lane] += len;
 }
 
 static void done(void *arg, int lane, int result, const uint8_t *digest,
@@ -61,6 +73,8 @@ static void done(void *arg, int lane, int result, const uint8_t *digest,
 	snprintf(m->text, sizeof(m->text), "%.79s", err->text);
 	if (result != 0)
 		return;
+	if (b->told[lane] > 0 || b->lanes > 1)
+		assert_int_equal(b->told[lane], m->len);
 	assert_int_equal(EVP_Digest(b->data + m->off, m->len, expected, NULL, EVP_sha256(), NULL),
 			 1);
 	m->right = memcmp(digest, expected, sizeof(expected)) == 0;
@@ -75,9 +89,10 @@ static bool stop(void *arg)
 
 static int run(struct bench *b, int lanes)
 {
-	const struct ckpt_sha256_source source = { next, done, stop, b };
+	const struct ckpt_sha256_source source = { next, done, bytes, stop, b };
 	const struct ckpt_sha256_plan plan = { .threads = 1, .lanes = lanes, .mates = 1 };
 
+	b->lanes = lanes;
 	b->taken = b->ended = b->under_way = b->most = 0;
 	for (int i = 0; i < b->n; i++)
 		b->m[i].ended = b->m[i].right = 0;

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/support/judge.h"
+#include "tests/unit/support/real_dirs.h"
 
 static const char script[] =
 	"import torch, os, json\n"
@@ -33,21 +33,6 @@ static const char script[] =
 
 #define D "checkpoint_3"
 
-static bool put(struct bench *bench)
-{
-	bench_init(bench);
-	if (bench_python(bench, script))
-		return true;
-	print_message("no PyTorch for /usr/bin/python3\n");
-	return false;
-}
-
-static void judge(struct bench *bench, const char *name, struct ckpt_report *ret)
-{
-	bench_judge(bench, name, CKPT_KIND_DIRECTORY, CKPT_LEVEL_FULL, ret);
-	assert_string_equal(ret->format->name, "accelerate");
-}
-
 static void test_accelerate__whole(void **state)
 {
 	static const struct {
@@ -64,10 +49,10 @@ static void test_accelerate__whole(void **state)
 	struct ckpt_report report;
 
 	(void)state;
-	if (!put(&bench))
+	if (!bench_put(&bench, script))
 		skip();
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		judge(&bench, rows[i].name, &report);
+		real_dirs_judge(&bench, rows[i].name, "accelerate", &report);
 		bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
 		assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_CHECKSUM);
 		assert_int_equal(report.contents, CKPT_CONTENTS_FULL);
@@ -96,11 +81,11 @@ static void test_accelerate__missing(void **state)
 		struct ckpt_report report;
 		char name[64];
 
-		if (!put(&bench))
+		if (!bench_put(&bench, script))
 			skip();
 		snprintf(name, sizeof(name), D "/%s", rows[i].remove);
 		bench_remove(&bench, name);
-		judge(&bench, D, &report);
+		real_dirs_judge(&bench, D, "accelerate", &report);
 		bench_expect(&report, CKPT_INCOMPLETE, CKPT_PROBLEM_MEMBER_MISSING);
 		assert_string_equal(report.verdict.problem.member, rows[i].member);
 	}
@@ -114,7 +99,7 @@ static void test_accelerate__damaged(void **state)
 	struct ckpt_report report;
 
 	(void)state;
-	if (!put(&bench))
+	if (!bench_put(&bench, script))
 		skip();
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
 		char name[64];
@@ -125,16 +110,16 @@ static void test_accelerate__damaged(void **state)
 		data = bench_read(&bench, name, &len);
 		assert_non_null(data);
 		bench_resize(&bench, name, len / 2);
-		judge(&bench, D, &report);
+		real_dirs_judge(&bench, D, "accelerate", &report);
 		assert_int_equal(report.verdict.status, CKPT_INCOMPLETE);
 		assert_string_equal(report.verdict.problem.file, members[i]);
 		bench_text(&bench, name, "no format that anybody knows");
-		judge(&bench, D, &report);
+		real_dirs_judge(&bench, D, "accelerate", &report);
 		bench_expect(&report, CKPT_CORRUPT, CKPT_PROBLEM_HEADER);
 		bench_write(&bench, name, data, len);
 		free(data);
 	}
-	judge(&bench, D, &report);
+	real_dirs_judge(&bench, D, "accelerate", &report);
 	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
 }
 
@@ -145,12 +130,12 @@ static void test_accelerate__no_random_states(void **state)
 	struct ckpt_report report;
 
 	(void)state;
-	if (!put(&bench))
+	if (!bench_put(&bench, script))
 		skip();
 	bench_remove(&bench, D "/random_states_0.pkl");
 	bench_remove(&bench, D "/random_states_1.pkl");
 	bench_remove(&bench, D "/random_states_2.pkl");
-	judge(&bench, D, &report);
+	real_dirs_judge(&bench, D, "accelerate", &report);
 	bench_expect(&report, CKPT_INCOMPLETE, CKPT_PROBLEM_MEMBER_MISSING);
 	assert_string_equal(report.verdict.problem.member, "random_states_0.pkl");
 }
@@ -165,10 +150,10 @@ static void test_accelerate__state_file(void **state)
 	bench_init(&bench);
 	bench_text(&bench, "at-000001-state/train_state.json",
 		   "{\"current_epoch\": 1, \"current_step\": 300}");
-	judge(&bench, "at-000001-state", &report);
+	real_dirs_judge(&bench, "at-000001-state", "accelerate", &report);
 	bench_expect(&report, CKPT_INCOMPLETE, CKPT_PROBLEM_MEMBER_MISSING);
 	bench_text(&bench, "at-000001-state/train_state.json", "{\"current_epoch\": 1, \"cur");
-	judge(&bench, "at-000001-state", &report);
+	real_dirs_judge(&bench, "at-000001-state", "accelerate", &report);
 	bench_expect(&report, CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED);
 	assert_string_equal(report.verdict.problem.file, "train_state.json");
 }
@@ -180,11 +165,11 @@ static void test_accelerate__folders_weaken(void **state)
 	struct ckpt_report report;
 
 	(void)state;
-	if (!put(&bench))
+	if (!bench_put(&bench, script))
 		skip();
 	bench_remove(&bench, D "/pytorch_model.bin");
 	bench_text(&bench, D "/unet/config.json", "{}");
-	judge(&bench, D, &report);
+	real_dirs_judge(&bench, D, "accelerate", &report);
 	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
 	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_OPAQUE);
 	assert_string_equal(report.verdict.note, "unet is not looked into");
@@ -197,10 +182,10 @@ static void test_accelerate__folder_loop(void **state)
 	struct ckpt_report report;
 
 	(void)state;
-	if (!put(&bench))
+	if (!bench_put(&bench, script))
 		skip();
 	assert_int_equal(symlinkat(".", bench.fd, D "/pytorch_model"), 0);
-	judge(&bench, D, &report);
+	real_dirs_judge(&bench, D, "accelerate", &report);
 	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
 	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_OPAQUE);
 }

@@ -18,7 +18,7 @@
 #include "core/catalog/catalog.h"
 #include "core/catalog/order.h"
 #include "core/integrity/verify.h"
-#include "tests/unit/support/judge.h"
+#include "tests/unit/support/real_dirs.h"
 
 #define OLD "ffffffff-8a0d-4f4e-9a51-5c6d7e8f9a0b"
 #define NEW "00000000-8a0d-4f4e-9a51-5c6d7e8f9a0b"
@@ -36,30 +36,15 @@ static const char script[] =
 	"    json.dump({'steps_completed': step, 'trial_id': 1, 'framework': 'torch-1.13'},\n"
 	"              open(d + '/metadata.json', 'w'))\n";
 
-static bool put(struct bench *bench)
-{
-	bench_init(bench);
-	if (bench_python(bench, script))
-		return true;
-	print_message("no PyTorch for /usr/bin/python3\n");
-	return false;
-}
-
-static void judge(struct bench *bench, const char *name, struct ckpt_report *ret)
-{
-	bench_judge(bench, name, CKPT_KIND_DIRECTORY, CKPT_LEVEL_FULL, ret);
-	assert_string_equal(ret->format->name, "determined");
-}
-
 static void test_determined__whole(void **state)
 {
 	_cleanup_bench_ struct bench bench;
 	struct ckpt_report report;
 
 	(void)state;
-	if (!put(&bench))
+	if (!bench_put(&bench, script))
 		skip();
-	judge(&bench, NEW, &report);
+	real_dirs_judge(&bench, NEW, "determined", &report);
 	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
 	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_CHECKSUM);
 	assert_int_equal(report.contents, CKPT_CONTENTS_FULL);
@@ -67,10 +52,10 @@ static void test_determined__whole(void **state)
 	assert_false(report.position.has_epoch);
 	/* as older versions wrote it, and as a program of one's own may */
 	bench_text(&bench, NEW "/metadata.json", "{\"latest_batch\": 7}");
-	judge(&bench, NEW, &report);
+	real_dirs_judge(&bench, NEW, "determined", &report);
 	assert_true(report.position.has_step && report.position.step == 7);
 	bench_text(&bench, NEW "/metadata.json", "{\"steps_completed\": 1.5}");
-	judge(&bench, NEW, &report);
+	real_dirs_judge(&bench, NEW, "determined", &report);
 	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
 	assert_false(report.position.has_step);
 }
@@ -90,13 +75,13 @@ static void test_determined__damaged(void **state)
 		_cleanup_bench_ struct bench bench;
 		struct ckpt_report report;
 
-		if (!put(&bench))
+		if (!bench_put(&bench, script))
 			skip();
 		if (rows[i].remove)
 			bench_remove(&bench, rows[i].remove);
 		if (rows[i].cut)
 			bench_resize(&bench, rows[i].cut, 20);
-		judge(&bench, NEW, &report);
+		real_dirs_judge(&bench, NEW, "determined", &report);
 		assert_int_equal(report.verdict.status, CKPT_INCOMPLETE);
 		if (rows[i].member)
 			assert_string_equal(report.verdict.problem.member, rows[i].member);
@@ -112,7 +97,7 @@ static void test_determined__order(void **state)
 	struct ckpt_set *old, *new;
 
 	(void)state;
-	if (!put(&bench))
+	if (!bench_put(&bench, script))
 		skip();
 	bench_text(&bench, "11111111-8a0d-4f4e-9a51-5c6d7e8f9a0b/results.txt", "no checkpoint");
 	assert_int_equal(ckpt_catalog_scan(&ctx, &cat, bench.path, 0, NULL, NULL), 0);

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/support/judge.h"
+#include "tests/unit/support/real_dirs.h"
 
 #define D "checkpoint-500"
 
@@ -39,30 +39,15 @@ static const char script[] =
 	"json.dump({'epoch': 2.5, 'global_step': 500, 'best_metric': None, 'log_history': log},\n"
 	"          open('trainer_state.json', 'w'), indent=2)\n";
 
-static bool put(struct bench *bench)
-{
-	bench_init(bench);
-	if (bench_python(bench, script))
-		return true;
-	print_message("no PyTorch for /usr/bin/python3\n");
-	return false;
-}
-
-static void judge(struct bench *bench, const char *name, struct ckpt_report *ret)
-{
-	bench_judge(bench, name, CKPT_KIND_DIRECTORY, CKPT_LEVEL_FULL, ret);
-	assert_string_equal(ret->format->name, "hf-trainer");
-}
-
 static void test_hf_trainer__whole(void **state)
 {
 	_cleanup_bench_ struct bench bench;
 	struct ckpt_report report;
 
 	(void)state;
-	if (!put(&bench))
+	if (!bench_put(&bench, script))
 		skip();
-	judge(&bench, D, &report);
+	real_dirs_judge(&bench, D, "hf-trainer", &report);
 	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
 	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_STRUCTURE); /* safetensors */
 	assert_int_equal(report.contents, CKPT_CONTENTS_FULL);
@@ -75,7 +60,7 @@ static void test_hf_trainer__whole(void **state)
 	/* Other weights, all with checksums. */
 	assert_true(bench_copy(&bench, D "/optimizer.pt", D "/pytorch_model.bin"));
 	bench_remove(&bench, D "/model.safetensors");
-	judge(&bench, D, &report);
+	real_dirs_judge(&bench, D, "hf-trainer", &report);
 	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
 	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_CHECKSUM);
 }
@@ -100,11 +85,11 @@ static void test_hf_trainer__missing(void **state)
 		struct ckpt_report report;
 		char name[64];
 
-		if (!put(&bench))
+		if (!bench_put(&bench, script))
 			skip();
 		snprintf(name, sizeof(name), D "/%s", rows[i].remove);
 		bench_remove(&bench, name);
-		judge(&bench, D, &report);
+		real_dirs_judge(&bench, D, "hf-trainer", &report);
 		bench_expect(&report, rows[i].status,
 			     rows[i].member ? CKPT_PROBLEM_MEMBER_MISSING : CKPT_PROBLEM_NONE);
 		if (rows[i].member)
@@ -143,13 +128,13 @@ static void test_hf_trainer__deepspeed_pointer(void **state)
 	struct ckpt_report report;
 
 	(void)state;
-	if (!put(&bench) || !bench_python(&bench, more))
+	if (!bench_put(&bench, script) || !bench_python(&bench, more))
 		skip();
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		unlinkat(bench.fd, D "/latest", 0);
 		if (rows[i].latest)
 			bench_text(&bench, D "/latest", rows[i].latest);
-		judge(&bench, D, &report);
+		real_dirs_judge(&bench, D, "hf-trainer", &report);
 		bench_expect(&report, rows[i].status,
 			     rows[i].status == CKPT_VALID ? CKPT_PROBLEM_NONE
 							  : CKPT_PROBLEM_POINTER_STALE);
@@ -170,7 +155,7 @@ static void test_hf_trainer__damaged_members(void **state)
 	struct ckpt_report report;
 
 	(void)state;
-	if (!put(&bench))
+	if (!bench_put(&bench, script))
 		skip();
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
 		char name[64];
@@ -181,16 +166,16 @@ static void test_hf_trainer__damaged_members(void **state)
 		data = bench_read(&bench, name, &len);
 		assert_non_null(data);
 		bench_resize(&bench, name, len - len / 3);
-		judge(&bench, D, &report);
+		real_dirs_judge(&bench, D, "hf-trainer", &report);
 		assert_int_equal(report.verdict.status, CKPT_INCOMPLETE);
 		assert_string_equal(report.verdict.problem.file, members[i]);
 		bench_text(&bench, name, "no format that anybody knows");
-		judge(&bench, D, &report);
+		real_dirs_judge(&bench, D, "hf-trainer", &report);
 		bench_expect(&report, CKPT_CORRUPT, CKPT_PROBLEM_HEADER);
 		bench_write(&bench, name, data, len);
 		free(data);
 	}
-	judge(&bench, D, &report);
+	real_dirs_judge(&bench, D, "hf-trainer", &report);
 	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
 }
 
@@ -219,11 +204,11 @@ static void test_hf_trainer__state(void **state)
 	struct ckpt_report report;
 
 	(void)state;
-	if (!put(&bench))
+	if (!bench_put(&bench, script))
 		skip();
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		bench_text(&bench, D "/trainer_state.json", rows[i].json);
-		judge(&bench, D, &report);
+		real_dirs_judge(&bench, D, "hf-trainer", &report);
 		bench_expect(&report, rows[i].status, rows[i].code);
 		assert_false(report.position.has_loss);
 	}
@@ -238,7 +223,7 @@ static void test_hf_trainer__just_begun(void **state)
 	(void)state;
 	bench_init(&bench);
 	bench_text(&bench, "checkpoint-7/README.md", "x");
-	judge(&bench, "checkpoint-7", &report);
+	real_dirs_judge(&bench, "checkpoint-7", "hf-trainer", &report);
 	bench_expect(&report, CKPT_INCOMPLETE, CKPT_PROBLEM_MEMBER_MISSING);
 }
 

@@ -79,6 +79,15 @@ bool bench_python(struct bench *bench, const char *script)
 	return system(command) == 0;
 }
 
+bool bench_put(struct bench *bench, const char *script)
+{
+	bench_init(bench);
+	if (bench_python(bench, script))
+		return true;
+	print_message("no PyTorch for /usr/bin/python3\n");
+	return false;
+}
+
 enum ckpt_status bench_judge(struct bench *bench, const char *name, enum ckpt_kind kind,
 			     enum ckpt_level level, struct ckpt_report *ret)
 {

@@ -49,6 +49,10 @@ bool bench_copy(struct bench *bench, const char *path, const char *name);
  * missing. */
 bool bench_python(struct bench *bench, const char *script);
 
+/* Makes the bench and fills it by @script, as bench_python(). False, and says so, where there is no
+ * PyTorch. */
+bool bench_put(struct bench *bench, const char *script);
+
 /* The verdict on @name of @kind at @level. */
 enum ckpt_status bench_judge(struct bench *bench, const char *name, enum ckpt_kind kind,
 			     enum ckpt_level level, struct ckpt_report *ret);

@@ -23,6 +23,7 @@ const struct ckpt_command ckpt_commands[] = {
 	{ "env", "the decision as variables for a shell", ckpt_cmd_env },
 	{ "done", "declare a run done, or not", ckpt_cmd_done },
 	{ "beat", "a sign of life of your program", ckpt_cmd_beat },
+	{ "history", "a run's attempts: why each ended, and what was lost", ckpt_cmd_history },
 	{ "damage", "try whether your own checkpoints' damage would be found", ckpt_cmd_damage },
 	{ NULL, NULL, NULL },
 };

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ckptctl history [DIR|JOBID]: the attempts of a run, a row each.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "cli/past.h"
+
+struct history {
+	bool json;
+	struct ckpt_table table;
+	const char *word;
+};
+
+static const struct argp_option options[] = {
+	{ "noheader", 'h', NULL, 0, "no header line", 0 },
+	{ "format", 'o', "COLUMN[,...]", 0, "which columns (below)", 0 },
+	{ "parsable", 'p', NULL, 0,
+	  "'|' between cells, no alignment; a '|' or control character in a name as \\xNN", 0 },
+	{ "json", 'j', NULL, 0, "answer as JSON, with every checkpoint", 0 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct history *history = state->input;
+
+	switch (key) {
+	case 'h':
+		history->table.style.no_header = true;
+		return 0;
+	case 'o':
+		history->table.style.columns = arg;
+		return 0;
+	case 'p':
+		history->table.style.parsable = true;
+		return 0;
+	case 'j':
+		history->json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (history->word)
+			return ARGP_ERR_UNKNOWN;
+		history->word = arg;
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp argp = {
+	options,
+	parse,
+	"[DIR|JOBID]",
+	"The attempts of the runs in a run directory (default: this job's, else checkpoints): why "
+	"each ended, where it started from and how far it came, what had to be done again, how "
+	"long it waited. A JOBID is looked for in $CKPT_DIR and checkpoints; ARRAYJOB_TASK in "
+	"checkpoints/ARRAYJOB_TASK.\v"
+	"Exit: 0 shown, 1 no attempt is recorded there, 3 not all could be read.",
+	NULL,
+	ckpt_past_help,
+	NULL
+};
+
+static int show(struct history *history, const struct ckpt_history *h)
+{
+	if (history->json)
+		return ckpt_cli_print_json(ckpt_history_json(h)) ? ckpt_past_exit(h)
+								 : CKPT_EXIT_UNKNOWN;
+	if (ckpt_past_add_rows(&history->table, h) < 0)
+		return ckpt_cli_fail(CKPT_EXIT_UNKNOWN, "%s", strerror(ENOMEM));
+	ckpt_table_print(&history->table);
+	return ckpt_past_exit(h);
+}
+
+int ckpt_cmd_history(int argc, char **argv)
+{
+	static struct ckpt_past past;
+	struct history history = { .table = { .columns = ckpt_past_columns,
+					      .cell = ckpt_past_cell,
+					      .style.columns = CKPT_PAST_COLUMNS } };
+	_cleanup_history_ struct ckpt_history h = { 0 };
+	int r;
+
+	if (argp_parse(&argp, argc, argv, 0, NULL, &history) != 0)
+		return CKPT_EXIT_USAGE;
+	r = ckpt_table_begin(&history.table);
+	if (r == 0)
+		r = ckpt_past_name(history.word, &past);
+	if (r == 0)
+		r = ckpt_past_load(&past, &h);
+	if (r == 0)
+		r = show(&history, &h);
+	ckpt_table_done(&history.table);
+	return r < 0 ? ckpt_cli_fail(CKPT_EXIT_UNKNOWN, "%s", strerror(-r)) : r;
+}

@@ -1,0 +1,110 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# ckptctl history, watch and report over ledgers that were really made, and over hostile ones.
+set -eu
+. "$(dirname "$0")/../lib/assert.sh"
+
+CTL=$TEST_BUILD/ckptctl
+GLOB='state-*.dat'
+unset "${!SLURM_@}" "${!CKPT_@}"
+WORK=$TEST_TMP/work
+STATE=checkpoints/.ckpt-resume
+
+# attempt N: decides attempt N of job 4711 in ./checkpoints.
+attempt()
+{
+	SLURM_JOB_ID=4711 SLURM_CLUSTER_NAME=test SLURM_RESTART_COUNT=$1 "$CTL" env --glob="$GLOB" \
+		>/dev/null 2>words || fail "attempt $1: $(<words)"
+}
+
+put() { mkdir -p checkpoints && echo "state $1" >"checkpoints/state-$1.dat"; }
+
+# ctl ARGUMENT...: $out, $words and $rc.
+ctl()
+{
+	rc=0
+	out=$("$CTL" "$@" 2>words) || rc=$?
+	words=$(<words)
+}
+
+two_attempts()
+{
+	attempt 0
+	put 5
+	attempt 1
+}
+
+past__history_of_two_attempts()
+{
+	two_attempts
+	ctl history
+	equal "$rc" 0 "exit code"
+	contains "$out" "LOST_STEPS"
+	contains "$out" "state-5.dat"
+	ctl history -p -h -o job,attempt,mode,from,cause
+	equal "$out" "4711|0|fresh|(fresh)|-"$'\n'"4711|1|resume|state-5.dat|running?"
+	ctl history --json ./checkpoints
+	equal "$(jq -r '[.attempts[] | .mode, .attempt] | join(" ")' <<<"$out")" "fresh 0 resume 1"
+	equal "$(jq '.sums.restarts, .torn' <<<"$out" | paste -sd' ')" "1 0"
+}
+
+past__history_by_job()
+{
+	two_attempts
+	ctl history 4711 -p -h -o attempt
+	equal "$rc/$out" "0/0"$'\n'1
+	ctl history 4712
+	equal "$rc/$out" "1/"
+	contains "$words" "job 4712 has no attempt"
+	rc=0
+	out=$(cd / && CKPT_DIR=$WORK/checkpoints "$CTL" history 4711 -p -h -o attempt) || rc=$?
+	equal "$rc/$out" "0/0"$'\n'1 "by CKPT_DIR"
+	ctl history 99_1
+	equal "$rc" 1 "exit code without the task's directory"
+	mkdir checkpoints/99_1 && cp -r "$STATE" checkpoints/99_1
+	ctl history 99_1 -p -h -o attempt
+	equal "$rc/$out" "0/0"$'\n'1 "an array's task"
+	cd checkpoints/99_1
+	ctl history 4711
+	equal "$rc" 1 "exit code without a directory to look in"
+}
+
+past__history_says_what_is_missing()
+{
+	mkdir checkpoints
+	ctl history
+	equal "$rc" 1
+	contains "$words" "no run has begun there"
+	two_attempts
+	printf 'torn\n{"a":1}\n{"event":' >>"$STATE/ledger.jsonl"
+	ctl history -p -h -o attempt
+	equal "$rc/$out" "0/0"$'\n'1
+	contains "$words" "2 lines of the ledger are torn"
+	contains "$words" "1 lines of the ledger are of no attempt"
+	ctl history --format=nothing
+	equal "$rc" 2 "an unknown column"
+	ctl history a b
+	equal "$rc" 2 "two directories"
+	rm -r "$STATE" && touch "$STATE"
+	ctl history
+	equal "$rc" 3 "exit code of what cannot be read"
+}
+
+past__history_cleans_hostile_names()
+{
+	two_attempts
+	printf '%s\n' '{"event":"decision","job_id":9,"attempt":0,"cluster":"c\u001b[31m","mode":"resume","path":"/x/a\u001b]0;b|c\nd"}' \
+		>>"$STATE/ledger.jsonl"
+	ctl history 9
+	equal "$rc" 0
+	[[ $out != *$'\033'* ]] || fail "an escape sequence reached the terminal"
+	ctl history 9 -p -h -o from
+	equal "$out" 'a\x1b]0;b\x7cc\x0ad'
+}
+
+for name in $(declare -F | sed -n 's/^declare -f \(past__.*\)/\1/p'); do
+	rm -rf "$WORK" && mkdir "$WORK" && cd "$WORK"
+	run_case "$name"
+done
+test_end

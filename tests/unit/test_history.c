@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is told of a run's attempts, from ledgers and decisions written here line by line.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/resolve/history.h"
+#include "tests/unit/support/attempt.h"
+
+#define STATE "a/.ckpt-resume/"
+#define LEDGER STATE "ledger.jsonl"
+#define AT(clock) "\"at\":\"2026-01-01T" clock "Z\""
+#define WHO(n) "\"job_id\":7,\"cluster\":\"c\",\"attempt\":" n ",\"run\":\"r\",\"node\":\"n1\","
+#define DECISION(n, mode, path, more, clock)                                                       \
+	"{\"event\":\"decision\"," WHO(n) "\"where\":\"step\",\"mode\":\"" mode                    \
+					  "\",\"path\":\"" path "\"," more                         \
+					  AT(clock) "}\n"
+#define SAVED(n, name, step, verdict, clock)                                                       \
+	"{\"event\":\"checkpoint\"," WHO(n) "\"name\":\"" name "\",\"verdict\":\"" verdict         \
+					    "\",\"step\":" step                                    \
+					    ",\"size_bytes\":9," AT(clock) "}\n"
+#define END(n, cause, more, clock)                                                                 \
+	"{\"event\":\"end\"," WHO(n) "\"cause\":\"" cause "\"," more AT(clock) "}\n"
+
+#define TWO_ATTEMPTS                                                                               \
+	DECISION("0", "fresh", "", "\"reason\":\"first-start\",", "10:00:00")                      \
+	SAVED("0", "ckpt-1.pt", "100", "valid", "10:10:00")                                        \
+	SAVED("0", "ckpt-2.pt", "200", "corrupt", "10:20:00")                                      \
+	END("0", "preempted", "\"newest_valid\":\"ckpt-1.pt\",\"step\":100,", "10:25:00")          \
+	DECISION("1", "resume", "/x/ckpt-1.pt", "\"step\":100,\"reason\":\"preempted\",",          \
+		 "10:30:30")
+
+static void load(const struct scratch *dir, const char *roots, struct ckpt_history *h)
+{
+	char paths[CKPT_REQUEST_DIRS][128];
+	struct ckpt_ctx ctx = { 0 };
+	struct ckpt_roots r = { .n = (int)strlen(roots) };
+
+	for (int i = 0; i < r.n; i++) {
+		snprintf(paths[i], sizeof(paths[i]), "%s/%c", dir->path, roots[i]);
+		r.dir[i] = paths[i];
+	}
+	assert_int_equal(ckpt_history_load(&ctx, &r, h), 0);
+}
+
+static void test_history__lost_work(void **state)
+{
+	const struct scratch *dir = *state;
+	const struct ckpt_history_attempt *a;
+	struct ckpt_history_sums sums;
+	struct ckpt_history h;
+
+	scratch_put(dir->fd, LEDGER, TWO_ATTEMPTS);
+	load(dir, "a", &h);
+	assert_int_equal(h.n, 2);
+	a = h.attempts;
+	assert_string_equal(a[0].cause, "preempted");
+	assert_string_equal(a[0].to, "ckpt-1.pt");
+	assert_int_equal(a[0].ran_s, 25 * 60);
+	assert_int_equal(a[0].valid, 1);
+	assert_int_equal(a[0].rejected, 1);
+	assert_int_equal(a[0].reached.step, 200);
+	assert_int_equal(a[0].lost_s, CKPT_HISTORY_UNKNOWN);
+	assert_int_equal(a[1].waited_s, 5 * 60 + 30);
+	assert_true(a[1].has_lost_steps);
+	assert_int_equal(a[1].lost_steps, 100);
+	assert_int_equal(a[1].lost_s, 15 * 60);
+	assert_string_equal(a[1].cause, "");
+	sums = ckpt_history_sum(&h);
+	assert_int_equal(sums.restarts, 1);
+	assert_true(sums.has_goodput);
+	assert_float_equal(sums.goodput, 600.0 / (1500 + 330), 1e-6);
+	ckpt_history_done(&h);
+}
+
+/* What attempts lose that are built on each other: nothing is counted twice. */
+static void test_history__lost_time_along_the_way(void **state)
+{
+	static const struct {
+		const char *third;
+		int64_t lost_s;
+	} rows[] = {
+		/* the second saved nothing, the third begins where it began */
+		{ "/x/ckpt-1.pt", 7 * 60 },
+		/* from nothing: what the second did, and what the first had done until ckpt-1 */
+		{ "", 7 * 60 + 10 * 60 },
+		/* never seen: not known */
+		{ "/x/ckpt-9.pt", CKPT_HISTORY_UNKNOWN },
+	};
+	char text[8192];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct ckpt_history h;
+
+		snprintf(text, sizeof(text),
+			 TWO_ATTEMPTS END("1", "exit-code", "", "10:37:30")
+				 DECISION("2", "%s", "%s", "", "10:40:00"),
+			 *rows[i].third ? "resume" : "fresh", rows[i].third);
+		scratch_put(((struct scratch *)*state)->fd, LEDGER, text);
+		load(*state, "a", &h);
+		assert_int_equal(h.n, 3);
+		/* until 10:37:30 from 10:30:30 */
+		assert_int_equal(h.attempts[2].lost_s, rows[i].lost_s);
+		ckpt_history_done(&h);
+	}
+}
+
+static void test_history__union_of_ledgers(void **state)
+{
+	const struct scratch *dir = *state;
+	struct ckpt_history h;
+
+	scratch_put(dir->fd, LEDGER, TWO_ATTEMPTS);
+	/* the same of another directory, stamped later; and what only that one has */
+	scratch_put(dir->fd, "b/.ckpt-resume/ledger.jsonl",
+		    DECISION("0", "fresh", "", "", "10:00:09")
+			    SAVED("0", "ckpt-1.pt", "100", "valid", "10:10:09")
+				    SAVED("0", "ckpt-1.pt", "100", "valid", "10:11:09")
+					    END("1", "finished", "", "11:00:00"));
+	assert_int_equal(mkdirat(dir->fd, "c", 0700), 0);
+	load(dir, "abcd", &h);
+	assert_int_equal(h.n, 2);
+	assert_int_equal(h.error, 0);
+	assert_int_equal(h.attempts[0].valid, 2);
+	assert_int_equal(h.attempts[0].n_saved, 3);
+	assert_string_equal(h.attempts[1].cause, "finished");
+	ckpt_history_done(&h);
+	load(dir, "ba", &h);
+	assert_int_equal(h.n, 2);
+	assert_int_equal(h.attempts[0].attempt, 0);
+	assert_int_equal(h.attempts[0].n_saved, 3);
+	ckpt_history_done(&h);
+}
+
+static void test_history__clocks_that_go_backwards(void **state)
+{
+	const struct scratch *dir = *state;
+	struct ckpt_history h;
+
+	scratch_put(dir->fd, LEDGER,
+		    DECISION("0", "fresh", "", "", "10:00:00") SAVED("0", "ckpt-1.pt", "100",
+								     "valid", "12:00:00")
+			    END("0", "preempted", "", "09:00:00")
+				    DECISION("1", "resume", "/x/ckpt-1.pt", "\"step\":100,",
+					     "08:00:00") "{\"event\":\"end\",\"job_id\":7,"
+							 "\"attempt\":1,\"node\":\"n2\",\"cause\":"
+							 "\"finished\"," AT("10:00:00") "}\n");
+	load(dir, "a", &h);
+	assert_int_equal(h.n, 2);
+	assert_int_equal(h.attempts[0].ran_s, CKPT_HISTORY_UNKNOWN);
+	assert_int_equal(h.attempts[1].waited_s, CKPT_HISTORY_UNKNOWN);
+	assert_int_equal(h.attempts[1].lost_s, CKPT_HISTORY_UNKNOWN);
+	/* two nodes' clocks say nothing about how long it ran */
+	assert_int_equal(h.attempts[1].ran_s, CKPT_HISTORY_UNKNOWN);
+	assert_int_equal(h.attempts[1].attempt, 1);
+	assert_false(ckpt_history_sum(&h).has_goodput);
+	ckpt_history_done(&h);
+}
+
+static void test_history__torn_and_foreign_lines(void **state)
+{
+	const struct scratch *dir = *state;
+	struct ckpt_history h;
+
+	scratch_put(dir->fd, LEDGER,
+		    "{\"event\":\"deci\n[1]\n{\"a\":1}\n{\"event\":\"x\"}\n"
+		    "{\"event\":\"end\",\"job_id\":-1,\"attempt\":0}\n"
+		    "{\"event\":\"quarantine\",\"id\":\"1\",\"set\":\"s\"}\n" TWO_ATTEMPTS
+		    "{\"event\":\"hold\"," WHO("1") "\"why\":\"enough\"," AT(
+			    "99:99:99") "}\n"
+					"{\"event\":\"end\"");
+	load(dir, "a", &h);
+	assert_int_equal(h.torn, 3);
+	assert_int_equal(h.foreign, 3);
+	assert_int_equal(h.n, 2);
+	assert_int_equal(h.attempts[1].n_notes, 1);
+	assert_string_equal(h.attempts[1].notes[0].why, "enough");
+	assert_int_equal(h.attempts[1].notes[0].at, CKPT_HISTORY_UNKNOWN);
+	ckpt_history_done(&h);
+}
+
+/* Job ids repeat, and jobs run side by side; the step's decision stands above the prolog's; the
+ * next start tells the cause that nobody recorded. */
+static void test_history__which_attempt(void **state)
+{
+	const struct scratch *dir = *state;
+	struct ckpt_history h;
+
+	scratch_put(dir->fd, LEDGER,
+		    TWO_ATTEMPTS
+		    "{\"event\":\"decision\",\"job_id\":7,\"cluster\":\"c\",\"attempt\":0,"
+		    "\"run\":\"r2\",\"mode\":\"fresh\"}\n"
+		    "{\"event\":\"decision\",\"job_id\":8,\"cluster\":\"c\",\"attempt\":0,"
+		    "\"run\":\"r3\",\"mode\":\"fresh\"}\n"
+		    "{\"event\":\"decision\"," WHO(
+			    "2") "\"where\":\"prolog\",\"mode\":\"resume\","
+				 "\"path\":\"/x/p\",\"reason\":\"node-fail\"," AT(
+					 "11:00:00") "}\n" DECISION("2", "resume", "/x/s",
+								    "\"reason\":\"node-fail\",",
+								    "11:00:05")
+					 DECISION("2", "resume", "/x/t", "", "11:10:05"));
+	load(dir, "a", &h);
+	assert_int_equal(h.n, 5);
+	assert_string_equal(h.attempts[2].from, "/x/s");
+	assert_int_equal(h.attempts[2].attempt, 2);
+	assert_string_equal(h.attempts[1].cause, "node-fail");
+	assert_true(h.attempts[1].cause_told);
+	assert_null(ckpt_history_before(&h, &h.attempts[3]));
+	assert_string_equal(h.attempts[3].run, "r2");
+	ckpt_history_keep_job(&h, 8);
+	assert_int_equal(h.n, 1);
+	assert_string_equal(h.attempts[0].run, "r3");
+	ckpt_history_done(&h);
+}
+
+/* Where nobody watched, the next decision's trail tells how far it had come. */
+static void test_history__reached_by_what_was_rejected(void **state)
+{
+	const struct scratch *dir = *state;
+	struct ckpt_history h;
+
+	scratch_put(dir->fd, LEDGER,
+		    DECISION("0", "fresh", "", "", "10:00:00") END("0", "preempted",
+								   "\"step\":100,", "10:25:00")
+			    DECISION("1", "resume", "/x/ckpt-1.pt", "\"step\":100,", "10:30:30"));
+	scratch_put(dir->fd, STATE "decision-c-7-1.json",
+		    "{\"trail\":[{\"fate\":\"rejected\",\"newer\":true,\"checkpoint\":"
+		    "{\"step\":300,\"epoch\":3}},{\"fate\":\"rejected\",\"newer\":false,"
+		    "\"checkpoint\":{\"step\":900}},{\"fate\":\"chosen\",\"newer\":true,"
+		    "\"checkpoint\":{\"step\":800}}]}");
+	load(dir, "a", &h);
+	assert_int_equal(h.attempts[0].reached.step, 300);
+	assert_int_equal(h.attempts[0].rejected, 1);
+	assert_int_equal(h.attempts[1].lost_steps, 200);
+	assert_false(h.attempts[1].has_lost_epochs);
+	ckpt_history_done(&h);
+}
+
+static void test_history__unreadable_is_said(void **state)
+{
+	const struct scratch *dir = *state;
+	struct ckpt_history h;
+
+	scratch_put(dir->fd, "e/.ckpt-resume", "no directory");
+	load(dir, "e", &h);
+	assert_true(h.error < 0);
+	assert_non_null(strstr(h.error_text, "/e"));
+	assert_int_equal(h.n, 0);
+	ckpt_history_done(&h);
+	load(dir, "z", &h);
+	assert_int_equal(h.error, 0);
+	assert_false(h.found);
+	ckpt_history_done(&h);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		scratch_test(test_history__lost_work),
+		scratch_test(test_history__lost_time_along_the_way),
+		scratch_test(test_history__union_of_ledgers),
+		scratch_test(test_history__clocks_that_go_backwards),
+		scratch_test(test_history__torn_and_foreign_lines),
+		scratch_test(test_history__which_attempt),
+		scratch_test(test_history__reached_by_what_was_rejected),
+		scratch_test(test_history__unreadable_is_said),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

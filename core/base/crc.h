@@ -46,8 +46,8 @@ enum ckpt_crc_result {
 /*
  * Verifies all ranges of @file, or those of its context's share. Threads split large ranges into
  * pieces; memory is threads x 772 KiB, at most 32 MiB, plus 4 bytes a 4 MiB piece. 0,
- * ckpt_crc_result, or an errno (-ETIMEDOUT, -EDQUOT, -EIO ...). Where the context defers, 0 may also
- * mean that the ranges wait to be read.
+ * ckpt_crc_result, or an errno (-ETIMEDOUT, -EDQUOT, -EIO ...). Where the context defers, 0 may
+ * also mean that the ranges wait to be read.
  */
 int ckpt_crc_verify(const struct ckpt_file *file, const struct ckpt_crc_job *job,
 		    struct ckpt_crc_range *ret_bad, struct ckpt_error *err);

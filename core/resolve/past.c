@@ -57,6 +57,16 @@ static bool is_text(const cJSON *entry, const char *key, const char *text)
 	return value && strcmp(value, text) == 0;
 }
 
+static void take_place(struct ckpt_past_place *place, const cJSON *entry)
+{
+	const cJSON *epoch = cJSON_GetObjectItemCaseSensitive(entry, "epoch");
+
+	take_text(place->id, sizeof(place->id), entry, "id");
+	place->has_step = ckpt_json_int(entry, "step", &place->step);
+	place->has_epoch = cJSON_IsNumber(epoch);
+	place->epoch = place->has_epoch ? epoch->valuedouble : 0;
+}
+
 static void take_decision(struct ckpt_past_attempt *row, const cJSON *entry)
 {
 	int64_t refusal = 0;
@@ -66,7 +76,7 @@ static void take_decision(struct ckpt_past_attempt *row, const cJSON *entry)
 	ckpt_json_int(entry, "refusal", &refusal);
 	row->held |= refusal == CKPT_REFUSE_BUDGET;
 	take_text(row->from.path, sizeof(row->from.path), entry, "path");
-	take_text(row->from.id, sizeof(row->from.id), entry, "id");
+	take_place(&row->from, entry);
 }
 
 static void take_end(struct ckpt_past_attempt *row, const cJSON *entry)
@@ -82,7 +92,7 @@ static void take_end(struct ckpt_past_attempt *row, const cJSON *entry)
 	row->left.path[0] = '\0';
 	if (dir && name)
 		snprintf(row->left.path, sizeof(row->left.path), "%s/%s", dir, name);
-	take_text(row->left.id, sizeof(row->left.id), entry, "id");
+	take_place(&row->left, entry);
 }
 
 static void take_requeue(struct ckpt_past_attempt *row, const cJSON *entry)
@@ -181,6 +191,16 @@ static bool same_place(const struct ckpt_past_place *a, const struct ckpt_past_p
 	return !a->id[0] || !b->id[0] || strcmp(a->id, b->id) == 0;
 }
 
+/* A program may write the same checkpoint anew each time, or another under the same name. */
+static bool same_point(const struct ckpt_past_place *a, const struct ckpt_past_place *b)
+{
+	if (a->has_step && b->has_step)
+		return a->step == b->step;
+	if (a->has_epoch && b->has_epoch)
+		return !(a->epoch < b->epoch) && !(a->epoch > b->epoch);
+	return same_place(a, b);
+}
+
 bool ckpt_past_progressed(const struct ckpt_past_attempt *a)
 {
 	return a->ended && a->left.path[0] && !same_place(&a->from, &a->left);
@@ -227,8 +247,7 @@ int64_t ckpt_past_repeats(const struct ckpt_past *past, int64_t last)
 		const struct ckpt_past_attempt *row = ckpt_past_find(past, attempt);
 
 		n += row && ckpt_past_is_fault(row) && row->status == model->status &&
-		     strcmp(row->why, model->why) == 0 &&
-		     strcmp(row->left.path, model->left.path) == 0;
+		     strcmp(row->why, model->why) == 0 && same_point(&row->left, &model->left);
 	}
 	return n;
 }

@@ -26,6 +26,9 @@
 struct ckpt_past_place {
 	char path[CKPT_PATH_MAX]; /* empty: none */
 	char id[80];		  /* ckpt_past_id(); empty: not noted */
+	bool has_step, has_epoch;
+	int64_t step;
+	double epoch;
 };
 
 struct ckpt_past_attempt {

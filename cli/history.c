@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "cli/past.h"
+#include "cli/runs.h"
 
 struct history {
 	bool json;
@@ -58,27 +58,27 @@ static const struct argp argp = {
 	"checkpoints/ARRAYJOB_TASK.\v"
 	"Exit: 0 shown, 1 no attempt is recorded there, 3 not all could be read.",
 	NULL,
-	ckpt_past_help,
+	ckpt_runs_help,
 	NULL
 };
 
 static int show(struct history *history, const struct ckpt_history *h)
 {
 	if (history->json)
-		return ckpt_cli_print_json(ckpt_history_json(h)) ? ckpt_past_exit(h)
+		return ckpt_cli_print_json(ckpt_history_json(h)) ? ckpt_runs_exit(h)
 								 : CKPT_EXIT_UNKNOWN;
-	if (ckpt_past_add_rows(&history->table, h) < 0)
+	if (ckpt_runs_add_rows(&history->table, h) < 0)
 		return ckpt_cli_fail(CKPT_EXIT_UNKNOWN, "%s", strerror(ENOMEM));
 	ckpt_table_print(&history->table);
-	return ckpt_past_exit(h);
+	return ckpt_runs_exit(h);
 }
 
 int ckpt_cmd_history(int argc, char **argv)
 {
-	static struct ckpt_past past;
-	struct history history = { .table = { .columns = ckpt_past_columns,
-					      .cell = ckpt_past_cell,
-					      .style.columns = CKPT_PAST_COLUMNS } };
+	static struct ckpt_runs runs;
+	struct history history = { .table = { .columns = ckpt_runs_columns,
+					      .cell = ckpt_runs_cell,
+					      .style.columns = CKPT_RUNS_COLUMNS } };
 	_cleanup_history_ struct ckpt_history h = { 0 };
 	int r;
 
@@ -86,9 +86,9 @@ int ckpt_cmd_history(int argc, char **argv)
 		return CKPT_EXIT_USAGE;
 	r = ckpt_table_begin(&history.table);
 	if (r == 0)
-		r = ckpt_past_name(history.word, &past);
+		r = ckpt_runs_name(history.word, &runs);
 	if (r == 0)
-		r = ckpt_past_load(&past, &h);
+		r = ckpt_runs_load(&runs, &h);
 	if (r == 0)
 		r = show(&history, &h);
 	ckpt_table_done(&history.table);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The columns of a run's past: see past.h.
+ * The columns of a run's past: see runs.h.
  */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "cli/past.h"
+#include "cli/runs.h"
 #include "core/base/text.h"
 
 enum column {
@@ -32,7 +32,7 @@ enum column {
 	RUN
 };
 
-const struct ckpt_column ckpt_past_columns[] = {
+const struct ckpt_column ckpt_runs_columns[] = {
 	[JOB] = { "JOB", true, "job id" },
 	[ATTEMPT] = { "ATTEMPT", true, "restart count; the first is 0" },
 	[REASON] = { "REASON", false, "why it was started: first-start, preempted, ..." },
@@ -56,7 +56,7 @@ const struct ckpt_column ckpt_past_columns[] = {
 	{ NULL, false, NULL },
 };
 
-const char *ckpt_past_position(const struct ckpt_position *p, char *buf, size_t size)
+const char *ckpt_runs_position(const struct ckpt_position *p, char *buf, size_t size)
 {
 	char number[32];
 	int n = 0;
@@ -99,7 +99,7 @@ static const char *cell_number(bool known, int64_t value, char *buf, size_t size
 	return buf;
 }
 
-static const char *cell_cause(const struct ckpt_past_row *row, char *buf, size_t size,
+static const char *cell_cause(const struct ckpt_runs_row *row, char *buf, size_t size,
 			      const char **ret_color)
 {
 	const struct ckpt_history_attempt *a = row->attempt;
@@ -119,7 +119,7 @@ static const char *tail(const char *path)
 	return slash && slash[1] ? slash + 1 : path;
 }
 
-static const char *cell_cost(const struct ckpt_past_row *row, int column, char *buf, size_t size)
+static const char *cell_cost(const struct ckpt_runs_row *row, int column, char *buf, size_t size)
 {
 	const struct ckpt_history_attempt *a = row->attempt;
 
@@ -170,10 +170,10 @@ static const char *cell_text(const struct ckpt_history_attempt *a, int column)
 	return NULL;
 }
 
-const char *ckpt_past_cell(const void *data, int column, char *buf, size_t size,
+const char *ckpt_runs_cell(const void *data, int column, char *buf, size_t size,
 			   const char **ret_color)
 {
-	const struct ckpt_past_row *row = data;
+	const struct ckpt_runs_row *row = data;
 	const struct ckpt_history_attempt *a = row->attempt;
 	const char *text = cell_text(a, column);
 
@@ -191,7 +191,7 @@ const char *ckpt_past_cell(const void *data, int column, char *buf, size_t size,
 	case CAUSE:
 		return cell_cause(row, buf, size, ret_color);
 	case REACHED:
-		return ckpt_past_position(&a->reached, buf, size);
+		return ckpt_runs_position(&a->reached, buf, size);
 	}
 	return cell_cost(row, column, buf, size);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * See past.h.
+ * See runs.h.
  */
-#include "cli/past.h"
+#include "cli/runs.h"
 
 #include <errno.h>
 #include <string.h>
@@ -19,9 +19,9 @@ static bool is_directory(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-static void add_root(struct ckpt_past *past, const char *path)
+static void add_root(struct ckpt_runs *runs, const char *path)
 {
-	struct ckpt_cli_roots *r = &past->roots;
+	struct ckpt_cli_roots *r = &runs->roots;
 
 	if (r->roots.n < CKPT_REQUEST_DIRS && is_directory(path) &&
 	    ckpt_cli_absolute(path, r->dirs[r->roots.n])) {
@@ -48,7 +48,7 @@ static bool is_job(const char *word, int64_t *ret, bool *ret_task)
 	       ckpt_text_int(under + 1, 0, UINT32_MAX, &task);
 }
 
-static int name_job(const char *word, bool task, struct ckpt_past *past)
+static int name_job(const char *word, bool task, struct ckpt_runs *runs)
 {
 	const char *dir = getenv("CKPT_DIR");
 	char path[64];
@@ -56,13 +56,13 @@ static int name_job(const char *word, bool task, struct ckpt_past *past)
 	snprintf(path, sizeof(path), USUAL "/%s", word);
 	if (task) {
 		add_root(past, path);
-		past->job_id = 0; /* the directory is the task's alone, and its number another */
+		runs->job_id = 0; /* the directory is the task's alone, and its number another */
 	} else {
 		if (dir && dir[0] == '/')
 			add_root(past, dir);
 		add_root(past, USUAL);
 	}
-	if (past->roots.roots.n > 0)
+	if (runs->roots.roots.n > 0)
 		return 0;
 	return ckpt_cli_fail(CKPT_EXIT_NO,
 			     "job %s: there is neither %s nor $CKPT_DIR here; name its run "
@@ -70,7 +70,7 @@ static int name_job(const char *word, bool task, struct ckpt_past *past)
 			     word, task ? path : USUAL);
 }
 
-int ckpt_past_name(const char *word, struct ckpt_past *ret)
+int ckpt_runs_name(const char *word, struct ckpt_runs *ret)
 {
 	static struct ckpt_cli_job job;
 	bool task;
@@ -98,37 +98,37 @@ static void say_rest(const struct ckpt_history *h)
 		ckpt_cli_fail(0, "%zu entries more than are kept are left out", h->left_out);
 }
 
-int ckpt_past_exit(const struct ckpt_history *h)
+int ckpt_runs_exit(const struct ckpt_history *h)
 {
 	return h->error ? CKPT_EXIT_UNKNOWN : CKPT_EXIT_YES;
 }
 
 /* Why there is nothing to show. */
-static int say_empty(const struct ckpt_past *past, const struct ckpt_history *h)
+static int say_empty(const struct ckpt_runs *runs, const struct ckpt_history *h)
 {
-	const char *root = past->roots.roots.dir[0];
+	const char *root = runs->roots.roots.dir[0];
 
 	if (h->error)
 		return CKPT_EXIT_UNKNOWN;
-	if (past->job_id)
+	if (runs->job_id)
 		return ckpt_cli_fail(CKPT_EXIT_NO,
 				     "job %lld has no attempt in %s%s; name its run directory "
 				     "instead",
-				     (long long)past->job_id, CKPT_QUOTE(root),
-				     past->roots.roots.n > 1 ? " and the default directory" : "");
+				     (long long)runs->job_id, CKPT_QUOTE(root),
+				     runs->roots.roots.n > 1 ? " and the default directory" : "");
 	return ckpt_cli_fail(CKPT_EXIT_NO, "%s: %s", CKPT_QUOTE(root),
 			     h->found ? "no attempt is recorded there" : "no run has begun there");
 }
 
-int ckpt_past_load(const struct ckpt_past *past, struct ckpt_history *ret)
+int ckpt_runs_load(const struct ckpt_runs *runs, struct ckpt_history *ret)
 {
 	_cleanup_history_ struct ckpt_history h = { 0 };
 	struct ckpt_ctx ctx = { 0 };
 
-	if (ckpt_history_load(&ctx, &past->roots.roots, &h) < 0)
+	if (ckpt_history_load(&ctx, &runs->roots.roots, &h) < 0)
 		return ckpt_cli_fail(CKPT_EXIT_UNKNOWN, "%s", strerror(ENOMEM));
-	if (past->job_id)
-		ckpt_history_keep_job(&h, past->job_id);
+	if (runs->job_id)
+		ckpt_history_keep_job(&h, runs->job_id);
 	say_rest(&h);
 	if (h.n == 0)
 		return say_empty(past, &h);
@@ -137,12 +137,12 @@ int ckpt_past_load(const struct ckpt_past *past, struct ckpt_history *ret)
 	return 0;
 }
 
-int ckpt_past_add_rows(struct ckpt_table *table, const struct ckpt_history *h)
+int ckpt_runs_add_rows(struct ckpt_table *table, const struct ckpt_history *h)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < h->n && r == 0; i++) {
-		struct ckpt_past_row row = {
+		struct ckpt_runs_row row = {
 			.attempt = &h->attempts[i],
 			.before = ckpt_history_before(h, &h->attempts[i]),
 			.newest = i + 1 == h->n || h->attempts[i + 1].group != h->attempts[i].group,
@@ -153,7 +153,7 @@ int ckpt_past_add_rows(struct ckpt_table *table, const struct ckpt_history *h)
 	return r;
 }
 
-char *ckpt_past_help(int key, const char *text, void *input)
+char *ckpt_runs_help(int key, const char *text, void *input)
 {
 	struct ckpt_str help = { 0 };
 
@@ -161,7 +161,7 @@ char *ckpt_past_help(int key, const char *text, void *input)
 	if (key != ARGP_KEY_HELP_POST_DOC)
 		return (char *)text;
 	ckpt_str_add(&help, "%s\n\nColumns:\n", text);
-	for (const struct ckpt_column *c = ckpt_past_columns; c->name; c++)
+	for (const struct ckpt_column *c = ckpt_runs_columns; c->name; c++)
 		ckpt_str_add(&help, "  %-11s %s\n", c->name, c->help);
 	return help.s;
 }

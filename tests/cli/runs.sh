@@ -35,7 +35,7 @@ two_attempts()
 	attempt 1
 }
 
-past__history_of_two_attempts()
+runs__history_of_two_attempts()
 {
 	two_attempts
 	ctl history
@@ -49,7 +49,7 @@ past__history_of_two_attempts()
 	equal "$(jq '.sums.restarts, .torn' <<<"$out" | paste -sd' ')" "1 0"
 }
 
-past__history_by_job()
+runs__history_by_job()
 {
 	two_attempts
 	ctl history 4711 -p -h -o attempt
@@ -70,7 +70,7 @@ past__history_by_job()
 	equal "$rc" 1 "exit code without a directory to look in"
 }
 
-past__history_says_what_is_missing()
+runs__history_says_what_is_missing()
 {
 	mkdir checkpoints
 	ctl history
@@ -91,7 +91,7 @@ past__history_says_what_is_missing()
 	equal "$rc" 3 "exit code of what cannot be read"
 }
 
-past__history_cleans_hostile_names()
+runs__history_cleans_hostile_names()
 {
 	two_attempts
 	printf '%s\n' '{"event":"decision","job_id":9,"attempt":0,"cluster":"c\u001b[31m","mode":"resume","path":"/x/a\u001b]0;b|c\nd"}' \
@@ -103,7 +103,7 @@ past__history_cleans_hostile_names()
 	equal "$out" 'a\x1b]0;b\x7cc\x0ad'
 }
 
-for name in $(declare -F | sed -n 's/^declare -f \(past__.*\)/\1/p'); do
+for name in $(declare -F | sed -n 's/^declare -f \(runs__.*\)/\1/p'); do
 	rm -rf "$WORK" && mkdir "$WORK" && cd "$WORK"
 	run_case "$name"
 done

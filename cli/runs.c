@@ -55,12 +55,12 @@ static int name_job(const char *word, bool task, struct ckpt_runs *runs)
 
 	snprintf(path, sizeof(path), USUAL "/%s", word);
 	if (task) {
-		add_root(past, path);
+		add_root(runs, path);
 		runs->job_id = 0; /* the directory is the task's alone, and its number another */
 	} else {
 		if (dir && dir[0] == '/')
-			add_root(past, dir);
-		add_root(past, USUAL);
+			add_root(runs, dir);
+		add_root(runs, USUAL);
 	}
 	if (runs->roots.roots.n > 0)
 		return 0;
@@ -131,7 +131,7 @@ int ckpt_runs_load(const struct ckpt_runs *runs, struct ckpt_history *ret)
 		ckpt_history_keep_job(&h, runs->job_id);
 	say_rest(&h);
 	if (h.n == 0)
-		return say_empty(past, &h);
+		return say_empty(runs, &h);
 	*ret = h;
 	h = (struct ckpt_history) { 0 };
 	return 0;

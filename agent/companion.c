@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,9 +25,9 @@
 #include "wire/cleanup.h"
 #include "wire/detach.h"
 #include "wire/frame.h"
+#include "wire/text.h"
 
 #define NICE 19
-#define SLICE_MS 60000
 #define RESTARTS 5		       /* of a watcher that died */
 #define RESTART_NS (60 * 1000000000LL) /* between two of them */
 
@@ -60,7 +61,7 @@ void ckpt_companion_die_with(int parent)
 }
 
 /* The watcher's pid, or -1 where it cannot be started now. */
-static pid_t start_watcher(const struct ckpt_request *req)
+static pid_t start_watcher(const struct ckpt_companion *c)
 {
 	pid_t self = getpid(), pid = fork();
 
@@ -68,7 +69,7 @@ static pid_t start_watcher(const struct ckpt_request *req)
 		return pid;
 	ckpt_companion_die_with(self);
 	close(CKPT_DETACH_LIFELINE_FD);
-	ckpt_companion_watch(req);
+	ckpt_companion_watch(c);
 }
 
 /* True if @pid has ended, or was never there. */
@@ -77,29 +78,66 @@ static bool is_gone(pid_t pid)
 	return pid < 0 || waitpid(pid, NULL, WNOHANG) != 0;
 }
 
-/* Keeps a watcher alive until the batch task ends. */
-static void supervise(const struct ckpt_request *req)
+/* Keeps a watcher alive and an eye on the job until the batch task ends. */
+static void supervise(const struct ckpt_companion *c)
 {
+	struct ckpt_companion_monitor monitor;
 	int64_t started_ns = ckpt_frame_now_ns();
-	pid_t watcher = start_watcher(req);
+	pid_t watcher = start_watcher(c);
 	int restarts = 0;
 
-	while (!ckpt_lifeline_ended(CKPT_DETACH_LIFELINE_FD, SLICE_MS)) {
-		if (restarts == RESTARTS || !is_gone(watcher))
-			continue;
-		if (ckpt_frame_now_ns() - started_ns < RESTART_NS)
+	ckpt_companion_monitor_init(&monitor, c);
+	while (!ckpt_lifeline_ended(CKPT_DETACH_LIFELINE_FD,
+				    ckpt_companion_monitor_wait_ms(&monitor))) {
+		ckpt_companion_monitor_look(&monitor);
+		if (restarts == RESTARTS || ckpt_frame_now_ns() - started_ns < RESTART_NS ||
+		    !is_gone(watcher))
 			continue;
 		restarts++;
 		started_ns = ckpt_frame_now_ns();
-		watcher = start_watcher(req);
+		watcher = start_watcher(c);
 	}
 	if (watcher > 0)
 		kill(watcher, SIGKILL); /* and with it, by its death, what it started */
 }
 
+static int64_t duration_ns(const char *text)
+{
+	int64_t seconds;
+
+	return ckpt_text_duration(text, &seconds) ? seconds * 1000000000 : -1;
+}
+
+static int read_environment(struct ckpt_companion *c, struct ckpt_error *err)
+{
+	const char *run = getenv("CKPT_COMPANION_RUN"), *task = getenv("CKPT_COMPANION_TASK");
+	int64_t pid;
+	int fds[2], r;
+
+	ckpt_request_init(&c->req);
+	r = ckpt_fields_from_env(&ckpt_request_fields, &c->req, CKPT_REQUEST_ENV_PREFIX,
+				 from_environment, NULL, err);
+	if (r == 0)
+		r = ckpt_request_check(&c->req, err);
+	if (r < 0)
+		return r;
+	if (run)
+		ckpt_text_copy(c->run, sizeof(c->run), run);
+	if (task && ckpt_text_int(task, 1, INT32_MAX, &pid))
+		c->task = (pid_t)pid;
+	c->stall_ns =
+		strcmp(c->req.stall, "auto") == 0 ? CKPT_STALL_AUTO : duration_ns(c->req.stall);
+	c->before_ns = duration_ns(c->req.before_limit);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+		return ckpt_fail(err, -errno, "no socket: %s", strerror(errno));
+	c->watcher_fd = fds[0];
+	c->news_fd = fds[1];
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
-	static struct ckpt_request req;
+	static struct ckpt_companion c;
 	struct ckpt_error err = { 0 };
 	int r;
 
@@ -109,16 +147,12 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	ckpt_companion_stand_back();
-	ckpt_request_init(&req);
-	r = ckpt_fields_from_env(&ckpt_request_fields, &req, CKPT_REQUEST_ENV_PREFIX,
-				 from_environment, NULL, &err);
-	if (r == 0)
-		r = ckpt_request_check(&req, &err);
+	r = read_environment(&c, &err);
 	if (r < 0) {
 		fprintf(stderr, "ckpt-resume: warning: no companion: %s\n", err.text);
 		return 1;
 	}
 	fcntl(CKPT_DETACH_LIFELINE_FD, F_SETFD, FD_CLOEXEC);
-	supervise(&req);
+	supervise(&c);
 	return 0;
 }

@@ -8,11 +8,86 @@
 #ifndef CKPT_AGENT_COMPANION_H
 #define CKPT_AGENT_COMPANION_H
 
+#include <sys/types.h>
+
 #include "core/watch/look.h"
+#include "core/watch/stall.h"
 #include "wire/request.h"
 
-/* The watcher: does not return. @req is checked. */
-__attribute__((noreturn)) void ckpt_companion_watch(const struct ckpt_request *req);
+/* What the watcher tells the first process, in one packet, every few seconds while it sees. */
+struct ckpt_companion_news {
+	uint64_t checkpoints;  /* seen new or changed */
+	uint64_t completed;    /* of these, found whole */
+	uint64_t output, beat; /* as struct ckpt_signs has them */
+};
+
+/* What the first process tells the watcher, as one byte. */
+#define CKPT_COMPANION_HURRY 'h' /* the job is about to end: no rests any more */
+
+/* One companion; all that its processes begin with. */
+struct ckpt_companion {
+	struct ckpt_request req; /* checked */
+	char run[40];		 /* of the decision; may be empty */
+	pid_t task;		 /* the batch task, 0 where not known */
+	int64_t stall_ns;	 /* --ckpt-stall: CKPT_STALL_AUTO for auto; -1 not asked for */
+	int64_t before_ns;	 /* --ckpt-before-limit; -1 not asked for */
+	int watcher_fd;		 /* the first process' end of their socket */
+	int news_fd;		 /* the watcher's end */
+};
+
+/* The watcher: does not return. */
+__attribute__((noreturn)) void ckpt_companion_watch(const struct ckpt_companion *c);
+
+/* The first process' look at the job: a stall, the time limit. */
+struct ckpt_companion_monitor {
+	const struct ckpt_companion *c;
+	struct ckpt_stall stall;
+	struct ckpt_companion_news news;
+	int64_t heard_ns; /* when the watcher was heard last */
+	int64_t end_ns;	  /* when the time limit is reached; 0: not known */
+	int64_t ask_ns;	  /* when to ask for that */
+	bool over;	  /* nothing more is done in this attempt */
+};
+
+/* Begins it. */
+void ckpt_companion_monitor_init(struct ckpt_companion_monitor *m, const struct ckpt_companion *c);
+
+/* How long until it wants to look again. */
+int ckpt_companion_monitor_wait_ms(const struct ckpt_companion_monitor *m);
+
+/* Looks, and does what is to be done; may take minutes then, and ends with the batch task. */
+void ckpt_companion_monitor_look(struct ckpt_companion_monitor *m);
+
+/* Takes what the watcher has told. */
+void ckpt_companion_monitor_hear(struct ckpt_companion_monitor *m);
+
+/* Why a job is signalled and requeued, and how. */
+struct ckpt_companion_cause {
+	const char *event; /* "stall", "limit": of the ledger */
+	const char *why;   /* "stall", "time-limit": of the requeue */
+	char words[160];   /* for the user */
+	int signal;
+	int64_t save_ns; /* how long it may take to save */
+};
+
+/*
+ * Notes in the ledger what is seen of the job, signals its programs, waits for a checkpoint, and
+ * requeues it. False where nothing was done or the requeue was refused, which is said. Ends the
+ * process when the batch task ends.
+ */
+bool ckpt_companion_act(struct ckpt_companion_monitor *m, const struct ckpt_companion_cause *cause);
+
+/*
+ * Writes an event into the ledgers of the run: "stall" and "limit" with what /proc and the output
+ * show, "requeue" with @why. To be called in a process of its own: it opens files of the user. 0,
+ * or an errno where no ledger took it.
+ */
+int ckpt_companion_note(const struct ckpt_companion *c, const char *event, const char *why);
+
+/* Runs "ckpt-jobinfo VERB JOB" for at most 30 s. Its exit code, or an errno; what it printed, cut
+ * to
+ * @size bytes, in @buf. */
+int ckpt_companion_ask(const struct ckpt_companion *c, const char *verb, char *buf, size_t size);
 
 /*
  * Looks into @set: whether anybody writes it, its structure, then all of it; seals it, and records

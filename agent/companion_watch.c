@@ -8,15 +8,19 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "agent/companion.h"
 #include "core/base/file.h"
+#include "core/record/state.h"
 #include "core/resolve/expand.h"
 #include "core/watch/notify.h"
 #include "core/watch/pace.h"
@@ -25,11 +29,13 @@
 #define LEAST_NS SECOND_NS	 /* between two looks */
 #define SLOW_NS (30 * SECOND_NS) /* where the kernel tells */
 #define BLIND_NS (5 * SECOND_NS) /* where it does not */
+#define NEWS_NS (3 * SECOND_NS)	 /* between two words to the first process */
 #define PER 400			 /* a quarter of a percent for looks, as much for checks */
 #define LOOK_REST_NS (120 * SECOND_NS)
 #define CHECK_REST_NS (600 * SECOND_NS)
 
 struct watcher {
+	const struct ckpt_companion *c;
 	const struct ckpt_request *req;
 	char dirs[CKPT_REQUEST_DIRS][CKPT_PATH_MAX];
 	struct ckpt_ctx ctx;
@@ -41,7 +47,74 @@ struct watcher {
 	pid_t checker;	   /* who looks into one, or 0 */
 	int checker_fd;	   /* its end closes this */
 	uint64_t checked;  /* the key of that one */
+	struct ckpt_companion_news news;
+	int64_t told_ns; /* when news were sent last */
 };
+
+/* A mark of @name's size and time; 0 where it is not there. */
+static uint64_t mark_of(const char *name)
+{
+	struct stat st;
+
+	if (stat(name, &st) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	return ((uint64_t)st.st_size * 0x9e3779b97f4a7c15ULL ^ (uint64_t)st.st_mtim.tv_nsec) +
+	       (uint64_t)st.st_mtim.tv_sec + 1;
+}
+
+/* Standard output and error of the batch script, wherever they lead. */
+static uint64_t mark_output(const struct watcher *w)
+{
+	uint64_t mark = 0;
+	char path[64];
+
+	for (int fd = 1; fd <= 2; fd++) {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)w->c->task, fd);
+		mark = mark * 31 + mark_of(path);
+	}
+	return mark;
+}
+
+static uint64_t mark_beat(const struct watcher *w)
+{
+	char path[CKPT_PATH_MAX + 64];
+	uint64_t mark = 0;
+
+	if (w->req->state[0]) {
+		snprintf(path, sizeof(path), "%s/" CKPT_STATE_DIR "/heartbeat", w->req->state);
+		return mark_of(path);
+	}
+	for (int i = 0; i < w->watch.places.n; i++) {
+		snprintf(path, sizeof(path), "%s/" CKPT_STATE_DIR "/heartbeat", w->dirs[i]);
+		mark = mark * 31 + mark_of(path);
+	}
+	return mark;
+}
+
+static bool is_heard(const struct watcher *w)
+{
+	return w->c->stall_ns >= 0 || w->c->before_ns >= 0;
+}
+
+/* Tells the first process. One that does not listen is told nothing. */
+static void tell(struct watcher *w)
+{
+	w->told_ns = ckpt_ctx_now(&w->ctx);
+	w->news.output = mark_output(w);
+	w->news.beat = mark_beat(w);
+	send(w->c->news_fd, &w->news, sizeof(w->news), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* The job is about to end: what it saves now counts more than what it costs. */
+static void hear(struct watcher *w)
+{
+	char word;
+
+	if (recv(w->c->news_fd, &word, 1, MSG_DONTWAIT) != 1 || word != CKPT_COMPANION_HURRY)
+		return;
+	w->looks = w->checks = (struct ckpt_pace) { 0 };
+	w->told = true;
+}
 
 static int64_t cpu_ns(void)
 {
@@ -99,6 +172,9 @@ static void end_check(struct watcher *w)
 	ckpt_pace_spend(&w->checks, usage_ns(&usage), now);
 	if (item)
 		ckpt_watched_settle(item, outcome, now);
+	w->news.completed += outcome == CKPT_WATCH_SEALED || outcome == CKPT_WATCH_REFUSED;
+	if (is_heard(w))
+		tell(w);
 }
 
 static bool may_check(const struct watcher *w, int64_t now)
@@ -117,6 +193,7 @@ static void look(struct watcher *w)
 	if (ckpt_watch_look(&w->ctx, &w->watch, &look, NULL) == 0) {
 		ckpt_notify_follow(&w->notify, &look.catalog);
 		w->notify.blind |= look.missing > 0;
+		w->news.checkpoints += look.changed;
 		if (look.due && may_check(w, ckpt_ctx_now(&w->ctx)))
 			start_check(w, &look);
 	}
@@ -146,12 +223,18 @@ static int64_t next_look(const struct watcher *w)
 /* Sleeps until @until_ns, the end of a check, or the kernel's word, which a look is due for. */
 static void wait_for(struct watcher *w, int64_t until_ns)
 {
-	struct pollfd p[2] = { { .fd = w->checker ? w->checker_fd : -1, .events = POLLIN },
-			       { .fd = w->told ? -1 : w->notify.fd, .events = POLLIN } };
-	int64_t ms = (until_ns - ckpt_ctx_now(&w->ctx)) / 1000000 + 1;
+	struct pollfd p[3] = { { .fd = w->checker ? w->checker_fd : -1, .events = POLLIN },
+			       { .fd = w->told ? -1 : w->notify.fd, .events = POLLIN },
+			       { .fd = is_heard(w) ? w->c->news_fd : -1, .events = POLLIN } };
+	int64_t ms;
 
-	if (poll(p, 2, ms < 0 ? 0 : (int)(ms > 600000 ? 600000 : ms)) <= 0)
+	if (is_heard(w) && w->told_ns + NEWS_NS < until_ns)
+		until_ns = w->told_ns + NEWS_NS;
+	ms = (until_ns - ckpt_ctx_now(&w->ctx)) / 1000000 + 1;
+	if (poll(p, 3, ms < 0 ? 0 : (int)(ms > 600000 ? 600000 : ms)) <= 0)
 		return;
+	if (p[2].revents)
+		hear(w);
 	if (p[0].revents)
 		end_check(w);
 	if (p[1].revents)
@@ -171,11 +254,12 @@ static int find_places(struct watcher *w)
 	return r;
 }
 
-void ckpt_companion_watch(const struct ckpt_request *req)
+void ckpt_companion_watch(const struct ckpt_companion *c)
 {
 	static struct watcher w;
 
-	w.req = req;
+	w.c = c;
+	w.req = &c->req;
 	w.checker_fd = -1;
 	w.looks = (struct ckpt_pace) { .per = PER, .longest_ns = LOOK_REST_NS };
 	w.checks = (struct ckpt_pace) { .per = PER, .longest_ns = CHECK_REST_NS };
@@ -188,5 +272,7 @@ void ckpt_companion_watch(const struct ckpt_request *req)
 			malloc_trim(0);
 		}
 		wait_for(&w, next_look(&w));
+		if (is_heard(&w) && ckpt_ctx_now(&w.ctx) >= w.told_ns + NEWS_NS)
+			tell(&w);
 	}
 }

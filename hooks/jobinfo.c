@@ -4,15 +4,16 @@
  * with every major release of Slurm. Runs as root or as the job's owner.
  *
  *   show JOBID              one line on stdout: job=... state=... ... end=1 (struct ckpt_jobinfo)
+ *   left JOBID              left=SECONDS until its time limit, or left=unlimited
  *   requeue JOBID           puts the job back into the queue
  *   hold JOBID [REASON [only]]   the same, held; one that waits there already is held where it
  *                           is. REASON becomes, by root, the job's admin comment and, without
  *                           `only`, its comment; by its owner it goes behind the comment it has
  *   release JOBID           undoes a hold
  *
- * It keeps no deadline: its caller does, and kills it. RPCs: show, requeue and release one, hold at
- * most two, by the owner three. Exit: 0 done, 1 slurmctld said no or does not answer,
- * 2 usage, 3 held, but the reason could not be left.
+ * It keeps no deadline: its caller does, and kills it. RPCs: show, left, requeue and release one,
+ * hold at most two, by the owner three. Exit: 0 done, 1 slurmctld said no or does not answer, 2
+ * usage, 3 held, but the reason could not be left.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -20,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <slurm/slurm.h>
@@ -112,6 +114,24 @@ static int show(uint32_t job_id, const struct words *words)
 	(void)words;
 	if (job)
 		print_job(job);
+	slurm_free_job_info_msg(answer);
+	return job ? 0 : 1;
+}
+
+/* Seconds that are left until the time limit, by this node's clock. */
+static int left(uint32_t job_id, const struct words *words)
+{
+	job_info_msg_t *answer = NULL;
+	slurm_job_info_t *job = load(job_id, &answer);
+	long long seconds;
+
+	(void)words;
+	if (job && (job->time_limit == INFINITE || job->end_time == 0)) {
+		printf("left=unlimited\n");
+	} else if (job) {
+		seconds = (long long)job->end_time - (long long)time(NULL);
+		printf("left=%lld\n", seconds > 0 ? seconds : 0);
+	}
 	slurm_free_job_info_msg(answer);
 	return job ? 0 : 1;
 }
@@ -210,10 +230,8 @@ static const struct verb {
 	int most; /* words after the program's name */
 	int (*run)(uint32_t job_id, const struct words *words);
 } verbs[] = {
-	{ "show", 2, show },
-	{ "requeue", 2, requeue },
-	{ "hold", 4, hold },
-	{ "release", 2, release },
+	{ "show", 2, show }, { "left", 2, left },	{ "requeue", 2, requeue },
+	{ "hold", 4, hold }, { "release", 2, release },
 };
 
 static bool parse_id(const char *text, uint32_t *ret)
@@ -241,7 +259,7 @@ int main(int argc, char **argv)
 		slurm_init(NULL);
 		return verbs[i].run(id, &words);
 	}
-	fprintf(stderr, "usage: ckpt-jobinfo show|requeue|release JOBID | "
+	fprintf(stderr, "usage: ckpt-jobinfo show|left|requeue|release JOBID | "
 			"hold JOBID [REASON [only]]\n");
 	return 2;
 }

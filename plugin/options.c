@@ -40,6 +40,12 @@ static const struct row {
 	  "preempt,node-fail,stall)" },
 	{ "ckpt-max-restarts", "own_max_restarts", NULL, "N",
 	  "hold the job instead of starting it for the (N+1)th time again (default: no limit)" },
+	{ "ckpt-stall", "stall", NULL, "TIME|auto",
+	  "without any sign of progress for so long the job is signalled and requeued" },
+	{ "ckpt-before-limit", "before_limit", NULL, "TIME",
+	  "so long before its time limit the job is signalled, saves, and is requeued" },
+	{ "ckpt-signal", "signal", NULL, "NAME",
+	  "the signal that makes the program save (default USR1; for a stall TERM)" },
 	{ "ckpt-repin", "repin", "1", "yes|no", "the pin holds at later attempts too" },
 };
 

@@ -75,6 +75,8 @@ static const struct ckpt_field rows[] = {
 	INT_ROW(settle, NULL, 0, 1, "1: the step aligns pointers or quarantines"),
 };
 
+#define HEARTBEAT "CKPT_HEARTBEAT"
+
 const struct ckpt_fields ckpt_decision_fields = { rows, sizeof(rows) / sizeof(rows[0]) };
 
 const char *const ckpt_decision_names[] = {
@@ -84,7 +86,8 @@ const char *const ckpt_decision_names[] = {
 	"CKPT_RESUME_EPOCH",  "CKPT_RESUME_EVIDENCE",
 	"CKPT_RESUME_REASON", "CKPT_ATTEMPT",
 	"CKPT_JOB",	      "CKPT_DIR",
-	"CKPT_DECISION",      NULL,
+	"CKPT_DECISION",      HEARTBEAT,
+	NULL,
 };
 
 /* True if @path is @root "/" @tag; a root of "/" needs no second slash. */
@@ -180,6 +183,19 @@ static int export_row(const struct export *e, const struct ckpt_field *row)
 	return e->set(e->arg, name, value);
 }
 
+/* The file that a program touches as a sign of life, beside the decision's own; empty where there is
+ * none. */
+static int export_heartbeat(const struct export *e)
+{
+	const char *slash = strrchr(e->d->decision_file, '/');
+	char path[CKPT_PATH_MAX] = "";
+
+	if (slash)
+		snprintf(path, sizeof(path), "%.*s/heartbeat",
+			 (int)(slash - e->d->decision_file), e->d->decision_file);
+	return e->set(e->arg, HEARTBEAT, path);
+}
+
 int ckpt_decision_export(const struct ckpt_decision *d, int carriers, ckpt_setenv_fn *set,
 			 void *arg)
 {
@@ -191,7 +207,7 @@ int ckpt_decision_export(const struct ckpt_decision *d, int carriers, ckpt_seten
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	return export_heartbeat(&e);
 }
 
 int ckpt_decision_from_carriers(struct ckpt_decision *d, ckpt_getenv_fn *lookup, void *arg,

@@ -6,6 +6,7 @@
 #include "wire/request.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #include "wire/requeue.h"
@@ -30,6 +31,9 @@
 #define VERIFY_HELP "structure, full, or sample: full, and some of what a seal shows unchanged"
 #define METRIC_HELP "KEY:min or KEY:max"
 #define EPOCH_HELP "completed or next"
+#define STALL_HELP "auto, or a time: minutes, or 30s, 10m, 2h, 1d, MM:SS, D-HH:MM:SS"
+#define LIMIT_HELP "a time: minutes, or 30s, 10m, 2h, 1d, MM:SS, D-HH:MM:SS"
+#define SIGNAL_HELP "USR1, USR2, TERM, INT, HUP, URG, CONT or a number of a signal from 1 to 64"
 #define ALIGN_HELP "yes or no"
 #define REQUEUE_HELP                                                                               \
 	"preempt, time-limit, node-fail, stall, exit:N[,N...] with commas between; none"
@@ -48,6 +52,9 @@ static const struct ckpt_field rows[] = {
 	ROW(requeue, "REQUEUE", TEXT, REQUEUE_HELP),
 	INT_ROW(own_max_restarts, "OWN_MAX_RESTARTS", 0, UINT32_MAX,
 		"restarts after which the job is held; 0: no cap"),
+	ROW(stall, "STALL", TEXT, STALL_HELP),
+	ROW(before_limit, "BEFORE_LIMIT", TEXT, LIMIT_HELP),
+	ROW(signal, "SIGNAL", WORD, SIGNAL_HELP),
 	INT_ROW(repin, "REPIN", 0, 1, "1: the pin of the first start holds at later ones too"),
 
 	INT_ROW(job_id, "JOB_ID", 0, UINT32_MAX, "the job's id; 0: not in a job"),
@@ -254,6 +261,49 @@ static const char *requeue_problem(const char *text)
 	return ckpt_requeue_parse(text, NULL);
 }
 
+static const char *duration_problem(const char *text)
+{
+	int64_t seconds;
+
+	return !*text || ckpt_text_duration(text, &seconds) ? NULL : "is no time";
+}
+
+static const char *stall_problem(const char *text)
+{
+	return strcmp(text, "auto") == 0 ? NULL : duration_problem(text);
+}
+
+static int signal_number(const char *text)
+{
+	static const struct {
+		const char *name;
+		int number;
+	} names[] = {
+		{ "USR1", SIGUSR1 }, { "USR2", SIGUSR2 }, { "TERM", SIGTERM }, { "INT", SIGINT },
+		{ "HUP", SIGHUP },   { "URG", SIGURG },	  { "CONT", SIGCONT },
+	};
+	int64_t number;
+
+	if (ckpt_text_int(text, 1, 64, &number))
+		return number == SIGKILL || number == SIGSTOP ? -1 : (int)number;
+	ckpt_text_starts(text, "SIG", &text);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(text, names[i].name) == 0)
+			return names[i].number;
+	return -1;
+}
+
+static const char *signal_problem(const char *text)
+{
+	return !*text || signal_number(text) > 0 ? NULL
+						 : "is no signal that a program could save by";
+}
+
+int ckpt_request_signal(const struct ckpt_request *req, int fallback)
+{
+	return *req->signal ? signal_number(req->signal) : fallback;
+}
+
 /* The rules by wire key, with the option as the user knows it. */
 static const struct rule {
 	const char *key, *option;
@@ -267,6 +317,9 @@ static const struct rule {
 	{ "epoch", "--ckpt-epoch", epoch_problem },
 	{ "align", "--ckpt-align", align_problem },
 	{ "requeue", "--ckpt-requeue", requeue_problem },
+	{ "stall", "--ckpt-stall", stall_problem },
+	{ "before_limit", "--ckpt-before-limit", duration_problem },
+	{ "signal", "--ckpt-signal", signal_problem },
 };
 
 void ckpt_request_init(struct ckpt_request *req)

@@ -34,6 +34,9 @@ struct ckpt_request {
 	char state[CKPT_PATH_MAX]; /* directory for .ckpt-resume's files; empty = run directories */
 	char requeue[256];	   /* after which ends it starts again (wire/requeue.h) */
 	int64_t own_max_restarts;  /* most restarts before the job is held; 0 = no cap */
+	char stall[24];		   /* TIME or auto: without progress for that long is a hang */
+	char before_limit[24];	   /* TIME before the time limit to save and requeue */
+	char signal[16];	   /* that makes the program save; empty = the purpose's own */
 	int64_t repin;		   /* 1: a pin holds at later attempts too */
 
 	/* the job, from Slurm */
@@ -96,6 +99,10 @@ int ckpt_request_options_from_env(struct ckpt_request *req, const char *prefix,
  * which option, what is wrong, what is allowed.
  */
 int ckpt_request_check(const struct ckpt_request *req, struct ckpt_error *err);
+
+/* The number of the signal that the job's rows name: "USR1", "SIGUSR1" or a number; @fallback where
+ * the row is empty. */
+int ckpt_request_signal(const struct ckpt_request *req, int fallback);
 
 /* What is wrong with the list of environment names @list (NAME[,NAME...] or empty), or NULL. */
 const char *ckpt_request_env_names_problem(const char *list);

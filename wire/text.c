@@ -149,3 +149,81 @@ bool ckpt_text_ends(const char *s, const char *suffix)
 
 	return len >= tail && strcmp(s + len - tail, suffix) == 0;
 }
+
+#define DAY_S 86400
+#define DURATION_MAX ((int64_t)3650 * DAY_S)
+
+/* Parses digits at *@s, which then points behind them. */
+static bool take_digits(const char **s, int64_t *ret)
+{
+	int64_t n = 0;
+	int digits = 0;
+
+	for (; **s >= '0' && **s <= '9'; (*s)++, digits++)
+		if (digits > 9)
+			return false;
+		else
+			n = n * 10 + (**s - '0');
+	*ret = n;
+	return digits > 0;
+}
+
+/* Numbers with ':' between them, up to three, and nothing else; how many, 0 = none such. */
+static int take_clock(const char *s, int64_t part[3])
+{
+	for (int n = 0; n < 3; s++) {
+		if (!take_digits(&s, &part[n]) || (n > 0 && part[n] > 59))
+			return 0;
+		n++;
+		if (!*s)
+			return n;
+		if (*s != ':')
+			return 0;
+	}
+	return 0;
+}
+
+/* "N" and one letter. */
+static bool take_unit(const char *s, int64_t *ret)
+{
+	static const struct {
+		char unit;
+		int64_t seconds;
+	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', DAY_S } };
+	int64_t n;
+
+	if (!take_digits(&s, &n) || !*s || s[1])
+		return false;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (*s == units[i].unit) {
+			*ret = n * units[i].seconds;
+			return true;
+		}
+	return false;
+}
+
+bool ckpt_text_duration(const char *s, int64_t *ret_s)
+{
+	/* of the first number: after a day; alone, of two, of three */
+	static const int64_t first[2][4] = { { 0, 60, 60, 3600 }, { 0, 3600, 3600, 3600 } };
+	int64_t part[3] = { 0 }, days = 0, total, unit;
+	const char *rest = s;
+	bool day;
+	int n;
+
+	if (take_unit(s, &total))
+		goto bounds;
+	day = take_digits(&rest, &days) && *rest == '-';
+	n = take_clock(day ? rest + 1 : s, part);
+	if (n == 0)
+		return false;
+	unit = first[day][n];
+	total = part[0] * unit + part[1] * (unit / 60) + part[2];
+	if (day)
+		total += days * DAY_S;
+bounds:
+	if (total <= 0 || total > DURATION_MAX)
+		return false;
+	*ret_s = total;
+	return true;
+}

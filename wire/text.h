@@ -37,6 +37,12 @@ const char *ckpt_text_quote(char *dst, size_t size, const char *src);
  * otherwise: no blanks, no '+', no leading zeros beyond one digit, no overflow. */
 bool ckpt_text_int(const char *s, int64_t min, int64_t max, int64_t *ret);
 
+/*
+ * Parses the whole of @s as a duration above zero: a number alone is minutes, as in Slurm; Ns, Nm,
+ * Nh, Nd; [D-]HH:MM:SS, D-HH[:MM] and MM:SS. Up to 3,650 days. False, *@ret_s untouched, otherwise.
+ */
+bool ckpt_text_duration(const char *s, int64_t *ret_s);
+
 /* True if @s is a non-empty word of [A-Za-z0-9_.-] that does not begin with '.' or '-'. */
 bool ckpt_text_is_word(const char *s);
 

@@ -9,7 +9,7 @@
 
 #define REJECTED_MAX 16 /* entries named in one ledger line */
 
-static cJSON *event_new(const struct ckpt_request *req, const char *event)
+cJSON *ckpt_event_new(const struct ckpt_request *req, const char *event)
 {
 	cJSON *o = cJSON_CreateObject();
 
@@ -65,7 +65,7 @@ static void add_choice(cJSON *o, const struct ckpt_resolution *res)
 cJSON *ckpt_event_decision(const struct ckpt_request *req, const struct ckpt_resolution *res)
 {
 	const struct ckpt_decision *d = &res->decision;
-	cJSON *o = event_new(req, "decision");
+	cJSON *o = ckpt_event_new(req, "decision");
 
 	cJSON_AddStringToObject(o, "where", req->in_hook ? "prolog" : "step");
 	cJSON_AddStringToObject(o, "mode", d->mode);
@@ -81,7 +81,7 @@ cJSON *ckpt_event_decision(const struct ckpt_request *req, const struct ckpt_res
 
 cJSON *ckpt_event_align(const struct ckpt_request *req, const char *file, const char *to)
 {
-	cJSON *o = event_new(req, "align");
+	cJSON *o = ckpt_event_new(req, "align");
 
 	cJSON_AddStringToObject(o, "file", file);
 	cJSON_AddStringToObject(o, "to", to);
@@ -100,7 +100,7 @@ cJSON *ckpt_event_note(const struct ckpt_request *req, const char *run)
 
 cJSON *ckpt_event_end(const struct ckpt_request *req, const struct ckpt_resolution *res)
 {
-	cJSON *o = event_new(req, "end");
+	cJSON *o = ckpt_event_new(req, "end");
 
 	cJSON_AddStringToObject(o, "cause", req->reason);
 	if (req->status_known)
@@ -120,7 +120,7 @@ cJSON *ckpt_event_checkpoint(const struct ckpt_request *req, const struct ckpt_r
 			     const struct ckpt_set *set)
 {
 	const struct ckpt_verdict *verdict = &set->report->verdict;
-	cJSON *o = event_new(req, "checkpoint");
+	cJSON *o = ckpt_event_new(req, "checkpoint");
 
 	cJSON_AddStringToObject(o, "run", res->decision.run);
 	cJSON_AddStringToObject(o, "name", set->name);

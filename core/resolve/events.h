@@ -8,6 +8,9 @@
 
 #include "core/resolve/resolve.h"
 
+/* {"event": @event} with job_id, cluster, attempt and node of @req. NULL = no memory. */
+cJSON *ckpt_event_new(const struct ckpt_request *req, const char *event);
+
 /* {"event":"decision", mode, path, evidence, step, epoch, reason, where, id, refusal,
  * rejected:[{name, problem}]}. NULL = no memory. */
 cJSON *ckpt_event_decision(const struct ckpt_request *req, const struct ckpt_resolution *res);

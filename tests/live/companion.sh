@@ -144,6 +144,97 @@ live_companion__site_says_no()
 	sed -i /^Companion=/d "$CLUSTER_DIR/etc/ckpt-resume.conf"
 }
 
+# A program that saves when it is told to, by the signal $1, and then ends; its script would go on, and finish.
+saver()
+{
+	cat >"$TRAIN_POOL/saver.sh" <<-'PROGRAM'
+	#!/bin/bash
+	echo "attempt ${SLURM_RESTART_COUNT:-0} reason $CKPT_RESUME_REASON path $CKPT_RESUME_PATH"
+	echo "heartbeat $CKPT_HEARTBEAT"
+	if ((${SLURM_RESTART_COUNT:-0} > 0)); then exit 0; fi
+	cp "$1/ckpt-0.pt" checkpoints/
+	python3 "$1/saver.py" "$1" "$2"
+	echo "the script went on"
+	PROGRAM
+	cat >"$TRAIN_POOL/saver.py" <<-'PROGRAM'
+	import os, shutil, signal, sys, time
+	def save(number, frame):
+	    shutil.copy(sys.argv[1] + "/ckpt-1.pt", "checkpoints/ckpt-1.pt")
+	    print("saved", flush=True)
+	    sys.exit(0)
+	signal.signal(getattr(signal, "SIG" + sys.argv[2]), save)
+	print("attempt 0 waits", flush=True)
+	while True: time.sleep(60)
+	PROGRAM
+	chmod 755 "$TRAIN_POOL"/saver.*
+}
+
+ledger() { jq -c "select(.event == \"$1\")" "$RUN/.ckpt-resume/ledger.jsonl"; }
+
+# Nothing comes of it any more: it is told to save, and starts again from what it saved.
+live_companion__stalled()
+{
+	train_dir stalled
+	saver
+	job=$(submit -o out --ckpt-resume --ckpt-stall=6s "$TRAIN_POOL/saver.sh" "$TRAIN_POOL" TERM)
+	wait_said "attempt 0 waits"
+	wait_said "attempt 1" 60
+	file_has "$OUT" "no sign of progress for"
+	file_has "$OUT" saved
+	file_has "$OUT" "a checkpoint was saved; requeueing"
+	file_has "$OUT" "attempt 1 reason stalled path $RUN/ckpt-1.pt"
+	file_has "$OUT" "heartbeat $RUN/.ckpt-resume/heartbeat"
+	file_lacks "$OUT" "the script went on"
+	contains "$(ledger requeue)" '"why":"stall"'
+	contains "$(ledger stall)" '"command":"python3","state":"S"'
+	contains "$(ledger stall)" '"attempt 0 waits"'
+	ends_well "$job"
+}
+
+# Signs of life: processor time, output, and the heartbeat, which then counts alone.
+live_companion__not_stalled()
+{
+	local what jobs=()
+	train_dir lively
+	cat >"$TRAIN_POOL/lively.sh" <<-'PROGRAM'
+	#!/bin/bash
+	end=$((SECONDS + 14))
+	case $1 in
+	cpu) while ((SECONDS < end)); do :; done ;;
+	output) while ((SECONDS < end)); do echo tick; sleep 1; done ;;
+	beat) while ((SECONDS < end)); do touch "$CKPT_HEARTBEAT"; sleep 1; done ;;
+	esac
+	echo "done $1"
+	PROGRAM
+	chmod 755 "$TRAIN_POOL/lively.sh"
+	for what in cpu output beat; do
+		jobs+=("$(submit -o "out-$what" --ckpt-resume "--ckpt-dir=$what" --ckpt-stall=6s "$TRAIN_POOL/lively.sh" "$what")")
+	done
+	for what in "${jobs[@]}"; do
+		wait_state "$what" COMPLETED 60
+		equal "$(job_field "$what" Restarts)" 0 "restarts of $what"
+	done
+	for what in cpu output beat; do
+		file_has "$DIR/out-$what" "done $what"
+	done
+}
+
+# The time limit comes near: the program saves by the signal, and the job goes on in the next attempt.
+live_companion__before_the_limit()
+{
+	train_dir limit
+	saver
+	job=$(submit -o out --time=1 --ckpt-resume --ckpt-before-limit=55s "$TRAIN_POOL/saver.sh" "$TRAIN_POOL" USR1)
+	wait_said "attempt 0 waits"
+	wait_said "attempt 1" 90
+	file_has "$OUT" "the time limit is"
+	file_has "$OUT" saved
+	file_has "$OUT" "attempt 1 reason time-limit path $RUN/ckpt-1.pt"
+	file_lacks "$OUT" "the script went on"
+	contains "$(ledger requeue)" '"why":"time-limit"'
+	ends_well "$job"
+}
+
 # What it costs: a training that saves every two seconds, and one that does nothing.
 live_companion__costs_nothing()
 {
@@ -184,7 +275,7 @@ rss()
 live_start
 train_prepare
 for name in seals_what_is_saved never_half_written is_nobodys_child ends_with_the_attempt short_and_refused \
-	site_says_no costs_nothing; do
+	site_says_no stalled not_stalled before_the_limit costs_nothing; do
 	live_case "live_companion__$name"
 done
 test_end

@@ -30,6 +30,10 @@ case_values()
 	accepts ckpt-epoch=next CKPT_EPOCH=next
 	accepts ckpt-align=no CKPT_ALIGN=no
 	accepts ckpt-state=/s CKPT_STATE=/s
+	accepts ckpt-stall=auto CKPT_STALL=auto
+	accepts ckpt-stall=30m CKPT_STALL=30m
+	accepts ckpt-before-limit=10 CKPT_BEFORE_LIMIT=10
+	accepts ckpt-signal=SIGUSR2 CKPT_SIGNAL=SIGUSR2
 	accepts ckpt-requeue=preempt,exit:85,86 CKPT_REQUEUE=preempt,exit:85,86
 	accepts ckpt-requeue=none CKPT_REQUEUE=none
 	accepts ckpt-max-restarts=12 CKPT_OWN_MAX_RESTARTS=12
@@ -69,6 +73,11 @@ case_bad_values()
 	refuses ckpt-metric=loss 'KEY:min or KEY:max'
 	refuses ckpt-epoch=last 'completed or next'
 	refuses ckpt-align=1 'yes or no'
+	refuses ckpt-stall=soon 'is no time'
+	refuses ckpt-stall=0 'is no time'
+	refuses ckpt-before-limit=auto 'is no time'
+	refuses ckpt-signal=KILL 'no signal'
+	refuses ckpt-signal=9 'no signal'
 	refuses ckpt-repin=maybe 'not a number'
 	refuses ckpt-requeue=preemption 'unknown cause; allowed: preempt, time-limit'
 	refuses ckpt-requeue=exit:0 '1 to 255'

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <signal.h>
 
 static const char *lookup(void *arg, const char *name)
 {
@@ -99,6 +100,21 @@ static void test_request__rules(void **state)
 		{ "epoch", "last", -EINVAL },
 		{ "align", "no", 0 },
 		{ "align", "maybe", -EINVAL },
+		{ "stall", "auto", 0 },
+		{ "stall", "2h", 0 },
+		{ "stall", "never", -EINVAL },
+		{ "before_limit", "1-0", 0 },
+		{ "before_limit", "auto", -EINVAL },
+		{ "before_limit", "0", -EINVAL },
+		{ "signal", "USR1", 0 },
+		{ "signal", "SIGHUP", 0 },
+		{ "signal", "12", 0 },
+		{ "signal", "64", 0 },
+		{ "signal", "65", -EINVAL },
+		{ "signal", "0", -EINVAL },
+		{ "signal", "KILL", -EINVAL },
+		{ "signal", "19", -EINVAL },
+		{ "signal", "SIGSIGUSR1", -EINVAL },
 	};
 
 	(void)state;
@@ -152,6 +168,19 @@ static void test_request__options_from_env(void **state)
 	assert_int_equal(ckpt_request_options_from_env(&req, "S_", lookup, control, NULL), -EINVAL);
 }
 
+static void test_request__signal(void **state)
+{
+	struct ckpt_request req;
+
+	(void)state;
+	ckpt_request_init(&req);
+	assert_int_equal(ckpt_request_signal(&req, SIGTERM), SIGTERM);
+	snprintf(req.signal, sizeof(req.signal), "SIGUSR2");
+	assert_int_equal(ckpt_request_signal(&req, SIGTERM), SIGUSR2);
+	snprintf(req.signal, sizeof(req.signal), "40");
+	assert_int_equal(ckpt_request_signal(&req, SIGTERM), 40);
+}
+
 static void test_request__overlong_option(void **state)
 {
 	static char path[CKPT_PATH_MAX + 1];
@@ -197,6 +226,7 @@ static void test_request__round_trip(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_request__signal),
 		cmocka_unit_test(test_request__init),
 		cmocka_unit_test(test_request__rules),
 		cmocka_unit_test(test_request__options_from_env),

@@ -204,9 +204,65 @@ static void test_text__starts_and_ends(void **state)
 	assert_false(ckpt_text_ends("a.indexx", ".index"));
 }
 
+static void test_text__duration(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t seconds; /* 0: none */
+	} cases[] = {
+		{ "5", 300 },
+		{ "90", 5400 },
+		{ "30s", 30 },
+		{ "10m", 600 },
+		{ "2h", 7200 },
+		{ "1d", 86400 },
+		{ "02:30", 150 },
+		{ "90:00", 5400 },
+		{ "01:00:00", 3600 },
+		{ "1:02:03", 3723 },
+		{ "1-0", 86400 },
+		{ "1-12", 129600 },
+		{ "1-12:30", 131400 },
+		{ "2-01:02:03", 176523 },
+		{ "3650d", 315360000 },
+		{ "3651d", 0 },
+		{ "0", 0 },
+		{ "0s", 0 },
+		{ "00:00", 0 },
+		{ "", 0 },
+		{ "s", 0 },
+		{ "5x", 0 },
+		{ "5 m", 0 },
+		{ "-5", 0 },
+		{ "+5", 0 },
+		{ "1.5h", 0 },
+		{ "5ms", 0 },
+		{ "1:", 0 },
+		{ ":1", 0 },
+		{ "1:60", 0 },
+		{ "1:2:3:4", 0 },
+		{ "1:00:60", 0 },
+		{ "1-", 0 },
+		{ "1-2-3", 0 },
+		{ "1-2h", 0 },
+		{ "99999999999999999999", 0 },
+		{ "auto", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int64_t s = -1;
+
+		if (ckpt_text_duration(cases[i].text, &s) != (cases[i].seconds > 0) ||
+		    s != (cases[i].seconds ? cases[i].seconds : -1))
+			fail_msg("%s: %lld", cases[i].text, (long long)s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_text__duration),
 		cmocka_unit_test(test_text__cleans_controls_and_nothing_else),
 		cmocka_unit_test(test_text__cleans_what_is_no_utf8),
 		cmocka_unit_test(test_text__copies_all_or_nothing),

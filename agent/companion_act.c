@@ -20,7 +20,7 @@
 #include "wire/cleanup.h"
 #include "wire/detach.h"
 #include "wire/frame.h"
-#include "wire/text.h"
+#include "wire/requeue.h"
 
 #define MS_NS ((int64_t)1000000)
 #define NOTE_MS 15000 /* for a ledger that may lie on a dead file system */
@@ -89,6 +89,7 @@ int ckpt_companion_ask(const struct ckpt_companion *c, const char *verb, char *b
 	pid = fork();
 	if (pid == 0) {
 		ckpt_companion_die_with(self);
+		dup2(STDIN_FILENO, STDERR_FILENO); /* /dev/null */
 		dup2(fds[1], STDOUT_FILENO);
 		execve(program, argv, environ);
 		_exit(127);
@@ -188,6 +189,15 @@ static void say(const char *text, const char *more)
 	dprintf(STDERR_FILENO, "ckpt-resume: %s%s\n", text, more);
 }
 
+/* Whether the user's list has it; for the time limit, --ckpt-before-limit is the user's word. */
+static bool may_requeue(const struct ckpt_companion *c, const struct ckpt_companion_cause *cause)
+{
+	struct ckpt_requeue wants = { 0 };
+
+	return strcmp(cause->why, "stall") != 0 ||
+	       (!ckpt_requeue_parse(c->req.requeue, &wants) && (wants.causes & CKPT_REQUEUE_STALL));
+}
+
 bool ckpt_companion_act(struct ckpt_companion_monitor *m, const struct ckpt_companion_cause *cause)
 {
 	const struct ckpt_companion *c = m->c;
@@ -195,9 +205,14 @@ bool ckpt_companion_act(struct ckpt_companion_monitor *m, const struct ckpt_comp
 	bool stopped = false, saved = false;
 	int n;
 
-	if (!note(c, cause->event, cause->words) || !note(c, "requeue", cause->why)) {
+	if (!note(c, cause->event, cause->words) ||
+	    (may_requeue(c, cause) && !note(c, "requeue", cause->why))) {
 		say("warning: the ledger cannot be written, so the job is left alone: ",
 		    cause->words);
+		return false;
+	}
+	if (!may_requeue(c, cause)) {
+		say(cause->words, "; --ckpt-requeue does not have it, so the job is left alone");
 		return false;
 	}
 	n = signal_programs(c, cause->signal, &stopped);
@@ -207,8 +222,11 @@ bool ckpt_companion_act(struct ckpt_companion_monitor *m, const struct ckpt_comp
 		saved = wait_for_save(m, end_ns);
 	say(saved ? "a checkpoint was saved; " : "no new checkpoint was seen; ",
 	    "requeueing the job");
-	if (requeue(c))
+	if (requeue(c)) {
+		if (stopped) /* before Slurm continues it: it is not to begin its next command */
+			kill(c->task, SIGTERM);
 		return true;
+	}
 	if (stopped)
 		kill(c->task, SIGCONT);
 	note(c, "requeue", "refused");

@@ -90,7 +90,7 @@ cJSON *ckpt_event_align(const struct ckpt_request *req, const char *file, const 
 
 cJSON *ckpt_event_note(const struct ckpt_request *req, const char *run)
 {
-	cJSON *o = event_new(req, req->note);
+	cJSON *o = ckpt_event_new(req, req->note);
 
 	cJSON_AddStringToObject(o, "why", req->note_why);
 	cJSON_AddStringToObject(o, "by", req->note_by);

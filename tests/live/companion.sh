@@ -154,6 +154,7 @@ saver()
 	if ((${SLURM_RESTART_COUNT:-0} > 0)); then exit 0; fi
 	cp "$1/ckpt-0.pt" checkpoints/
 	python3 "$1/saver.py" "$1" "$2"
+	sleep 1
 	echo "the script went on"
 	PROGRAM
 	cat >"$TRAIN_POOL/saver.py" <<-'PROGRAM'

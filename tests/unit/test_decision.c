@@ -165,9 +165,10 @@ static void test_decision__export(void **state)
 
 	(void)state;
 	assert_int_equal(ckpt_decision_export(&d, 0, env_set, e), 0);
-	assert_int_equal(e->n, 13 + 2);
+	assert_int_equal(e->n, 14 + 2);
 	for (const char *const *name = ckpt_decision_names; *name; name++)
 		assert_non_null(env_get(e, *name));
+	assert_string_equal(env_get(e, "CKPT_HEARTBEAT"), "/r/.ckpt-resume/heartbeat");
 	assert_string_equal(env_get(e, "CKPT_RESUME_MODE"), "resume");
 	assert_string_equal(env_get(e, "CKPT_RESUME_PATH"), "/r/ckpt-3");
 	assert_string_equal(env_get(e, "CKPT_RESUME_ROOT"), "/r");

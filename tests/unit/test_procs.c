@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "tests/unit/support/scratch.h"
+#include "wire/cleanup.h"
 
 /* A process of the tree. */
 static void put(struct scratch *s, int pid, int parent, const char *command, const char *environ)

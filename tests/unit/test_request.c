@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 
 static const char *lookup(void *arg, const char *name)
 {

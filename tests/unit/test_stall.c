@@ -144,7 +144,7 @@ static void test_stall__a_pause_of_our_own(void **state)
 	begin(&stall, 100 * S);
 	assert_int_equal(after(&stall, &signs, 5), CKPT_STALL_GOING);
 	now += 100000 * S;
-	assert_int_equal(after(&stall, &signs, 4), CKPT_STALL_GOING);
+	assert_int_equal(after(&stall, &signs, 5), CKPT_STALL_GOING);
 	assert_int_equal(after(&stall, &signs, 1), CKPT_STALL_STALLED);
 }
 

@@ -49,6 +49,21 @@ int ckpt_catalog_skip(struct ckpt_catalog *cat, const struct ckpt_skipped *skipp
 int ckpt_members_add(struct ckpt_catalog *cat, struct ckpt_members *members, const char *name,
 		     const struct ckpt_name *parsed, const struct ckpt_set *set);
 
+/*
+ * Adds the files of the sets of LAMMPS whose base files @bases are (sorted here) to @members: of
+ * the entries of the directory @dirfd those that have a number in the place of a stem's '%', and
+ * the base. A base without any other is no set: nothing is added. 0 or an errno.
+ */
+int ckpt_parts_gather(struct ckpt_catalog *cat, int dirfd, struct ckpt_members *bases,
+		      struct ckpt_members *members);
+
+/*
+ * Makes sets of the base files @bases of one folder and of the files that belong to them, which
+ * were added as sets of their own from @first on: these go. Reads the directory @dirfd once more
+ * where there is a base. 0, -ENOMEM, -E2BIG or another errno.
+ */
+int ckpt_parts_fold(struct ckpt_catalog *cat, int dirfd, struct ckpt_members *bases, size_t first);
+
 /* Makes sets of all members and appends them. 0, -ENOMEM or -E2BIG. */
 int ckpt_members_fold(struct ckpt_catalog *cat, struct ckpt_members *members);
 

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 
 #include "core/catalog/build.h"
+#include "core/catalog/rows.h"
+#include "core/format/hpc/lammps.h"
 
 #define IDENTITY_FILES 4096 /* of a directory that are looked at: ranks of a large job */
 
@@ -139,11 +141,14 @@ struct ckpt_set *ckpt_catalog_find(struct ckpt_catalog *cat, const char *dir, co
 	return NULL;
 }
 
-/* The entry that stands for the set: a bundle's is the index. */
+/* The entry that stands for the set: a bundle's is the index, of LAMMPS' sets the base file. */
 static const char *primary(const struct ckpt_set *set, char *buf, size_t size)
 {
 	if (set->kind != CKPT_KIND_PREFIX)
 		return set->name;
+	if (set->layout && !strcmp(set->layout, CKPT_LAYOUT_LAMMPS_SET) &&
+	    ckpt_lammps_part(set->name, "base", buf, size))
+		return buf;
 	snprintf(buf, size, "%s.index", set->name);
 	return buf;
 }

@@ -245,6 +245,31 @@ int ckpt_name_parse_prefix(const char *prefix, struct ckpt_name *ret)
 	return 0;
 }
 
+int ckpt_name_parse_percent(const char *stem, struct ckpt_name *ret)
+{
+	if (!strchr(stem, '%') || parse_rows(stem, CKPT_KIND_PREFIX, ret) != 0 ||
+	    strcmp(ret->layout, CKPT_LAYOUT_LAMMPS_SET) != 0)
+		return CKPT_NAME_NONE;
+	ret->fold = CKPT_FOLD_PARTS;
+	ret->part = CKPT_PART_INDEX;
+	snprintf(ret->stem, sizeof(ret->stem), "%s", stem);
+	end_series(ret, "*");
+	return 0;
+}
+
+int ckpt_name_parse_base(const char *name, struct ckpt_name *ret)
+{
+	const char *at = strstr(name, "base");
+	char stem[CKPT_NAME_SIZE];
+
+	if (!at || name[0] == '.' || strchr(name, '%') || strlen(name) >= sizeof(stem))
+		return CKPT_NAME_NONE;
+	while (strstr(at + 1, "base"))
+		at = strstr(at + 1, "base");
+	snprintf(stem, sizeof(stem), "%.*s%%%s", (int)(at - name), name, at + 4);
+	return ckpt_name_parse_percent(stem, ret);
+}
+
 /* If @name has the shape of a bundle's member, the length of its prefix and the part; else 0. */
 static size_t split_bundle(const char *name, int64_t *ret_part, bool *ret_weak)
 {

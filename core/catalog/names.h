@@ -17,6 +17,7 @@ enum ckpt_fold {
 	CKPT_FOLD_BUNDLE, /* TensorFlow: P.index, P.data-S-of-N, P.meta; stem is P */
 	CKPT_FOLD_SHARDS, /* NAME-S-of-N.safetensors and their index; stem is the index's name */
 	CKPT_FOLD_RANKS,  /* one file a rank; stem is the name with the rank as '#' */
+	CKPT_FOLD_PARTS,  /* LAMMPS: a base file and numbered ones; stem has '%' instead */
 };
 
 /* part of a member that is no shard */
@@ -61,6 +62,15 @@ enum ckpt_name_result {
  * detectron2, mmengine, Keras, TensorFlow).
  */
 int ckpt_name_parse(const char *name, bool is_dir, struct ckpt_name *ret, const char **ret_why);
+
+/*
+ * Reads @name as the base file of a set of LAMMPS. 0 with *@ret, whose stem is the name with '%';
+ * or CKPT_NAME_NONE. Only the other files prove that it is one.
+ */
+int ckpt_name_parse_base(const char *name, struct ckpt_name *ret);
+
+/* Reads @stem, a name with '%', as that of a set of LAMMPS. As ckpt_name_parse_base(). */
+int ckpt_name_parse_percent(const char *stem, struct ckpt_name *ret);
 
 /* Reads @ret->numbers of @name anew into @ret's position, number and part; what is beyond int64 is
  * left alone. */

@@ -4,10 +4,13 @@
  * member.
  */
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "core/catalog/build.h"
+#include "core/catalog/rows.h"
+#include "core/format/hpc/lammps.h"
 #include "wire/text.h"
 
 /* A path on its way to a set. */
@@ -72,10 +75,27 @@ static int gather(struct pin *pin, const struct ckpt_set *set, struct ckpt_membe
 	return -errno;
 }
 
+/* The same for the set of LAMMPS: what its base file's name makes of the directory. */
+static int gather_parts(struct pin *pin, const struct ckpt_set *set, struct ckpt_members *members)
+{
+	_cleanup_members_ struct ckpt_members bases = { 0 };
+	char base[2 * CKPT_NAME_SIZE];
+	int r;
+
+	ckpt_lammps_part(pin->parsed.stem, "base", base, sizeof(base));
+	r = ckpt_members_add(pin->cat, &bases, base, &pin->parsed, set);
+	if (!r)
+		r = ckpt_parts_gather(pin->cat, pin->fd, &bases, members);
+	if (!r && members->n == 0) /* its user says that it is one */
+		r = ckpt_members_add(pin->cat, members, base, &pin->parsed, set);
+	return r;
+}
+
 static int add_folded(struct pin *pin, const struct ckpt_set *set)
 {
 	_cleanup_members_ struct ckpt_members members = { 0 };
-	int r = gather(pin, set, &members);
+	int r = pin->parsed.fold == CKPT_FOLD_PARTS ? gather_parts(pin, set, &members)
+						    : gather(pin, set, &members);
 	size_t n;
 
 	if (r < 0)
@@ -87,15 +107,48 @@ static int add_folded(struct pin *pin, const struct ckpt_set *set)
 	return r || pin->cat->n_sets > n ? r : -ENOENT;
 }
 
+/* A name with '%' whose base file is there is that of a set of LAMMPS, whatever else it says. */
+static bool is_percent(struct pin *pin)
+{
+	char base[2 * CKPT_NAME_SIZE];
+	struct stat st;
+
+	if (!ckpt_lammps_part(pin->name, "base", base, sizeof(base)) ||
+	    fstatat(pin->fd, base, &st, 0) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	if (ckpt_name_parse_percent(pin->name, &pin->parsed) == 0)
+		return true;
+	ckpt_name_user(pin->name, false, &pin->parsed);
+	pin->parsed.layout = CKPT_LAYOUT_LAMMPS_SET;
+	pin->parsed.kind = CKPT_KIND_PREFIX;
+	pin->parsed.fold = CKPT_FOLD_PARTS;
+	pin->parsed.part = CKPT_PART_INDEX;
+	snprintf(pin->parsed.stem, sizeof(pin->parsed.stem), "%s", pin->name);
+	return true;
+}
+
 /* A name without an entry may still be a bundle's prefix or the missing index of shards. */
 static int classify_absent(struct pin *pin)
 {
 	const char *why;
 
+	if (is_percent(pin))
+		return 0;
 	if (!ckpt_name_parse(pin->name, false, &pin->parsed, &why) &&
 	    pin->parsed.fold == CKPT_FOLD_SHARDS)
 		return 0;
 	return ckpt_name_parse_prefix(pin->name, &pin->parsed) ? -ENOENT : 0;
+}
+
+/* A base file with the first of the others beside it. */
+static bool is_base(struct pin *pin)
+{
+	char part[2 * CKPT_NAME_SIZE];
+	struct stat st;
+
+	return ckpt_name_parse_base(pin->name, &pin->parsed) == 0 &&
+	       ckpt_lammps_part(pin->parsed.stem, "0", part, sizeof(part)) &&
+	       fstatat(pin->fd, part, &st, 0) == 0;
 }
 
 /* What the entry is: fills pin->parsed. 0, -ENOENT or an errno. */
@@ -108,6 +161,8 @@ static int classify(struct pin *pin)
 	if (fstatat(pin->fd, pin->name, &st, 0) < 0)
 		return errno == ENOENT ? classify_absent(pin) : -errno;
 	is_dir = S_ISDIR(st.st_mode);
+	if (S_ISREG(st.st_mode) && is_base(pin))
+		return 0;
 	if (ckpt_name_parse(pin->name, is_dir, &pin->parsed, &why) ||
 	    (pin->parsed.fold == CKPT_FOLD_BUNDLE && pin->parsed.weak))
 		ckpt_name_user(pin->name, is_dir, &pin->parsed);
@@ -122,6 +177,7 @@ static const char *set_name(const struct pin *pin)
 		return pin->name;
 	case CKPT_FOLD_BUNDLE:
 	case CKPT_FOLD_SHARDS:
+	case CKPT_FOLD_PARTS:
 		return pin->parsed.stem;
 	case CKPT_FOLD_RANKS:
 		break;

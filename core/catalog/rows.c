@@ -77,6 +77,16 @@ const struct ckpt_name_row ckpt_name_rows[] = {
 
 	{ "fti", "l4", NONE, DIR_, LAST, CKPT_ROW_FTI },
 
+	/* sets of LAMMPS: '%' stands for "base" and for the number of each file */
+	{ CKPT_LAYOUT_LAMMPS_SET, "*<restart>.%.{s}", NONE, BUNDLE, NUMBERED, 0 },
+	{ CKPT_LAYOUT_LAMMPS_SET, "*<restart>.{s}.%", NONE, BUNDLE, NUMBERED, 0 },
+	{ CKPT_LAYOUT_LAMMPS_SET, "*.%.restart.{s}", NONE, BUNDLE, NUMBERED, 0 },
+	{ CKPT_LAYOUT_LAMMPS_SET, "*.%.{s}.restart", NONE, BUNDLE, NUMBERED, 0 },
+	{ CKPT_LAYOUT_LAMMPS_SET, "*.{s}.%.restart", NONE, BUNDLE, NUMBERED, 0 },
+	{ CKPT_LAYOUT_LAMMPS_SET, "*<(restart|rst)>*%*", NONE, BUNDLE, LAST, 0 },
+	{ CKPT_LAYOUT_LAMMPS_SET, "*%*<(restart|rst)>*", NONE, BUNDLE, LAST, 0 },
+	{ CKPT_LAYOUT_LAMMPS_SET, "*.%.{n}", NONE, BUNDLE, NUMBERED, MISTAKABLE },
+
 	/* TensorFlow bundles: the prefix */
 	{ "tf-bundle", "variables", NONE, BUNDLE, LAST, CKPT_ROW_REJECT },
 	{ "tf-bundle", "*.ckpt-{s}", NONE, BUNDLE, NUMBERED, 0 },
@@ -121,6 +131,10 @@ const struct ckpt_name_row ckpt_name_rows[] = {
 	{ "lammps", "restart.{s}", NONE, FILE_, NUMBERED, 0 },
 	{ "lammps", "*.restart.{s}", NONE, FILE_, NUMBERED, 0 },
 	{ "lammps", "*.{s}.restart", NONE, FILE_, NUMBERED, 0 },
+	{ "lammps", "*<restart>.?", NONE, FILE_, LAST, MISTAKABLE }, /* two names in turn */
+	{ "lammps", "*.?.restart", NONE, FILE_, LAST, MISTAKABLE },
+	{ "lammps", "*<restart>*.base*", NONE, FILE_, LAST, MISTAKABLE }, /* of an incomplete set */
+	{ "lammps", "*<base>*.restart", NONE, FILE_, LAST, MISTAKABLE },
 	{ "veloc", "*-agg-{n}.dat", NONE, FILE_, NUMBERED, MISTAKABLE },
 	{ "veloc", "*-{p}-{n}.dat", NONE, FILE_, NUMBERED, MISTAKABLE | CKPT_ROW_CREW },
 	{ "dmtcp", "dmtcp_restart_script*.sh", NONE, FILE_, LAST, 0 },

@@ -40,6 +40,8 @@ enum {
 	CKPT_ROW_REJECT = 1 << 4, /* no checkpoint, although a later row would say so */
 };
 
+#define CKPT_LAYOUT_LAMMPS_SET "lammps-set"
+
 /* Numbers in patterns: {s} step, {e} epoch, {n} unknown meaning, {p} rank, {v} no order. */
 struct ckpt_name_row {
 	const char *layout, *pattern;

@@ -34,6 +34,7 @@ struct reading {
 	int fd;
 	size_t first_set; /* of this folder */
 	struct ckpt_members members;
+	struct ckpt_members bases; /* of sets of LAMMPS */
 	struct ckpt_folders below;
 };
 
@@ -172,6 +173,24 @@ static int add_candidate(struct scan *scan, struct reading *rd, const char *name
 	return set.name ? added(scan, ckpt_catalog_add(scan->cat, &set)) : no_memory(scan);
 }
 
+/* A base file counts for what its own name says until its set is known. */
+static int note_base(struct scan *scan, struct reading *rd, const char *name)
+{
+	struct ckpt_name parsed;
+	struct ckpt_set set;
+	int r;
+
+	if (!strstr(name, "base") || ckpt_text_has_control(name) ||
+	    ckpt_name_parse_base(name, &parsed) ||
+	    (parsed.mistakable && scan->options->known_layouts_only))
+		return 0;
+	r = ckpt_set_init(scan->cat, &parsed, rd->folder->path, &set);
+	set.run = (int)scan->cat->n_runs;
+	if (r == 0)
+		r = ckpt_members_add(scan->cat, &rd->bases, name, &parsed, &set);
+	return added(scan, r);
+}
+
 static bool may_descend(const struct scan *scan, const struct reading *rd, const char *name)
 {
 	if (rd->folder->depth >= CKPT_FOLDERS_DEPTH || name[0] == '.')
@@ -185,8 +204,11 @@ static int read_entry(struct scan *scan, struct reading *rd, const struct dirent
 	bool is_dir = S_ISDIR(type);
 	struct ckpt_name parsed;
 	const char *why;
-	int r = read_name(scan, rd, e->d_name, is_dir, &parsed, &why);
+	int r = S_ISREG(type) ? note_base(scan, rd, e->d_name) : 0;
 
+	if (r < 0)
+		return r;
+	r = read_name(scan, rd, e->d_name, is_dir, &parsed, &why);
 	if (r == CKPT_NAME_NONE && !is_dir && dangles(rd->fd, e) &&
 	    read_name(scan, rd, e->d_name, true, &parsed, &why) == 0)
 		r = 0;
@@ -308,6 +330,8 @@ static int read_folder_at(struct scan *scan, struct reading *rd)
 	if (!r)
 		r = added(scan, ckpt_members_fold(scan->cat, &rd->members));
 	if (!r)
+		r = added(scan, ckpt_parts_fold(scan->cat, dirfd(d), &rd->bases, rd->first_set));
+	if (!r)
 		r = note_run(scan, rd);
 	return r ? r : queue_below(scan, rd);
 }
@@ -330,6 +354,7 @@ static int read_folder(struct scan *scan, const struct ckpt_folder *folder)
 		return rd.fd;
 	r = read_folder_at(scan, &rd);
 	ckpt_members_done(&rd.members);
+	ckpt_members_done(&rd.bases);
 	ckpt_folders_done(&rd.below);
 	return r;
 }

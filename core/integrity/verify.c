@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/format/hpc/lammps.h"
 #include "wire/text.h"
 
 static int reject(struct ckpt_check *check, enum ckpt_status status, enum ckpt_problem_code code,
@@ -88,16 +89,27 @@ static int verify_set(struct ckpt_check *check, const char *entry, enum ckpt_lev
 		      "it changed while it was read");
 }
 
-static int verify_prefix(struct ckpt_check *check, enum ckpt_level level)
+/* The entry that is there in any case of the set @name: a bundle's index, LAMMPS' base file. False
+ * where neither is. */
+static bool find_entry(const struct ckpt_check *check, char *buf, size_t size)
 {
 	struct ckpt_identity id;
-	char index[PATH_MAX];
+
+	snprintf(buf, size, "%s.index", check->name);
+	return ckpt_identity_at(check->dirfd, buf, true, &id) != -ENOENT ||
+	       (ckpt_lammps_part(check->name, "base", buf, size) &&
+		ckpt_identity_at(check->dirfd, buf, true, &id) != -ENOENT);
+}
+
+static int verify_prefix(struct ckpt_check *check, enum ckpt_level level)
+{
+	char entry[PATH_MAX];
 	int r;
 
-	if (snprintf(index, sizeof(index), "%s.index", check->name) >= (int)sizeof(index))
+	if (strlen(check->name) + sizeof(".index") > sizeof(entry))
 		return ckpt_fail(check->err, -ENAMETOOLONG, "the name is too long");
-	if (ckpt_identity_at(check->dirfd, index, true, &id) != -ENOENT)
-		return verify_set(check, index, level);
+	if (find_entry(check, entry, sizeof(entry)))
+		return verify_set(check, entry, level);
 	r = ckpt_check_run(check, level); /* data without an index: the row says which */
 	if (check->report->format)
 		return r;

@@ -284,7 +284,7 @@ static int tf_align(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_pointer_r
 
 /* clang-format off */
 const struct ckpt_pointer_row ckpt_pointer_rows[] = {
-	{ "checkpoint", CKPT_KIND_PREFIX, NULL, NULL, false, false, tf_load, tf_align },
+	{ "checkpoint", CKPT_KIND_PREFIX, "tf-bundle", NULL, false, false, tf_load, tf_align },
 	/* DeepSpeed: rank 0 writes it without waiting for the others */
 	{ "latest", CKPT_KIND_DIRECTORY, "deepspeed", NULL, TEXT(name_load) },
 	{ "latest_checkpointed_iteration.txt", CKPT_KIND_DIRECTORY, "megatron", NULL,

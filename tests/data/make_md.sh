@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # make_md.sh gromacs|lammps: runs a small simulation in the current directory with the real program, for
-# its checkpoints: run.cpt with run.log, run.xtc, run.edr; or lj.restart.50, single.rst, multi.*.rst.
+# its checkpoints: run.cpt with run.log, run.xtc, run.edr; or lj.restart.50, single.rst, multi.*.rst,
+# set.restart.*.125, set.restart.*.150, turn.restart.a (of 200 steps), turn.restart.b (of 180).
 # Fails where the program is not installed.
 set -eu
 
@@ -69,6 +70,10 @@ run_lammps()
 	run 100
 	write_restart single.rst
 	write_restart multi.%.rst
+	restart 25 set.restart.%.*
+	run 50
+	restart 20 turn.restart.a turn.restart.b
+	run 50
 	LJ
 	OMP_NUM_THREADS=1 lmp -in in.lj
 }

@@ -196,6 +196,33 @@ static void test_catalog__ranks(void **state)
 	assert_string_equal(cat.sets[2].name, "latest-rank0.pt");
 }
 
+/* A base file and what has a number in its place; numbers alone prove nothing. */
+static void test_catalog__parts(void **state)
+{
+	static const struct ckpt_catalog_options known = { .known_layouts_only = true };
+
+	make_all(*state, "lj.base.restart.100 lj.0.restart.100 lj.1.restart.100 lj.10.restart.100 "
+			 "lj.01.restart.100 lj.x.restart.100 lj.0.restart.50 lj.1.restart.50/ "
+			 "restart.base.7 restart.0.7 restart.0.8 restart.100.base restart.100.0 "
+			 "lone.base.restart.5 poly.base.1 poly.0.1 bert.base.2 .restart.base.9 "
+			 ".restart.0.9 end.base.rst end.0.rst end.0.rst.metadata.json");
+	expect(*state, "end.%.rst[end.base.rst,end.0.rst] "
+		       "lj.%.restart.100[lj.base.restart.100,lj.0.restart.100,lj.1.restart.100,"
+		       "lj.10.restart.100] "
+		       "lj.0.restart.50 lj.01.restart.100 "
+		       "lj.x.restart.100 lone.base.restart.5 poly.%.1[poly.base.1,poly.0.1] "
+		       "restart.100.%[restart.100.base,restart.100.0] "
+		       "restart.%.7[restart.base.7,restart.0.7]");
+	expect_with(*state, &known,
+		    "end.%.rst[end.base.rst,end.0.rst] "
+		    "lj.%.restart.100[lj.base.restart.100,lj.0.restart.100,lj.1.restart.100,"
+		    "lj.10.restart.100] "
+		    "lj.0.restart.50 lj.01.restart.100 "
+		    "lj.x.restart.100 lone.base.restart.5 "
+		    "restart.100.%[restart.100.base,restart.100.0] "
+		    "restart.%.7[restart.base.7,restart.0.7]");
+}
+
 static void test_catalog__runs(void **state)
 {
 	const struct scratch *s = *state;
@@ -514,6 +541,36 @@ static void test_catalog__pins(void **state)
 	pin(s, &cat, "an\ny", -EINVAL);
 }
 
+static void test_catalog__pins_of_parts(void **state)
+{
+	const struct scratch *s = *state;
+	_cleanup_catalog_ struct ckpt_catalog cat = { 0 };
+	struct ckpt_identity id, base;
+	struct ckpt_set *set;
+
+	make_all(s, "any.base any.0 any.1 restart.base.4 restart.0.4 lost.base.restart.4 50%.pt");
+	set = pin(s, &cat, "any.%", 0);
+	assert_int_equal(set->kind, CKPT_KIND_PREFIX);
+	assert_string_equal(set->name, "any.%");
+	assert_string_equal(set->members[0], "any.base");
+	assert_string_equal(set->members[2], "any.1");
+	assert_null(set->members[3]);
+	assert_ptr_equal(pin(s, &cat, "any.%", 0), set);
+	assert_int_equal(ckpt_set_identity(set, &id), 0);
+	assert_int_equal(ckpt_identity_at(s->fd, "any.base", true, &base), 0);
+	assert_true(ckpt_identity_same(&id, &base));
+	set = pin(s, &cat, "restart.base.4", 0);
+	assert_string_equal(set->name, "restart.%.4");
+	assert_ptr_equal(pin(s, &cat, "restart.%.4", 0), set);
+	assert_int_equal(set->named.step, 4);
+	set = pin(s, &cat, "lost.%.restart.4", 0);
+	assert_string_equal(set->members[0], "lost.base.restart.4");
+	assert_null(set->members[1]);
+	assert_int_equal(pin(s, &cat, "lost.base.restart.4", 0)->kind, CKPT_KIND_FILE);
+	assert_int_equal(pin(s, &cat, "50%.pt", 0)->kind, CKPT_KIND_FILE);
+	pin(s, &cat, "none.%", -ENOENT);
+}
+
 static void test_catalog__pins_find_what_a_scan_found(void **state)
 {
 	const struct scratch *s = *state;
@@ -711,6 +768,8 @@ int main(void)
 		scratch_test(test_catalog__bundles),
 		scratch_test(test_catalog__shards),
 		scratch_test(test_catalog__ranks),
+		scratch_test(test_catalog__parts),
+		scratch_test(test_catalog__pins_of_parts),
 		scratch_test(test_catalog__runs),
 		scratch_test(test_catalog__runs_of_equal_age_by_name),
 		scratch_test(test_catalog__age_of_a_run_by_several_members),

@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include "core/catalog/catalog.h"
+#include "core/catalog/order.h"
 #include "tests/unit/support/judge.h"
 
 static void expect(struct bench *bench, const char *name, enum ckpt_status status,
@@ -20,6 +22,14 @@ static void expect(struct bench *bench, const char *name, enum ckpt_status statu
 {
 	bench_judge(bench, name, CKPT_KIND_FILE, CKPT_LEVEL_FULL, ret);
 	assert_string_equal(ret->format->name, "lammps");
+	bench_expect(ret, status, code);
+}
+
+static void expect_set(struct bench *bench, const char *name, enum ckpt_status status,
+		       enum ckpt_problem_code code, struct ckpt_report *ret)
+{
+	bench_judge(bench, name, CKPT_KIND_PREFIX, CKPT_LEVEL_FULL, ret);
+	assert_string_equal(ret->format->name, "lammps-set");
 	bench_expect(ret, status, code);
 }
 
@@ -122,6 +132,52 @@ static void test_lammps__built(void **state)
 	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_OPAQUE);
 }
 
+/* The set by its name with '%', and what is not one. */
+static void test_lammps__sets(void **state)
+{
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+	struct bytes b, part;
+	char name[64];
+
+	(void)state;
+	bench_init(&bench);
+	build(&b, false, 8, 3);
+	build_part(&part, false);
+	bench_write(&bench, "x.base.3", b.data, b.n);
+	for (int k = 0; k < 3; k++) {
+		snprintf(name, sizeof(name), "x.%d.3", k);
+		bench_write(&bench, name, part.data, part.n);
+	}
+	expect_set(&bench, "x.%.3", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
+	assert_int_equal(report.position.step, 4711);
+	assert_int_equal(report.verdict.size_bytes, b.n + 3 * part.n);
+	expect(&bench, "x.1.3", CKPT_INCOMPLETE, CKPT_PROBLEM_HEADER, &report);
+	bench_remove(&bench, "x.1.3");
+	expect_set(&bench, "x.%.3", CKPT_INCOMPLETE, CKPT_PROBLEM_SHARD_MISSING, &report);
+	assert_string_equal(report.verdict.problem.file, "x.1.3");
+	bench_write(&bench, "x.1.3", part.data, part.n - 1);
+	expect_set(&bench, "x.%.3", CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED, &report);
+	assert_string_equal(report.verdict.problem.file, "x.1.3");
+	bench_write(&bench, "x.1.3", part.data, part.n);
+	for (size_t cut = 0; cut < b.n; cut++) {
+		bench_write(&bench, "x.base.3", b.data, cut);
+		bench_judge(&bench, "x.%.3", CKPT_KIND_PREFIX, CKPT_LEVEL_FULL, &report);
+		assert_int_equal(report.verdict.status, CKPT_INCOMPLETE);
+	}
+	build(&b, false, 8, 0); /* a single file */
+	bench_write(&bench, "x.base.3", b.data, b.n);
+	expect_set(&bench, "x.%.3", CKPT_CORRUPT, CKPT_PROBLEM_HEADER, &report);
+	bench_text(&bench, "x.base.3", "something else, longer than the mark");
+	expect_set(&bench, "x.%.3", CKPT_INCOMPLETE, CKPT_PROBLEM_HEADER, &report);
+	bench_remove(&bench, "x.base.3");
+	expect_set(&bench, "x.%.3", CKPT_INCOMPLETE, CKPT_PROBLEM_SHARD_MISSING, &report);
+	assert_string_equal(report.verdict.problem.file, "x.base.3");
+	bench_text(&bench, "x.%.3.index", "a bundle of that name");
+	bench_judge(&bench, "x.%.3", CKPT_KIND_PREFIX, CKPT_LEVEL_FULL, &report);
+	assert_string_equal(report.format->name, "tf-bundle");
+}
+
 static void test_lammps__headers(void **state)
 {
 	static const struct {
@@ -150,6 +206,39 @@ static void test_lammps__headers(void **state)
 	}
 }
 
+/* What a scan makes of the files of a real run: each set one checkpoint, the seal over all of it;
+ * of two names in turn both, the step inside says which is newer. */
+static void expect_catalog(struct bench *bench)
+{
+	static const struct {
+		const char *name;
+		int64_t step;
+	} rows[] = {
+		{ "lj.restart.100", 100 },    { "lj.restart.50", 50 },
+		{ "multi.%.rst", 100 },	      { "set.restart.%.150", 150 },
+		{ "set.restart.%.125", 125 }, { "turn.restart.a", 200 },
+		{ "turn.restart.b", 180 },
+	};
+	_cleanup_catalog_ struct ckpt_catalog cat = { 0 };
+	struct ckpt_ctx ctx = { 0 };
+	struct ckpt_set *list[7], *set;
+	uint64_t size;
+
+	assert_int_equal(ckpt_catalog_scan(&ctx, &cat, bench->path, 0, NULL, NULL), 0);
+	assert_int_equal(cat.n_sets, sizeof(rows) / sizeof(rows[0]));
+	for (size_t i = 0; i < cat.n_sets; i++) {
+		list[i] = set = &cat.sets[i];
+		assert_string_equal(set->name, rows[i].name);
+		assert_int_equal(ckpt_set_verify(&ctx, set, CKPT_LEVEL_FULL)->verdict.status,
+				 CKPT_VALID);
+		assert_int_equal(set->report->position.step, rows[i].step);
+		assert_int_equal(ckpt_set_size(set, &size), 0);
+		assert_int_equal(size, set->report->verdict.size_bytes);
+	}
+	assert_int_equal(ckpt_order_sort(list, cat.n_sets), 0);
+	assert_string_equal(list[0]->name, "turn.restart.a");
+}
+
 static void test_lammps__real(void **state)
 {
 	static const char *const names[] = { "lj.restart.50", "lj.restart.100", "single.rst",
@@ -172,6 +261,10 @@ static void test_lammps__real(void **state)
 		expect(&bench, names[i], CKPT_VALID, CKPT_PROBLEM_NONE, &report);
 		assert_int_equal(report.position.step, i ? 100 : 50);
 	}
+	expect_set(&bench, "multi.%.rst", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
+	expect_set(&bench, "set.restart.%.125", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
+	assert_int_equal(report.position.step, 125);
+	expect_catalog(&bench);
 	data = bench_read(&bench, "multi.0.rst", &len);
 	bench_resize(&bench, "multi.0.rst", len - 1);
 	expect(&bench, "multi.base.rst", CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED, &report);
@@ -193,6 +286,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lammps__built),
+		cmocka_unit_test(test_lammps__sets),
 		cmocka_unit_test(test_lammps__headers),
 		cmocka_unit_test(test_lammps__real),
 	};

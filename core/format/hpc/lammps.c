@@ -17,6 +17,7 @@
 #define ENDIAN 1
 #define TEXT_MAX 256	 /* of the version and of the units' name */
 #define RECORDS_MAX 16	 /* the time step is the sixth */
+#define NAME_SIZE 512	 /* of a set's file */
 #define PARTS_MAX 100000 /* files of a set; it has one a process at most */
 
 /* Flags of records, from lmprestart.h. */
@@ -132,6 +133,12 @@ static bool ends_whole(const struct ckpt_head *head)
 	       memcmp(head->tail + head->n_tail - MAGIC_LEN, MAGIC, MAGIC_LEN) == 0;
 }
 
+static bool begins_as_part(const struct ckpt_head *head)
+{
+	return head->n_head >= 4 && (ckpt_bytes_le(head->head, 4) == PROCSPERFILE ||
+				     ckpt_bytes_be(head->head, 4) == PROCSPERFILE);
+}
+
 static int cut(struct ckpt_check *check)
 {
 	const struct ckpt_head *head = &check->head;
@@ -152,8 +159,7 @@ static int judge_part(struct ckpt_check *sub)
 		return r;
 	if (!ends_whole(&sub->head))
 		return cut(sub);
-	if (ckpt_bytes_le(sub->head.head, 4) == PROCSPERFILE ||
-	    ckpt_bytes_be(sub->head.head, 4) == PROCSPERFILE)
+	if (begins_as_part(&sub->head))
 		return 0;
 	return ckpt_check_reject(sub, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, 0, NULL,
 				 "it does not begin as a part of a set does");
@@ -166,8 +172,11 @@ static int check_part(struct ckpt_check *check, const char *name)
 	int r = ckpt_file_open(check->ctx, check->dirfd, name, &file, check->err);
 
 	if (r == -ENOENT)
-		return ckpt_check_reject(check, CKPT_INCOMPLETE, CKPT_PROBLEM_SHARD_MISSING,
-					 CKPT_NO_OFFSET, name, "a file of the set is missing");
+		return ckpt_check_blame(check, name,
+					ckpt_check_reject(check, CKPT_INCOMPLETE,
+							  CKPT_PROBLEM_SHARD_MISSING,
+							  CKPT_NO_OFFSET, NULL,
+							  "%s is missing from the set", name));
 	if (r)
 		return r < 0 ? r
 			     : ckpt_check_reject(check, CKPT_UNREADABLE, CKPT_PROBLEM_HEADER,
@@ -190,33 +199,60 @@ static uint64_t parts_of(const struct ckpt_check *check, bool swapped)
 	return word[0] == MULTIPROC && word[2] == MPIIO && word[4] == UINT32_MAX ? word[1] : 0;
 }
 
-/* The set's files: the name with each number instead of its last "base". */
-static int check_set(struct ckpt_check *check, uint64_t parts)
+bool ckpt_lammps_part(const char *name, const char *what, char *buf, size_t size)
 {
-	const char *name = check->file->name, *base = NULL;
-	char part[512];
+	const char *mark = strchr(name, '%');
+
+	return mark && (size_t)snprintf(buf, size, "%.*s%s%s", (int)(mark - name), name, what,
+					mark + 1) < size;
+}
+
+/* The files of the set @name (with its '%'). */
+static int check_parts(struct ckpt_check *check, const char *name, uint64_t parts)
+{
+	char part[NAME_SIZE], no[24];
 	int r = 0;
 
-	for (const char *p = name; (p = strstr(p, "base")) != NULL; p++)
-		base = p;
-	if (parts > PARTS_MAX)
-		return ckpt_check_reject(
-			check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, check->head.size - MAGIC_LEN - 16,
-			NULL, "it names %llu files of its set", (unsigned long long)parts);
-	if (!base && parts) {
-		ckpt_check_cap(check, CKPT_EVIDENCE_OPAQUE,
-			       "its name is not that of a set's base: the others were not found");
-		return 0;
-	}
 	for (uint64_t i = 0; i < parts && r == 0; i++) {
-		snprintf(part, sizeof(part), "%.*s%llu%s", (int)(base - name), name,
-			 (unsigned long long)i, base + 4);
+		snprintf(no, sizeof(no), "%llu", (unsigned long long)i);
+		if (!ckpt_lammps_part(name, no, part, sizeof(part)))
+			return ckpt_fail(check->err, -ENAMETOOLONG, "the name is too long");
 		r = check_part(check, part);
 	}
 	return r;
 }
 
-static int lammps_structure(struct ckpt_check *check)
+/* The set that the file @base is the base of: '%' instead of its last "base". */
+static bool name_set(const char *base, char *buf, size_t size)
+{
+	const char *at = NULL;
+
+	for (const char *p = base; (p = strstr(p, "base")) != NULL; p++)
+		at = p;
+	return at && (size_t)snprintf(buf, size, "%.*s%%%s", (int)(at - base), base, at + 4) < size;
+}
+
+static int check_set(struct ckpt_check *check, uint64_t parts)
+{
+	char name[NAME_SIZE];
+
+	if (parts > PARTS_MAX)
+		return ckpt_check_reject(
+			check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, check->head.size - MAGIC_LEN - 16,
+			NULL, "it names %llu files of its set", (unsigned long long)parts);
+	if (check->kind == CKPT_KIND_PREFIX)
+		return parts ? check_parts(check, check->name, parts)
+			     : ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER,
+						 CKPT_NO_OFFSET, NULL, "it is no base of a set");
+	if (!parts || name_set(check->file->name, name, sizeof(name)))
+		return parts ? check_parts(check, name, parts) : 0;
+	ckpt_check_cap(check, CKPT_EVIDENCE_OPAQUE,
+		       "its name is not that of a set's base: the others were not found");
+	return 0;
+}
+
+/* A single file, or the base of a set with the others. */
+static int check_base(struct ckpt_check *check)
 {
 	struct reader in = { .check = check, .at = MAGIC_LEN, .bigint = 8 };
 	uint64_t endian, revision;
@@ -236,6 +272,78 @@ static int lammps_structure(struct ckpt_check *check)
 	return r ? r : check_set(check, parts_of(check, in.swapped));
 }
 
+static bool begins_right(const struct ckpt_head *head)
+{
+	size_t n = head->n_head < MAGIC_LEN ? head->n_head : MAGIC_LEN;
+
+	/* a part of the magic is a file cut there */
+	return n > 3 && memcmp(head->head, MAGIC, n) == 0;
+}
+
+/* One process' file of a set: nothing by itself, and LAMMPS does not read it so. */
+static bool is_part(const struct ckpt_head *head)
+{
+	return ends_whole(head) && !begins_right(head) && begins_as_part(head);
+}
+
+static int lammps_structure(struct ckpt_check *check)
+{
+	if (begins_right(&check->head))
+		return check_base(check);
+	return ckpt_check_reject(check, CKPT_INCOMPLETE, CKPT_PROBLEM_HEADER, 0, NULL,
+				 "it is one process' part of a set: the name with %% in the place "
+				 "of its number is the checkpoint");
+}
+
+static int check_open_base(struct ckpt_check *sub)
+{
+	int r = ckpt_check_probe(sub), same;
+
+	sub->report->verdict.size_bytes = sub->file->size;
+	if (r)
+		return r;
+	if (sub->file->size == 0)
+		return ckpt_check_reject(sub, CKPT_INCOMPLETE, CKPT_PROBLEM_EMPTY, 0, NULL,
+					 "the file is empty");
+	if (!begins_right(&sub->head))
+		return ckpt_check_reject(sub, CKPT_INCOMPLETE, CKPT_PROBLEM_HEADER, 0, NULL,
+					 "it does not begin as a restart file of LAMMPS");
+	r = check_base(sub);
+	same = ckpt_file_unchanged(sub->file);
+	if (same < 0)
+		return ckpt_fail(sub->err, same, "cannot look up %s: %s",
+				 CKPT_QUOTE(sub->file->name), strerror(-same));
+	if (same > 0)
+		return r;
+	sub->report->verdict.status = CKPT_VALID; /* what was read may be half old, half new */
+	return ckpt_check_reject(sub, CKPT_UNREADABLE, CKPT_PROBLEM_WRITER_ACTIVE, CKPT_NO_OFFSET,
+				 NULL, "the file changed while it was read");
+}
+
+static int set_structure(struct ckpt_check *check)
+{
+	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
+	struct ckpt_check sub = *check;
+	char base[NAME_SIZE];
+	int r;
+
+	if (!ckpt_lammps_part(check->name, "base", base, sizeof(base)))
+		return ckpt_fail(check->err, -ENAMETOOLONG, "the name is too long");
+	r = ckpt_file_open(check->ctx, check->dirfd, base, &file, check->err);
+	if (r == -ENOENT)
+		return ckpt_check_blame(check, base,
+					ckpt_check_reject(check, CKPT_INCOMPLETE,
+							  CKPT_PROBLEM_SHARD_MISSING,
+							  CKPT_NO_OFFSET, NULL,
+							  "the base file of the set is missing"));
+	if (r)
+		return r < 0 ? r
+			     : ckpt_check_reject(check, CKPT_UNREADABLE, CKPT_PROBLEM_HEADER,
+						 CKPT_NO_OFFSET, base, "not a regular file");
+	sub.file = &file;
+	return check_open_base(&sub);
+}
+
 static int lammps_content(struct ckpt_check *check)
 {
 	struct ckpt_verdict *verdict = &check->report->verdict;
@@ -247,10 +355,19 @@ static int lammps_content(struct ckpt_check *check)
 
 static bool lammps_sniff(const struct ckpt_check *check)
 {
-	size_t n = check->head.n_head < MAGIC_LEN ? check->head.n_head : MAGIC_LEN;
+	return begins_right(&check->head) || is_part(&check->head);
+}
 
-	/* a part of the magic is a file cut there */
-	return n > 3 && memcmp(check->head.head, MAGIC, n) == 0;
+/* A bundle of TensorFlow may have a '%' in its name too. */
+static bool set_sniff(const struct ckpt_check *check)
+{
+	char base[NAME_SIZE], index[NAME_SIZE];
+	struct ckpt_identity id;
+
+	return ckpt_lammps_part(check->name, "base", base, sizeof(base)) &&
+	       (size_t)snprintf(index, sizeof(index), "%s.index", check->name) < sizeof(index) &&
+	       (ckpt_identity_at(check->dirfd, base, true, &id) == 0 ||
+		ckpt_identity_at(check->dirfd, index, true, &id) != 0);
 }
 
 const struct ckpt_format ckpt_format_lammps = {
@@ -261,5 +378,16 @@ const struct ckpt_format ckpt_format_lammps = {
 	.epoch_meaning = CKPT_EPOCH_UNKNOWN,
 	.sniff = lammps_sniff,
 	.structure = lammps_structure,
+	.content = lammps_content,
+};
+
+const struct ckpt_format ckpt_format_lammps_set = {
+	.name = "lammps-set",
+	.title = "LAMMPS restart files of several processes",
+	.kind = CKPT_KIND_PREFIX,
+	.full = CKPT_EVIDENCE_STRUCTURE,
+	.epoch_meaning = CKPT_EPOCH_UNKNOWN,
+	.sniff = set_sniff,
+	.structure = set_structure,
 	.content = lammps_content,
 };

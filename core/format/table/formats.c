@@ -50,6 +50,7 @@ const struct ckpt_format *const ckpt_formats[] = {
 	&ckpt_format_npy,
 	&ckpt_format_safetensors,
 	&ckpt_format_safetensors_index,
+	&ckpt_format_lammps_set,
 	&ckpt_format_tf_bundle,
 	&ckpt_format_tf_v1,
 	&ckpt_format_scr,

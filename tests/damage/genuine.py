@@ -4,6 +4,7 @@ is every sample that is meant to be good. One protocol line for each writer."""
 import bz2
 import glob
 import gzip
+import contextlib
 import json
 import lzma
 import os
@@ -242,7 +243,9 @@ def genuine_hdf5(folder):
                          {"fs_strategy": "aggregate", "fs_persist": True}, {"alignment_threshold": 1, "alignment_interval": 4096}):
                 path = "%s/%s_%s_%s.h5" % (folder, fill.__name__, low, "_".join(more) or "plain")
                 try:
-                    with h5py.File(path, "w", libver=(low, "latest") if low != "earliest" else "earliest", **more) as f:
+                    # external files lie where the program runs
+                    with contextlib.chdir(folder), \
+                            h5py.File(path, "w", libver=(low, "latest") if low != "earliest" else "earliest", **more) as f:
                         fill(f, np, h5py)
                     paths.append(path)
                 except Exception as e:  # an option that this libhdf5 has not

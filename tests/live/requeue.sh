@@ -153,7 +153,7 @@ live_requeue__done_is_not_rerun()
 {
 	life done 0
 	is_on 0
-	as_user "$CLUSTER_DIR/lib/ckptctl" done checkpoints
+	as_user "$CLUSTER_DIR/lib/ckptctl" "done" checkpoints
 	CLUSTER_GRACE=0 preempt "$JOB"
 	wait_state "$JOB" COMPLETED 60
 	file_lacks "$OUT" "attempt 1 from"

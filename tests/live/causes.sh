@@ -73,7 +73,7 @@ ends_by_itself()
 live_causes__exit_code() { ends_by_itself exit-code 'exit 3'; }
 live_causes__crash() { ends_by_itself signal 'kill -SEGV $$'; }
 
-# Beyond the site's limit root alone says so, and the job ends without touching anything.
+# Beyond the site's limit the job is held; released, root alone says so, and it ends without touching anything.
 live_causes__max_restarts()
 {
 	train_dir max
@@ -83,6 +83,9 @@ live_causes__max_restarts()
 	requeue "$job"
 	waits_at 1 "$job"
 	requeue "$job"
+	cluster_until 20 job_held "$job" || fail "not held: $(job_field "$job" JobState)"
+	contains "$(squeue -h -j "$job" -o %k)" "the site's MaxRestarts=1 reached"
+	as_user scontrol release "$job"
 	cluster_until 45 job_on_attempt "$job" 2 FAILED ||
 		fail "$(job_field "$job" JobState) at $(job_field "$job" Restarts): $(tail -n 3 "$OUT")"
 	sed -i '/^MaxRestarts=/d' "$CLUSTER_DIR/etc/ckpt-resume.conf"
@@ -90,6 +93,8 @@ live_causes__max_restarts()
 	file_has "$OUT" "MaxRestarts=1 reached"
 	file_lacks "$OUT" "attempt 2 starts"
 }
+
+job_held() { [[ $(job_field "$1" Priority) == 0 ]] && job_in_state "$1" PENDING; }
 
 # Nothing could be found out, and the site holds such jobs instead of failing them.
 live_causes__undecided_is_held()

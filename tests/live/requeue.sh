@@ -149,9 +149,9 @@ live_requeue__finished()
 }
 
 # Done by its own word, and preempted before it left: Slurm starts it again, and it ends at once with 0.
-live_requeue__done_is_not_rerun()
+live_requeue__declared_end()
 {
-	life done 0
+	life declared 0
 	is_on 0
 	as_user "$CLUSTER_DIR/lib/ckptctl" "done" checkpoints
 	CLUSTER_GRACE=0 preempt "$JOB"
@@ -200,7 +200,7 @@ CLUSTER_NODES=3
 live_start
 train_prepare
 for name in grace_with_0 grace_with_3 grace_not_in_the_list exit_code_in_the_list cancelled_is_over \
-	requeuehold_stays_held time_limit finished done_is_not_rerun held_and_released max_restarts; do
+	requeuehold_stays_held time_limit finished declared_end held_and_released max_restarts; do
 	live_case "live_requeue__$name"
 done
 test_end

@@ -46,6 +46,7 @@ static void test_grace__lines(void **state)
 		{ PRIO "PartitionName=a GraceTime=20\n", true },
 		{ PRIO "PartitionName=a GraceTime=0\nPartitionName=b gracetime = 5\n", true },
 		{ PRIO "PartitionName=a GraceTime=0 GraceTime=5\n", true },
+		{ PRIO "PartitionName=a GraceTime=5\nPartitionName=b GraceTime=0\n", true },
 		{ PRIO "PartitionName=DEFAULT GraceTime=05", true },
 		{ PRIO "# PartitionName=a GraceTime=20\n", false },
 		{ PRIO "Nodes=x # GraceTime=20\n", false },

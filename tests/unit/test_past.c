@@ -337,6 +337,28 @@ static void test_past__max_restarts(void **state)
 	assert_non_null(strstr(d.line, "--ckpt-max-restarts=2 is used up"));
 }
 
+/* What the next attempt would start from is told, whether or not it may start. */
+static void test_past__recorded_beyond_the_budget(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_ctx ctx = { .threads = 1 };
+	struct ckpt_request *req;
+	struct ckpt_decision d;
+
+	next_of(dir, 0, &d);
+	attempt_put(dir, "ckpt-1.pt", 1, 10);
+	end_of(dir, 0, "preempted", 15, &d);
+	next_of(dir, 1, &d);
+	req = attempt_request(dir, 1);
+	req->own_max_restarts = 1;
+	req->in_hook = 1;
+	assert_int_equal(ckpt_record_end(&ctx, req, &d, NULL), 0);
+	assert_string_equal(d.mode, "resume");
+	assert_string_equal(d.tag, "ckpt-1.pt");
+	assert_int_equal(d.restarts, 1);
+	free(req);
+}
+
 static void test_past__finished_and_started_again(void **state)
 {
 	static const struct {
@@ -405,6 +427,7 @@ int main(void)
 		scratch_test(test_past__poison_never_leads_to_fresh),
 		scratch_test(test_past__budget_refuses_once),
 		scratch_test(test_past__max_restarts),
+		scratch_test(test_past__recorded_beyond_the_budget),
 		scratch_test(test_past__finished_and_started_again),
 		scratch_test(test_past__reasons),
 	};

@@ -98,6 +98,8 @@ static void take_end(struct ckpt_past_attempt *row, const cJSON *entry)
 static void take_requeue(struct ckpt_past_attempt *row, const cJSON *entry)
 {
 	take_text(row->why, sizeof(row->why), entry, "why");
+	if (strcmp(row->why, "refused") == 0) /* slurmctld did not do it */
+		row->why[0] = '\0';
 }
 
 static void take_hold(struct ckpt_past_attempt *row, const cJSON *entry)

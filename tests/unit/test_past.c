@@ -192,6 +192,8 @@ static void test_past__a_stall_is_a_fault(void **state)
 	assert_int_equal(ckpt_past_faults(past, 0), 0);
 	take(past, "requeue", 0, ",\"why\":\"stall\"");
 	assert_int_equal(ckpt_past_faults(past, 0), 1);
+	take(past, "requeue", 0, ",\"why\":\"refused\"");
+	assert_int_equal(ckpt_past_faults(past, 0), 0);
 }
 
 static void test_past__only_this_run(void **state)

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/base/dirents.h"
 #include "core/catalog/build.h"
 #include "core/catalog/folders.h"
 #include "core/catalog/name_memo.h"
@@ -83,7 +84,7 @@ static bool is_globbed(const char *globs, const char *name)
 }
 
 /* S_IFDIR, S_IFREG or another type of @e, links followed; a dangling one counts as a file. */
-static mode_t type_of(int fd, const struct dirent *e)
+static mode_t type_of(int fd, const struct dirent64 *e)
 {
 	struct stat st;
 
@@ -93,7 +94,7 @@ static mode_t type_of(int fd, const struct dirent *e)
 }
 
 /* A link that leads nowhere now: what it was, its name alone tells. */
-static bool dangles(int fd, const struct dirent *e)
+static bool dangles(int fd, const struct dirent64 *e)
 {
 	struct stat st;
 
@@ -198,7 +199,7 @@ static bool may_descend(const struct scan *scan, const struct reading *rd, const
 	return ckpt_folder_plausible(name, scan->options->known_layouts_only && !rd->folder->depth);
 }
 
-static int read_entry(struct scan *scan, struct reading *rd, const struct dirent *e)
+static int read_entry(struct scan *scan, struct reading *rd, const struct dirent64 *e)
 {
 	mode_t type = type_of(rd->fd, e);
 	bool is_dir = S_ISDIR(type);
@@ -229,18 +230,16 @@ static int read_entry(struct scan *scan, struct reading *rd, const struct dirent
 	return add_candidate(scan, rd, e->d_name, &parsed);
 }
 
-static int read_entries(struct scan *scan, struct reading *rd, DIR *d)
+static int read_entries(struct scan *scan, struct reading *rd)
 {
-	const struct dirent *e;
-	int r;
+	_cleanup_dirents_ struct ckpt_dirents *d = ckpt_dirents_new(rd->fd);
+	const struct dirent64 *e;
+	int r = d ? 0 : -ENOMEM;
 
-	for (size_t n = 0; errno = 0, (e = readdir(d)); n++) {
-		if (n % CHECK_EVERY == 0) {
-			r = ckpt_ctx_expired(scan->ctx);
-			if (r < 0)
-				return ckpt_fail(scan->err, r, "time ran out while reading %s",
-						 CKPT_QUOTE(rd->folder->path));
-		}
+	for (size_t n = 0; r == 0 && (r = ckpt_dirents_next(d, &e)) == 0; n++) {
+		if (n % CHECK_EVERY == 0 && (r = ckpt_ctx_expired(scan->ctx)) < 0)
+			return ckpt_fail(scan->err, r, "time ran out while reading %s",
+					 CKPT_QUOTE(rd->folder->path));
 		if (e->d_name[0] == '.')
 			continue;
 		scan->cat->n_entries++;
@@ -248,8 +247,8 @@ static int read_entries(struct scan *scan, struct reading *rd, DIR *d)
 		if (r < 0)
 			return r;
 	}
-	return errno ? ckpt_fail(scan->err, -errno, "cannot read directory %s: %s",
-				 CKPT_QUOTE(rd->folder->path), strerror(errno))
+	return r < 0 ? ckpt_fail(scan->err, r, "cannot read directory %s: %s",
+				 CKPT_QUOTE(rd->folder->path), strerror(-r))
 		     : 0;
 }
 
@@ -319,18 +318,13 @@ static bool is_passable(int r)
 
 static int read_folder_at(struct scan *scan, struct reading *rd)
 {
-	_cleanup_closedir_ DIR *d = fdopendir(rd->fd);
-	int r;
+	_cleanup_close_ int fd = rd->fd;
+	int r = read_entries(scan, rd);
 
-	if (!d) {
-		close(rd->fd);
-		return no_memory(scan);
-	}
-	r = read_entries(scan, rd, d);
 	if (!r)
 		r = added(scan, ckpt_members_fold(scan->cat, &rd->members));
 	if (!r)
-		r = added(scan, ckpt_parts_fold(scan->cat, dirfd(d), &rd->bases, rd->first_set));
+		r = added(scan, ckpt_parts_fold(scan->cat, fd, &rd->bases, rd->first_set));
 	if (!r)
 		r = note_run(scan, rd);
 	return r ? r : queue_below(scan, rd);

@@ -109,6 +109,7 @@ struct ckpt_position {
 struct ckpt_world {
 	int64_t dp, mp; /* data-parallel and model-parallel (DeepSpeed) */
 	int64_t tp, pp; /* tensor-parallel and pipeline-parallel (Megatron) */
+	int64_t shard;	/* of dp, those that hold a whole state among them (DeepSpeed's MiCS) */
 };
 
 enum ckpt_contents { CKPT_CONTENTS_UNKNOWN, CKPT_CONTENTS_WEIGHTS, CKPT_CONTENTS_FULL };

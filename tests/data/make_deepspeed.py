@@ -2,7 +2,9 @@
 """Tag directories as DeepSpeed's engine leaves them (runtime/engine.py), each file by torch.save(), in argv[1]:
 
 global_step500: ZeRO-1 of 2 x 2 ranks. global_step600: ZeRO-3 of 3 ranks. global_step700: no ZeRO, legacy files.
-global_step800: a pipeline with layer files.
+global_step800: a pipeline with layer files. global_step810: so, two model ranks, each layer that has parameters.
+global_step820: experts of two MoE layers, four and two. global_step830: MiCS, eight ranks, a state to each two.
+global_step840: a pipeline whose topology has no axis "model".
 """
 import os
 import sys
@@ -42,5 +44,23 @@ if __name__ == "__main__":
         _use_new_zipfile_serialization=False)
     put("global_step800", "mp_rank_00_model_states.pt", model(800, 1, 1))
     put("global_step800", "zero_pp_rank_0_mp_rank_00_optim_states.pt", optim(0))
+    for m in range(2):
+        put("global_step810", "mp_rank_%02d_model_states.pt" % m, model(810, 1, 2))
+        put("global_step810", "zero_pp_rank_0_mp_rank_%02d_optim_states.pt" % m, optim(0))
+        for layer in (0, 2, 3):
+            put("global_step810", "layer_%02d-model_%02d-model_states.pt" % (layer, m), {"w": torch.randn(20)})
+        for layer, experts in enumerate((4, 2)):
+            for e in range(experts):
+                put("global_step820", "layer_%d_expert_%d_mp_rank_%02d_model_states.pt" % (layer, e, m),
+                    {"w": torch.randn(20)})
+        put("global_step820", "mp_rank_%02d_model_states.pt" % m, model(820, 1, 2, {"state": {}}))
+    for d in range(2):
+        mics = model(830, 8, 1)
+        mics["ds_config"]["zero_optimization"] = {"stage": 3, "mics_shard_size": 2}
+        put("global_step830", "zero_pp_rank_%d_mp_rank_00_model_states.pt" % d, mics)
+        put("global_step830", "zero_pp_rank_%d_mp_rank_00_optim_states.pt" % d, optim(d))
+    for layer in (0, 2):
+        put("global_step840", "layer_%02d-model_states.pt" % layer, {"w": torch.randn(20)})
+    put("global_step840", "mp_rank_00_model_states.pt", model(840, 1, 1, {"state": {}}))
     for layer in (0, 2, 3):
         put("global_step800", "layer_%02d-model_00-model_states.pt" % layer, {"w": torch.randn(20)})

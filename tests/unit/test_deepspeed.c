@@ -21,6 +21,9 @@
 #define OPTIM(d, m) "bf16_zero_pp_rank_" #d "_mp_rank_0" #m "_optim_states.pt"
 #define ZERO3(d, what) "zero_pp_rank_" #d "_mp_rank_00_" what "_states.pt"
 
+#define LAYER(l, m) "layer_0" #l "-model_0" #m "-model_states.pt"
+#define EXPERT(l, e, m) "layer_" #l "_expert_" #e "_mp_rank_0" #m "_model_states.pt"
+
 static void judge(struct bench *bench, const char *name, struct ckpt_report *ret)
 {
 	real_dirs_judge(bench, name, "deepspeed", ret);
@@ -37,6 +40,10 @@ static void test_deepspeed__whole(void **state)
 		{ "global_step600", 600, CKPT_EVIDENCE_CHECKSUM },
 		{ "global_step700", 700, CKPT_EVIDENCE_STRUCTURE }, /* legacy: no checksums */
 		{ "global_step800", 800, CKPT_EVIDENCE_CHECKSUM },
+		{ "global_step810", 810, CKPT_EVIDENCE_CHECKSUM },
+		{ "global_step820", 820, CKPT_EVIDENCE_CHECKSUM },
+		{ "global_step830", 830, CKPT_EVIDENCE_CHECKSUM },
+		{ "global_step840", 840, CKPT_EVIDENCE_CHECKSUM },
 	};
 	_cleanup_bench_ struct bench bench;
 	struct ckpt_report report;
@@ -70,6 +77,18 @@ static void test_deepspeed__missing(void **state)
 		{ "global_step600", ZERO3(2, "model"), ZERO3(2, "model") },
 		{ "global_step600", ZERO3(2, "optim"), ZERO3(2, "optim") },
 		{ "global_step800", ZERO3(0, "optim"), ZERO3(0, "optim") },
+		{ "global_step810", LAYER(0, 0), LAYER(0, 0) },
+		{ "global_step810", LAYER(0, 1), LAYER(0, 1) },
+		{ "global_step810", LAYER(2, 0), LAYER(2, 0) },
+		{ "global_step810", LAYER(2, 1), LAYER(2, 1) },
+		{ "global_step810", LAYER(3, 1), LAYER(3, 1) },
+		{ "global_step820", EXPERT(0, 0, 0), EXPERT(0, 0, 0) },
+		{ "global_step820", EXPERT(0, 2, 1), EXPERT(0, 2, 1) },
+		{ "global_step820", EXPERT(0, 3, 1), EXPERT(0, 3, 1) },
+		{ "global_step820", EXPERT(1, 0, 0), EXPERT(1, 0, 0) },
+		{ "global_step820", EXPERT(1, 1, 1), EXPERT(1, 1, 1) },
+		{ "global_step830", ZERO3(1, "optim"), ZERO3(1, "optim") },
+		{ "global_step830", ZERO3(1, "model"), ZERO3(1, "model") },
 	};
 	_cleanup_bench_ struct bench bench;
 	struct ckpt_report report;
@@ -89,6 +108,31 @@ static void test_deepspeed__missing(void **state)
 		judge(&bench, rows[i].tag, &report);
 		bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
 	}
+}
+
+/* A layer's number that nobody has is one without parameters; an MoE layer is one that is lost. */
+static void test_deepspeed__whole_layers(void **state)
+{
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+	char path[128];
+
+	(void)state;
+	if (!real_dirs_put(&bench, SCRIPT))
+		skip();
+	bench_remove(&bench, "global_step810/" LAYER(2, 0));
+	bench_remove(&bench, "global_step810/" LAYER(2, 1));
+	judge(&bench, "global_step810", &report);
+	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
+	for (int i = 0; i < 8; i++) {
+		snprintf(path, sizeof(path),
+			 "global_step820/layer_0_expert_%d_mp_rank_0%d_model_states.pt", i / 2,
+			 i % 2);
+		bench_remove(&bench, path);
+	}
+	judge(&bench, "global_step820", &report);
+	bench_expect(&report, CKPT_INCOMPLETE, CKPT_PROBLEM_SHARD_MISSING);
+	assert_string_equal(report.verdict.problem.file, EXPERT(0, 0, 0));
 }
 
 static void test_deepspeed__damage(void **state)
@@ -193,6 +237,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_deepspeed__whole),
 		cmocka_unit_test(test_deepspeed__missing),
+		cmocka_unit_test(test_deepspeed__whole_layers),
 		cmocka_unit_test(test_deepspeed__damage),
 		cmocka_unit_test(test_deepspeed__mixed_saves),
 		cmocka_unit_test(test_deepspeed__remarks),

@@ -13,7 +13,7 @@
 #include "wire/cleanup.h"
 #include "wire/text.h"
 
-enum meaning { STEP, EPOCH, LOSS, MODEL, OPTIMIZER, LIGHTNING, DEEPSPEED, DP, MP, TP, PP };
+enum meaning { STEP, EPOCH, LOSS, MODEL, OPTIMIZER, LIGHTNING, DEEPSPEED, DP, MP, TP, PP, MICS };
 
 static const struct {
 	const char *word;
@@ -58,6 +58,8 @@ static const struct {
 	/* of the arguments that Megatron saves along */
 	{ "tensor_model_parallel_size", TP },
 	{ "pipeline_model_parallel_size", PP },
+	/* in zero_optimization of the configuration that DeepSpeed saves along */
+	{ "mics_shard_size", MICS },
 };
 
 #define N_WORDS (sizeof(table) / sizeof(table[0]))
@@ -195,12 +197,13 @@ static bool on_item(void *arg, size_t word, const struct ckpt_pickle_value *v)
 		break;
 	case TP:
 	case PP:
+	case MICS:
 		break; /* on_nested() */
 	}
 	return true;
 }
 
-/* Megatron saves the arguments of the program as an object. */
+/* Megatron saves the arguments of the program as an object, DeepSpeed its configuration. */
 static bool on_nested(void *arg, size_t word, const struct ckpt_pickle_value *v)
 {
 	struct ckpt_world *world = &((struct state *)arg)->report.world;
@@ -209,6 +212,8 @@ static bool on_nested(void *arg, size_t word, const struct ckpt_pickle_value *v)
 		set_ranks(&world->tp, v);
 	else if (table[word].meaning == PP)
 		set_ranks(&world->pp, v);
+	else if (table[word].meaning == MICS)
+		set_ranks(&world->shard, v);
 	return true;
 }
 

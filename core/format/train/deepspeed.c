@@ -14,7 +14,7 @@
 
 /* MODEL: one a model-parallel rank; ZERO3 and OPTIM: one a data-parallel and model-parallel rank.
  */
-enum { MODEL, ZERO3, OPTIM, LAYER, EXPERT, EXPERT_OPTIM };
+enum { MODEL, ZERO3, OPTIM, LAYER, EXPERT, EXPERT_OLD, EXPERT_OPTIM };
 
 static const struct ckpt_shard_row rows[] = {
 	{ "mp_rank_#_model_states.pt", MODEL },
@@ -23,8 +23,9 @@ static const struct ckpt_shard_row rows[] = {
 	{ "bf16_zero_pp_rank_#_mp_rank_#_optim_states.pt", OPTIM },
 	{ "fp16_zero_pp_rank_#_mp_rank_#_optim_states.pt", OPTIM },
 	{ "layer_#-model_#-model_states.pt", LAYER },
+	{ "layer_#-model_states.pt", LAYER }, /* a topology without an axis "model" */
 	{ "layer_#_expert_#_mp_rank_#_model_states.pt", EXPERT },
-	{ "expert_#_mp_rank_#_model_states.pt", EXPERT },
+	{ "expert_#_mp_rank_#_model_states.pt", EXPERT_OLD },
 	{ "expp_rank_#_mp_rank_#_optim_states.pt", EXPERT_OPTIM },
 	{ NULL, 0 },
 };
@@ -42,6 +43,16 @@ static void name_missing(char *name, size_t size, uint8_t kind, const uint64_t *
 		break;
 	case ZERO3:
 		snprintf(name, size, "zero_pp_rank_%llu_mp_rank_%02llu_model_states.pt", a, b);
+		break;
+	case LAYER:
+		snprintf(name, size, "layer_%02llu-model_%02llu-model_states.pt", a, b);
+		break;
+	case EXPERT:
+		snprintf(name, size, "layer_%llu_expert_%llu_mp_rank_%02llu_model_states.pt", a, b,
+			 (unsigned long long)no[2]);
+		break;
+	case EXPERT_OLD:
+		snprintf(name, size, "expert_%llu_mp_rank_%02llu_model_states.pt", a, b);
 		break;
 	case EXPERT_OPTIM:
 		snprintf(name, size, "expp_rank_%llu_mp_rank_%02llu_optim_states.pt", a, b);
@@ -67,7 +78,9 @@ static int check_grid(struct ckpt_check *check, const struct ckpt_shards *shards
 		      const struct ckpt_world *world)
 {
 	const struct ckpt_shard *outside;
-	const uint64_t mp = (uint64_t)world->mp, dp = (uint64_t)world->dp;
+	/* MiCS numbers its files by the group that holds a state together (zero/mics.py) */
+	const uint64_t mp = (uint64_t)world->mp,
+		       dp = (uint64_t)(world->shard > 0 ? world->shard : world->dp);
 	const uint64_t model[] = { mp, 1, 1 }, both[] = { dp, mp, 1 }, unknown[] = { 0, mp, 1 };
 	const uint64_t *dims = kind == MODEL ? model : kind == EXPERT_OPTIM ? unknown : both;
 	uint64_t gap[CKPT_SHARD_NUMBERS];
@@ -77,6 +90,87 @@ static int check_grid(struct ckpt_check *check, const struct ckpt_shards *shards
 	if (outside)
 		ckpt_check_remark(check, CKPT_PROBLEM_MEMBER_EXTRA, CKPT_NO_OFFSET,
 				  "%s is of a rank that this save did not have", outside->name);
+	return 0;
+}
+
+/* Counts shards up to the first one that is not in its place: as an expert, and in it as a rank. */
+struct place {
+	uint64_t no[CKPT_SHARD_NUMBERS];
+	uint64_t ranks; /* as many as the highest of any shard of the kind says */
+};
+
+/* The rank's place in the numbers of a name: the last one of an expert's and of a layer's. */
+static int rank_at(uint8_t kind)
+{
+	return kind == LAYER ? 1 : 2;
+}
+
+static uint64_t count_ranks(const struct ckpt_shards *shards, uint8_t kind)
+{
+	uint64_t highest = 0;
+
+	for (size_t i = 0; i < shards->n; i++)
+		if (shards->list[i].kind == kind && shards->list[i].no[rank_at(kind)] > highest)
+			highest = shards->list[i].no[rank_at(kind)];
+	return highest + 1;
+}
+
+/* Moves on behind the shard that has the place. */
+static void next_place(struct place *place, uint8_t kind)
+{
+	uint64_t *rank = &place->no[rank_at(kind)];
+
+	if (++*rank < place->ranks)
+		return;
+	*rank = 0;
+	place->no[rank_at(kind) - 1]++;
+}
+
+/* A layer ends: the next begins where the shard says (pipeline), or is the next (experts). */
+static void next_layer(struct place *place, uint8_t kind, uint64_t layer)
+{
+	place->no[0] = kind == LAYER ? layer : place->no[0] + 1;
+	place->no[1] = place->no[2] = 0;
+}
+
+/*
+ * What no layer lacks: each rank of a layer, each expert below the layer's highest, each of the MoE
+ * layers, which are counted. Layers of a pipeline have no file where they have no parameters, and
+ * layers may have unlike numbers of experts: what ends early or is missing as a whole is not told.
+ * True with @place->no for the first that is missing.
+ */
+static bool layer_gap(const struct ckpt_shards *shards, uint8_t kind, struct place *place)
+{
+	const struct ckpt_shard *last = NULL;
+	int rank = rank_at(kind);
+
+	place->ranks = count_ranks(shards, kind);
+	for (const struct ckpt_shard *s = shards->list; s < shards->list + shards->n; s++) {
+		if (s->kind != kind || (last && memcmp(s->no, last->no, sizeof(s->no)) == 0))
+			continue;
+		if (last && s->no[0] != last->no[0] && place->no[rank] != 0)
+			return true;
+		if (kind == LAYER ? !last || s->no[0] != place->no[0]
+				  : last && s->no[0] != last->no[0])
+			next_layer(place, kind, s->no[0]);
+		if (memcmp(s->no, place->no, sizeof(s->no)) != 0)
+			return true;
+		next_place(place, kind);
+		last = s;
+	}
+	return last && place->no[rank] != 0;
+}
+
+static int check_layers(struct ckpt_check *check, const struct ckpt_shards *shards)
+{
+	static const uint8_t kinds[] = { LAYER, EXPERT };
+
+	for (size_t i = 0; i < sizeof(kinds); i++) {
+		struct place place = { .ranks = 0 };
+
+		if (layer_gap(shards, kinds[i], &place))
+			return lacks(check, kinds[i], place.no);
+	}
 	return 0;
 }
 
@@ -94,7 +188,7 @@ static int check_ranks(struct ckpt_check *check, const struct ckpt_shards *shard
 		r = lacks(check, OPTIM, none);
 	if (!r && shards->kinds & BIT(EXPERT_OPTIM))
 		r = check_grid(check, shards, EXPERT_OPTIM, &first->world);
-	return r;
+	return r ? r : check_layers(check, shards);
 }
 
 /* A rank whose file is of another step than the first's was left by another save. */

@@ -76,6 +76,9 @@ int ckpt_cmd_beat(int argc, char **argv);
 /* history [DIR|JOBID]: the attempts of a run, a row each. 1 where none is recorded. */
 int ckpt_cmd_history(int argc, char **argv);
 
+/* watch [DIR|JOBID]: follows them until SIGINT. */
+int ckpt_cmd_watch(int argc, char **argv);
+
 /* damage SOURCE --to=COPY, damage COPY --how=KIND: spoils a copy. 1 where it refuses. */
 int ckpt_cmd_damage(int argc, char **argv);
 

@@ -24,6 +24,7 @@ const struct ckpt_command ckpt_commands[] = {
 	{ "done", "declare a run done, or not", ckpt_cmd_done },
 	{ "beat", "a sign of life of your program", ckpt_cmd_beat },
 	{ "history", "a run's attempts: why each ended, and what was lost", ckpt_cmd_history },
+	{ "watch", "follow a run as it goes", ckpt_cmd_watch },
 	{ "damage", "try whether your own checkpoints' damage would be found", ckpt_cmd_damage },
 	{ NULL, NULL, NULL },
 };

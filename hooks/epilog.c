@@ -18,6 +18,7 @@
 #include "hooks/cause.h"
 #include "hooks/grace.h"
 #include "hooks/log.h"
+#include "hooks/metrics.h"
 #include "hooks/policy.h"
 #include "wire/frame.h"
 #include "wire/text.h"
@@ -263,6 +264,22 @@ static void find_cause(struct ending *e)
 	e->nameless = !named && !e->has_info;
 }
 
+/* What the agent says of the user's files is counted, whatever it is. */
+static void tally(const struct ending *e, const struct ckpt_decision *decision)
+{
+	const struct ckpt_metrics_end end = {
+		.mode = decision->mode,
+		.cause = ckpt_cause_name(e->finding.cause),
+		.rejected = e->account.rejected,
+		.verify_ms = e->account.verify_ms,
+	};
+	const char *path = e->hook->site.metrics_file;
+	struct ckpt_error err = { 0 };
+
+	if (path[0] && ckpt_metrics_count(path, &end, &err) < 0)
+		ckpt_log(LOG_WARNING, "%.400s", err.text);
+}
+
 static void conclude(const struct ckpt_hook *hook, const struct ckpt_spool_state *state,
 		     const struct ckpt_decision *decision)
 {
@@ -279,6 +296,7 @@ static void conclude(const struct ckpt_hook *hook, const struct ckpt_spool_state
 			 (long long)state->attempt, ckpt_cause_name(e.finding.cause));
 	if (e.has_options && e.finding.ours)
 		follow(&e);
+	tally(&e, decision);
 }
 
 void ckpt_hook_epilog(const struct ckpt_hook *hook)

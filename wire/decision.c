@@ -72,6 +72,8 @@ static const struct ckpt_field rows[] = {
 	INT_ROW(faults, NULL, 0, UINT32_MAX, "attempts in a row that failed without one"),
 	INT_ROW(repeats, NULL, 0, UINT32_MAX, "attempts that failed in the same way"),
 	INT_ROW(restarts, NULL, 0, UINT32_MAX, "restarts since it began or was held"),
+	INT_ROW(verify_ms, NULL, 0, INT32_MAX, "milliseconds of checks at the end"),
+	ROW(rejected, NULL, TEXT, NULL, "newer ones rejected at the end, FORMAT/PROBLEM,..."),
 	INT_ROW(settle, NULL, 0, 1, "1: the step aligns pointers or quarantines"),
 };
 
@@ -80,13 +82,20 @@ static const struct ckpt_field rows[] = {
 const struct ckpt_fields ckpt_decision_fields = { rows, sizeof(rows) / sizeof(rows[0]) };
 
 const char *const ckpt_decision_names[] = {
-	"CKPT_RESUME_MODE",   "CKPT_RESUME_PATH",
-	"CKPT_RESUME_ROOT",   "CKPT_RESUME_TAG",
-	"CKPT_START_EPOCH",   "CKPT_RESUME_STEP",
-	"CKPT_RESUME_EPOCH",  "CKPT_RESUME_EVIDENCE",
-	"CKPT_RESUME_REASON", "CKPT_ATTEMPT",
-	"CKPT_JOB",	      "CKPT_DIR",
-	"CKPT_DECISION",      HEARTBEAT,
+	"CKPT_RESUME_MODE",
+	"CKPT_RESUME_PATH",
+	"CKPT_RESUME_ROOT",
+	"CKPT_RESUME_TAG",
+	"CKPT_START_EPOCH",
+	"CKPT_RESUME_STEP",
+	"CKPT_RESUME_EPOCH",
+	"CKPT_RESUME_EVIDENCE",
+	"CKPT_RESUME_REASON",
+	"CKPT_ATTEMPT",
+	"CKPT_JOB",
+	"CKPT_DIR",
+	"CKPT_DECISION",
+	HEARTBEAT,
 	NULL,
 };
 
@@ -183,16 +192,16 @@ static int export_row(const struct export *e, const struct ckpt_field *row)
 	return e->set(e->arg, name, value);
 }
 
-/* The file that a program touches as a sign of life, beside the decision's own; empty where there is
- * none. */
+/* The file that a program touches as a sign of life, beside the decision's own; empty where there
+ * is none. */
 static int export_heartbeat(const struct export *e)
 {
 	const char *slash = strrchr(e->d->decision_file, '/');
 	char path[CKPT_PATH_MAX] = "";
 
 	if (slash)
-		snprintf(path, sizeof(path), "%.*s/heartbeat",
-			 (int)(slash - e->d->decision_file), e->d->decision_file);
+		snprintf(path, sizeof(path), "%.*s/heartbeat", (int)(slash - e->d->decision_file),
+			 e->d->decision_file);
 	return e->set(e->arg, HEARTBEAT, path);
 }
 

@@ -43,11 +43,14 @@ struct ckpt_decision {
 	char warning[1024];		   /* what the user should know besides; may be empty */
 	int64_t refusal;		   /* enum ckpt_refusal when mode is refused */
 	/* op record: what the ledger makes of the attempt that ended */
-	int64_t progress; /* 1: it left a valid checkpoint that it did not start from */
-	int64_t faults;	  /* attempts in a row that ended by their own fault without one */
-	int64_t repeats;  /* attempts that ended the same way at the same checkpoint */
-	int64_t restarts; /* since the run began or was last held */
-	int64_t settle;	  /* 1: the step has to align pointers or quarantine (agent op settle) */
+	int64_t progress;   /* 1: it left a valid checkpoint that it did not start from */
+	int64_t faults;	    /* attempts in a row that ended by their own fault without one */
+	int64_t repeats;    /* attempts that ended the same way at the same checkpoint */
+	int64_t restarts;   /* since the run began or was last held */
+	int64_t verify_ms;  /* that checks at the end of an attempt took; op record alone */
+	char rejected[512]; /* newer ones found not valid then: "FORMAT/PROBLEM,...", as many as fit
+			     */
+	int64_t settle;	    /* 1: the step has to align pointers or quarantine (agent op settle) */
 };
 
 extern const struct ckpt_fields ckpt_decision_fields;

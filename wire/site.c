@@ -198,6 +198,9 @@ static bool parse_count(const struct row *row, void *member, const char *value)
 	X("Companion", "yes|no (default yes)",                                                     \
 	  "Start a companion in each job that watches and seals its checkpoints.", word,           \
 	  companion, 0, 0, companion_words)                                                        \
+	X("MetricsFile", "PATH (default: none)",                                                   \
+	  "Counters as a Prometheus text file, in a directory that root alone can write.", path,   \
+	  metrics_file, 0, 0, NULL)                                                                \
 	X("PrologBudget", "SECONDS (default 5)", "Most time for the agent in the prolog.", ms,     \
 	  prolog_budget_ms, 100, HOUR_MS, NULL)                                                    \
 	X("EpilogBudget", "SECONDS (default 5)", "Most time for the agent in the epilog.", ms,     \

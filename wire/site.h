@@ -37,6 +37,7 @@ struct ckpt_site {
 	char quarantine[16];		  /* Quarantine=rename|mark|off */
 	char reject_non_finite[16];	  /* RejectNonFinite=no|yes|any */
 	char companion[8];		  /* Companion=yes|no */
+	char metrics_file[CKPT_PATH_MAX]; /* MetricsFile=; empty = none */
 	int64_t prolog_budget_ms;	  /* PrologBudget= seconds, decimals allowed */
 	int64_t epilog_budget_ms;	  /* EpilogBudget= */
 	int64_t step_budget_ms;		  /* StepBudget= */

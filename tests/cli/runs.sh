@@ -103,6 +103,49 @@ runs__history_cleans_hostile_names()
 	equal "$out" 'a\x1b]0;b\x7cc\x0ad'
 }
 
+# wait_for TEXT FILE: until it is there, ten seconds at most.
+wait_for()
+{
+	local i
+	for ((i = 0; i < 100; i++)); do
+		! grep -qF -- "$1" "$2" || return 0
+		sleep 0.1
+	done
+	fail "no '$1' in $2: $(<"$2")"
+}
+
+runs__watch_follows()
+{
+	local pid rc=0
+	"$CTL" watch >lines 2>words &
+	pid=$!
+	sleep 0.5
+	two_attempts
+	wait_for "job 4711 attempt 1: started" lines
+	wait_for "state-5.dat" lines
+	printf '%s\n' '{"event":"checkpoint","job_id":4711,"cluster":"test","attempt":1,"name":"s\u001b-6","verdict":"corrupt","problem":"checksum","step":6}' \
+		'{"event":"end","job_id":4711,"cluster":"test","attempt":1,"cause":"preempted"}' >>"$STATE/ledger.jsonl"
+	wait_for "checkpoint s?-6, step 6: corrupt checksum" lines
+	wait_for "attempt 1: ended: preempted" lines
+	equal "$(grep -c started lines)" 2 "lines that tell of a start"
+	# a background job of a shell begins with SIGINT ignored: signalfd takes it all the same
+	kill -INT "$pid" 2>/dev/null || fail "it has ended by itself"
+	wait_end "$pid" || rc=$?
+	equal "$rc" 0 "exit code at SIGINT"
+}
+
+# wait_end PID: its exit code; after five seconds it is killed.
+wait_end()
+{
+	local i
+	for ((i = 0; i < 50; i++)); do
+		kill -0 "$1" 2>/dev/null || break
+		sleep 0.1
+	done
+	kill -KILL "$1" 2>/dev/null || true
+	wait "$1"
+}
+
 for name in $(declare -F | sed -n 's/^declare -f \(runs__.*\)/\1/p'); do
 	rm -rf "$WORK" && mkdir "$WORK" && cd "$WORK"
 	run_case "$name"

@@ -383,7 +383,26 @@ held_as_the_refusal_said()
 	asked_once # a program's own 69
 }
 
-for name in preempted finished_needs_no_controller crash_and_oom_need_no_controller other_ends \
+counts_for_the_site()
+{
+	local file=$HOOK_ROOT/metrics/ckpt.prom
+	mkdir -p "${file%/*}"
+	hook_site dumper "MetricsFile=$file"
+	jobinfo "$(info completed 1)"
+	epilog_of 0 1 SLURM_JOB_EXIT_CODE2=0:0
+	epilog_of 11 1 SLURM_JOB_EXIT_CODE2=0:11
+	epilog_of 11 1 SLURM_JOB_EXIT_CODE2=0:11
+	file_has "$file" 'ckpt_resume_ends_total{cause="finished"} 1'
+	file_has "$file" 'ckpt_resume_ends_total{cause="signal"} 2'
+	equal "$(stat -c %U:%a "$file")" root:644
+	chmod 777 "${file%/*}"
+	epilog_of 11 1 SLURM_JOB_EXIT_CODE2=0:11
+	hook_said "MetricsFile '$file': Operation not permitted"
+	file_has "$file" 'ckpt_resume_ends_total{cause="signal"} 2'
+	recorded signal
+}
+
+for name in preempted counts_for_the_site finished_needs_no_controller crash_and_oom_need_no_controller other_ends \
 	default_directory_asks_for_the_array other_nodes_do_nothing counts_disagree runs_elsewhere \
 	spool_is_ahead other_boot no_answer controller_hangs undecided undecided_is_not_forged \
 	requeue_refused left_in_its_grace_time finished_where_there_is_grace requeues_what_the_list_says \

@@ -169,7 +169,7 @@ static void test_resolve_json__a_decision(void **state)
 	o = ckpt_resolution_json(&res);
 	expect_keys(o, "mode path root tag start_epoch step resume_epoch evidence reason attempt "
 		       "job_id dir dirs decision_file run env_names line warning refusal progress "
-		       "faults repeats restarts settle "
+		       "faults repeats restarts verify_ms rejected settle "
 		       "run_dirs trail not_looked_at skipped");
 	expect_text(o, "mode", "resume");
 	expect_text(o, "tag", "ckpt-7.pt");

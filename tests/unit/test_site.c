@@ -82,6 +82,7 @@ static void test_site__all_keys(void **state)
 		"Agent=/a\nDefaultDir=ck/%j\nRunDirs=/x:/y\n"
 		"Partitions=low,high\nVerify=structure\nQuarantine=mark\nRejectNonFinite=any\n"
 		"Companion=no\n"
+		"MetricsFile=/m/c.prom\n"
 		"PrologBudget=2.5\nEpilogBudget=0.1\nStepBudget=2m\n"
 		"MaxBytes=1.5G\nMaxRestarts=9\nSpoolAge=2d\n"
 		"PrologResolve=always\nOnUndecided=hold";
@@ -100,6 +101,7 @@ static void test_site__all_keys(void **state)
 	assert_string_equal(site.quarantine, "mark");
 	assert_string_equal(site.reject_non_finite, "any");
 	assert_string_equal(site.companion, "no");
+	assert_string_equal(site.metrics_file, "/m/c.prom");
 	assert_int_equal(site.prolog_budget_ms, 2500);
 	assert_int_equal(site.epilog_budget_ms, 100);
 	assert_int_equal(site.step_budget_ms, 120000);
@@ -124,6 +126,7 @@ static void test_site__bad_lines(void **state)
 		"RejectNonFinite=nan",
 		"Companion=",
 		"Companion=1",
+		"MetricsFile=m.prom",
 		"PrologBudget=",
 		"PrologBudget=0",
 		"PrologBudget=-1",

@@ -64,6 +64,13 @@ enum ckpt_name_result {
 int ckpt_name_parse(const char *name, bool is_dir, struct ckpt_name *ret, const char **ret_why);
 
 /*
+ * Reads @name, a path that its user gave, as the prefix of a bundle or a member of one, also where
+ * a directory's own entry of that name is no candidate (a SavedModel's "variables"). 0 or
+ * CKPT_NAME_NONE.
+ */
+int ckpt_name_parse_own_bundle(const char *name, struct ckpt_name *ret);
+
+/*
  * Reads @name as the base file of a set of LAMMPS. 0 with *@ret, whose stem is the name with '%';
  * or CKPT_NAME_NONE. Only the other files prove that it is one.
  */

@@ -47,6 +47,16 @@ static int split(struct pin *pin, const char *path)
 	return pin->dir ? 0 : -ENOMEM;
 }
 
+/* Reads an entry that may belong to the set of @pin->parsed. */
+static bool read_name(const struct pin *pin, const char *name, struct ckpt_name *ret)
+{
+	const char *why;
+
+	if (pin->parsed.fold == CKPT_FOLD_BUNDLE)
+		return !ckpt_name_parse_own_bundle(name, ret) && strcmp(ret->stem, name) != 0;
+	return !ckpt_name_parse(name, false, ret, &why);
+}
+
 /* Adds the entries of the directory that belong to the set of @pin->parsed. */
 static int gather(struct pin *pin, const struct ckpt_set *set, struct ckpt_members *members)
 {
@@ -54,13 +64,12 @@ static int gather(struct pin *pin, const struct ckpt_set *set, struct ckpt_membe
 	_cleanup_closedir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *e;
 	struct ckpt_name parsed;
-	const char *why;
 	int r;
 
 	if (!d)
 		return -errno;
 	while (errno = 0, (e = readdir(d))) {
-		if (ckpt_name_parse(e->d_name, false, &parsed, &why))
+		if (!read_name(pin, e->d_name, &parsed))
 			continue;
 		if (parsed.crew && parsed.part >= pin->crew &&
 		    strcmp(parsed.series, pin->parsed.series) == 0)
@@ -137,7 +146,31 @@ static int classify_absent(struct pin *pin)
 	if (!ckpt_name_parse(pin->name, false, &pin->parsed, &why) &&
 	    pin->parsed.fold == CKPT_FOLD_SHARDS)
 		return 0;
-	return ckpt_name_parse_prefix(pin->name, &pin->parsed) ? -ENOENT : 0;
+	return ckpt_name_parse_own_bundle(pin->name, &pin->parsed) ? -ENOENT : 0;
+}
+
+/* Whether the directory has data of the bundle @prefix. */
+static bool has_data(const struct pin *pin, const char *prefix)
+{
+	int fd = openat(pin->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_closedir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+	const char *rest;
+
+	while (d && (e = readdir(d)))
+		if (ckpt_text_starts(e->d_name, prefix, &rest) && !strncmp(rest, ".data-", 6))
+			return true;
+	return false;
+}
+
+/* A member of a bundle whose name alone does not prove it: a SavedModel's, or what has data beside
+ * it. */
+static bool is_member(struct pin *pin)
+{
+	if (ckpt_name_parse_own_bundle(pin->name, &pin->parsed) != 0 ||
+	    strcmp(pin->parsed.stem, pin->name) == 0)
+		return false;
+	return strcmp(pin->parsed.stem, "variables") == 0 || has_data(pin, pin->parsed.stem);
 }
 
 /* A base file with the first of the others beside it. */
@@ -164,8 +197,11 @@ static int classify(struct pin *pin)
 	if (S_ISREG(st.st_mode) && is_base(pin))
 		return 0;
 	if (ckpt_name_parse(pin->name, is_dir, &pin->parsed, &why) ||
-	    (pin->parsed.fold == CKPT_FOLD_BUNDLE && pin->parsed.weak))
+	    (pin->parsed.fold == CKPT_FOLD_BUNDLE && pin->parsed.weak)) {
+		if (!is_dir && is_member(pin))
+			return 0;
 		ckpt_name_user(pin->name, is_dir, &pin->parsed);
+	}
 	return 0;
 }
 

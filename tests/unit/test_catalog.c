@@ -541,6 +541,42 @@ static void test_catalog__pins(void **state)
 	pin(s, &cat, "an\ny", -EINVAL);
 }
 
+/* A SavedModel's bundle is no candidate, but what its user names is judged as what it is. */
+static void test_catalog__pins_of_bundles(void **state)
+{
+	static const char *const names[] = { "sm/variables/variables",
+					     "sm/variables/variables.index",
+					     "sm/variables/variables.data-00000-of-00001" };
+	const struct scratch *s = *state;
+	_cleanup_catalog_ struct ckpt_catalog cat = { 0 };
+	struct ckpt_set *set, *first = NULL;
+
+	make_all(s, "sm/variables/variables.index sm/variables/variables.data-00000-of-00001 "
+		    "sm/saved_model.pb alone/variables.index any.index any.data-00000-of-00001 "
+		    "faiss.index notes.meta any.indexed");
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		set = pin(s, &cat, names[i], 0);
+		first = first ? first : set;
+		assert_ptr_equal(set, first);
+		assert_int_equal(set->kind, CKPT_KIND_PREFIX);
+		assert_string_equal(set->name, "variables");
+		assert_string_equal(set->members[0], "variables.index");
+		assert_string_equal(set->members[1], "variables.data-00000-of-00001");
+		assert_null(set->members[2]);
+	}
+	set = pin(s, &cat, "alone/variables.index", 0);
+	assert_int_equal(set->kind, CKPT_KIND_PREFIX);
+	assert_null(set->members[1]);
+	set = pin(s, &cat, "any.index", 0);
+	assert_string_equal(set->name, "any");
+	assert_ptr_equal(pin(s, &cat, "any", 0), set);
+	assert_int_equal(pin(s, &cat, "faiss.index", 0)->kind, CKPT_KIND_FILE);
+	assert_int_equal(pin(s, &cat, "notes.meta", 0)->kind, CKPT_KIND_FILE);
+	assert_int_equal(pin(s, &cat, "any.indexed", 0)->kind, CKPT_KIND_FILE);
+	pin(s, &cat, "alone/variable", -ENOENT);
+	pin(s, &cat, "sm/variables/variables.inde", -ENOENT);
+}
+
 static void test_catalog__pins_of_parts(void **state)
 {
 	const struct scratch *s = *state;
@@ -770,6 +806,7 @@ int main(void)
 		scratch_test(test_catalog__ranks),
 		scratch_test(test_catalog__parts),
 		scratch_test(test_catalog__pins_of_parts),
+		scratch_test(test_catalog__pins_of_bundles),
 		scratch_test(test_catalog__runs),
 		scratch_test(test_catalog__runs_of_equal_age_by_name),
 		scratch_test(test_catalog__age_of_a_run_by_several_members),

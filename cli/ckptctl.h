@@ -79,6 +79,9 @@ int ckpt_cmd_history(int argc, char **argv);
 /* watch [DIR|JOBID]: follows them until SIGINT. */
 int ckpt_cmd_watch(int argc, char **argv);
 
+/* report [DIR|JOBID] -o FILE: the same as a page. */
+int ckpt_cmd_report(int argc, char **argv);
+
 /* damage SOURCE --to=COPY, damage COPY --how=KIND: spoils a copy. 1 where it refuses. */
 int ckpt_cmd_damage(int argc, char **argv);
 

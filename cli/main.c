@@ -25,6 +25,7 @@ const struct ckpt_command ckpt_commands[] = {
 	{ "beat", "a sign of life of your program", ckpt_cmd_beat },
 	{ "history", "a run's attempts: why each ended, and what was lost", ckpt_cmd_history },
 	{ "watch", "follow a run as it goes", ckpt_cmd_watch },
+	{ "report", "a run's past as one HTML page", ckpt_cmd_report },
 	{ "damage", "try whether your own checkpoints' damage would be found", ckpt_cmd_damage },
 	{ NULL, NULL, NULL },
 };

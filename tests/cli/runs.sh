@@ -146,6 +146,58 @@ wait_end()
 	wait "$1"
 }
 
+# A run with all that a picture can show, and names that are made to break a page.
+hostile_run()
+{
+	mkdir -p "$STATE"
+	cat >"$STATE/ledger.jsonl" <<-'EOF'
+	{"event":"decision","job_id":7,"cluster":"c","attempt":0,"node":"n1","mode":"fresh","path":"","at":"2026-01-01T10:00:00Z"}
+	{"event":"checkpoint","job_id":7,"cluster":"c","attempt":0,"node":"n1","name":"<script>alert(1)</script>","verdict":"valid","step":100,"at":"2026-01-01T10:10:00Z"}
+	{"event":"checkpoint","job_id":7,"cluster":"c","attempt":0,"node":"n1","name":"\"onload='x'&amp;","verdict":"corrupt","problem":"checksum","step":200,"at":"2026-01-01T10:20:00Z"}
+	{"event":"end","job_id":7,"cluster":"c","attempt":0,"node":"n1","cause":"<b>\u001b[31m","step":100,"at":"2026-01-01T10:25:00Z"}
+	{"event":"decision","job_id":7,"cluster":"c","attempt":1,"node":"n1","mode":"resume","path":"/x/<script>alert(1)</script>","step":100,"at":"2026-01-01T10:30:00Z"}
+	{"event":"end","job_id":7,"cluster":"c","attempt":1,"node":"n1","cause":"finished","step":300,"at":"2026-01-01T10:50:00Z"}
+	EOF
+}
+
+runs__report_is_a_page()
+{
+	local name
+	hostile_run
+	ctl report -o page.html
+	equal "$rc/$out" "0/" "exit code: $words"
+	python3 "$TEST_SRC/tests/cli/report_page.py" page.html >seen || fail "no page"
+	for name in "running 2" "waiting 1" "lost 1" "saved 1" "rejected 1" "60.0 %" \
+		"<script>alert(1)</script>: valid" "\"onload='x'&amp;: corrupt checksum"; do
+		grep -qxF -- "$name" seen || fail "the page has no '$name': $(<seen)"
+	done
+	! grep -qE '<script|<b>|https?://' <(grep -v 'xmlns=' page.html) || fail "not escaped"
+	! grep -q $'\033' page.html || fail "a control character"
+	ctl report
+	equal "$rc" 2 "exit code without -o"
+	ctl report -o /no/such/directory/x.html
+	equal "$rc" 3 "exit code where it cannot be written"
+	ctl report 8 -o other.html
+	equal "$rc" 1 "exit code of an unknown job"
+	[[ ! -e other.html ]] || fail "a page about nothing"
+}
+
+# A browser has the last word on what is drawn.
+runs__report_in_a_browser()
+{
+	local browser
+	browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome) ||
+		skip_case "no chromium is installed"
+	hostile_run
+	ctl report -o page.html
+	timeout 60 "$browser" --headless --no-sandbox --disable-gpu --user-data-dir="$WORK/profile" \
+		--dump-dom "file://$PWD/page.html" >dom 2>browser.log ||
+		fail "the browser: $(tail -n 1 browser.log)"
+	equal "$(grep -o '<rect class="[a-z]*"' dom | sort | uniq -c | awk '{ print $1, $3 }' | paste -sd,)" \
+		'2 class="lost",3 class="running",2 class="waiting"' "bars in the browser"
+	! grep -q '<script' dom || fail "a script in the browser's tree"
+}
+
 for name in $(declare -F | sed -n 's/^declare -f \(runs__.*\)/\1/p'); do
 	rm -rf "$WORK" && mkdir "$WORK" && cd "$WORK"
 	run_case "$name"

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ckptctl report [DIR|JOBID] -o FILE: a run's past as one page that needs nothing else.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "cli/page.h"
+#include "core/base/file.h"
+
+struct arguments {
+	const char *word, *file;
+};
+
+static const struct argp_option options[] = {
+	{ "output", 'o', "FILE", 0, "where the page is written (needed)", 0 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct arguments *arguments = state->input;
+
+	if (key == 'o') {
+		arguments->file = arg;
+		return 0;
+	}
+	if (key == ARGP_KEY_END && !arguments->file)
+		argp_error(state, "-o FILE is missing");
+	if (key != ARGP_KEY_ARG || arguments->word)
+		return ARGP_ERR_UNKNOWN;
+	arguments->word = arg;
+	return 0;
+}
+
+static const struct argp argp = {
+	options,
+	parse,
+	"[DIR|JOBID] -o FILE.html",
+	"Writes the past of a run directory (default: this job's, else checkpoints) as one page: a "
+	"timeline of running and waiting with what was saved, rejected and lost, the share of time "
+	"that was work that lasts, and every attempt. No script, nothing from elsewhere.\v"
+	"Exit: 0 written, 1 no attempt is recorded there, 3 not all could be read, or written.",
+	NULL,
+	NULL,
+	NULL
+};
+
+int ckpt_cmd_report(int argc, char **argv)
+{
+	static struct ckpt_runs runs;
+	struct arguments arguments = { 0 };
+	_cleanup_history_ struct ckpt_history h = { 0 };
+	_cleanup_str_ struct ckpt_str page = { 0 };
+	struct ckpt_error err = { 0 };
+	int r;
+
+	if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0)
+		return CKPT_EXIT_USAGE;
+	r = ckpt_runs_name(arguments.word, &runs);
+	if (r == 0)
+		r = ckpt_runs_load(&runs, &h);
+	if (r != 0)
+		return r;
+	ckpt_page_write(&h, runs.roots.roots.dir[0], &page);
+	if (page.failed || !page.s)
+		return ckpt_cli_fail(CKPT_EXIT_UNKNOWN, "%s", strerror(ENOMEM));
+	r = ckpt_file_replace(AT_FDCWD, arguments.file, page.s, page.len, &err);
+	if (r < 0)
+		return ckpt_cli_fail(CKPT_EXIT_UNKNOWN, "%s", err.text);
+	return ckpt_runs_exit(&h);
+}

@@ -435,29 +435,3 @@ int ckpt_history_load(struct ckpt_ctx *ctx, const struct ckpt_roots *roots,
 	h = (struct ckpt_history) { 0 };
 	return 0;
 }
-
-static void free_attempt(struct ckpt_history_attempt *a)
-{
-	free(a->saved);
-	free(a->notes);
-}
-
-void ckpt_history_keep_job(struct ckpt_history *h, int64_t job_id)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < h->n; i++)
-		if (h->attempts[i].job_id == job_id)
-			h->attempts[kept++] = h->attempts[i];
-		else
-			free_attempt(&h->attempts[i]);
-	h->n = kept;
-}
-
-void ckpt_history_done(struct ckpt_history *h)
-{
-	for (size_t i = 0; i < h->n; i++)
-		free_attempt(&h->attempts[i]);
-	free(h->attempts);
-	*h = (struct ckpt_history) { 0 };
-}

@@ -3,6 +3,7 @@
  * What attempts cost: see history.h. Everything here is "about": a checkpoint's time is that of the
  * look that found it whole.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/text.h"
@@ -186,4 +187,30 @@ struct ckpt_history_sums ckpt_history_sum(const struct ckpt_history *h)
 	sums.has_goodput = all > 0;
 	sums.goodput = all > 0 ? (double)work / (double)all : 0;
 	return sums;
+}
+
+static void free_attempt(struct ckpt_history_attempt *a)
+{
+	free(a->saved);
+	free(a->notes);
+}
+
+void ckpt_history_keep_job(struct ckpt_history *h, int64_t job_id)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < h->n; i++)
+		if (h->attempts[i].job_id == job_id)
+			h->attempts[kept++] = h->attempts[i];
+		else
+			free_attempt(&h->attempts[i]);
+	h->n = kept;
+}
+
+void ckpt_history_done(struct ckpt_history *h)
+{
+	for (size_t i = 0; i < h->n; i++)
+		free_attempt(&h->attempts[i]);
+	free(h->attempts);
+	*h = (struct ckpt_history) { 0 };
 }

@@ -12,6 +12,7 @@
 #   CLUSTER_BUILD=build    where the built parts are
 #   CLUSTER_GRACE=0        GraceTime of partition low
 #   CLUSTER_PROLOG=, CLUSTER_EPILOG=   scripts of the caller's own instead of the hooks
+#   CLUSTER_PROCTRACK=linuxproc   or cgroup
 #   CLUSTER_CONF=          further lines of slurm.conf
 #   CLUSTER_SITE=          further lines of ckpt-resume.conf
 #   CLUSTER_USER=          owner of the jobs: an ordinary user, made where missing (root only)
@@ -150,7 +151,7 @@ cluster_write_conf()
 	SlurmdDebug=${CLUSTER_DEBUG:-debug2}
 	SlurmdParameters=config_overrides
 	PlugStackConfig=$CLUSTER_DIR/etc/plugstack.conf
-	ProctrackType=proctrack/linuxproc
+	ProctrackType=proctrack/${CLUSTER_PROCTRACK:-linuxproc}
 	TaskPlugin=task/none
 	SwitchType=switch/none
 	MpiDefault=none
@@ -176,8 +177,8 @@ cluster_write_conf()
 	PartitionName=low Nodes=$list Default=YES PriorityTier=1 PreemptMode=REQUEUE GraceTime=${CLUSTER_GRACE:-0}
 	PartitionName=high Nodes=$list PriorityTier=10 PreemptMode=OFF
 	CONF
-	# Nothing here uses cgroups; named so, the plugin does not go and look for any.
-	echo "CgroupPlugin=cgroup/v1" >"$CLUSTER_DIR/etc/cgroup.conf"
+	# Named so, the plugin does not go and look for any.
+	printf '%s\n' CgroupPlugin=cgroup/v1 CgroupMountpoint=/sys/fs/cgroup >"$CLUSTER_DIR/etc/cgroup.conf"
 	chmod 644 "$CLUSTER_DIR"/etc/*
 }
 

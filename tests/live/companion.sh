@@ -12,7 +12,8 @@ companions()
 	local dir
 	for dir in /proc/[0-9]*; do
 		[[ $(cat "$dir/comm" 2>/dev/null) == ckpt-companion ]] || continue
-		! grep -qszFx "CKPT_REQUEST_JOB_ID=$1" "$dir/environ" || echo "${dir#/proc/}"
+		! grep -qszFx "SLURM_CONF=$SLURM_CONF" "$dir/environ" ||
+			! grep -qszFx "CKPT_REQUEST_JOB_ID=$1" "$dir/environ" || echo "${dir#/proc/}"
 	done
 }
 
@@ -243,7 +244,7 @@ live_companion__costs_nothing()
 	train_dir cost
 	job=$(submit -o out --ckpt-resume "$TRAIN_POOL/train.sh" "$TRAIN_POOL" 7 $((seconds / 8)))
 	wait_said "attempt 0 wrote ckpt-0"
-	waits_at 0 "$job"
+	wait_said "attempt 0 waits" $((seconds + 30))
 	ticks=$(cpu_ticks "$job")
 	echo "companion: $ticks ticks of 10 ms in $seconds s, $(rss "$job") KiB"
 	((ticks * 10 * 200 <= seconds * 1000 + 4000)) || fail "$ticks ticks in $seconds s"
@@ -275,8 +276,10 @@ rss()
 
 live_start
 train_prepare
-for name in seals_what_is_saved never_half_written is_nobodys_child ends_with_the_attempt short_and_refused \
-	site_says_no stalled not_stalled before_the_limit costs_nothing; do
+names=(seals_what_is_saved never_half_written is_nobodys_child ends_with_the_attempt short_and_refused
+	site_says_no stalled not_stalled before_the_limit costs_nothing)
+read -ra names <<<"${COMPANION_CASES:-${names[*]}}"
+for name in "${names[@]}"; do
 	live_case "live_companion__$name"
 done
 test_end

@@ -1,0 +1,11 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The companion where Slurm keeps a job's processes in a control group.
+set -eu
+if [[ ! -d /sys/fs/cgroup/freezer ]] || ((EUID != 0)); then
+	echo "skip live_companion__cgroup: no control groups of version 1 that are ours"
+	exit 0
+fi
+export CLUSTER_PROCTRACK=cgroup COMPANION_CASES="is_nobodys_child ends_with_the_attempt short_and_refused stalled"
+exec bash "$(dirname "$0")/companion.sh"

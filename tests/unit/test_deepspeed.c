@@ -21,6 +21,7 @@
 #define OPTIM(d, m) "bf16_zero_pp_rank_" #d "_mp_rank_0" #m "_optim_states.pt"
 #define ZERO3(d, what) "zero_pp_rank_" #d "_mp_rank_00_" what "_states.pt"
 
+#define UNIVERSAL "global_step500_universal"
 #define LAYER(l, m) "layer_0" #l "-model_0" #m "-model_states.pt"
 #define EXPERT(l, e, m) "layer_" #l "_expert_" #e "_mp_rank_0" #m "_model_states.pt"
 
@@ -108,6 +109,37 @@ static void test_deepspeed__missing(void **state)
 		judge(&bench, rows[i].tag, &report);
 		bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
 	}
+}
+
+/* Converted for any number of ranks: all parameters' states, none of the ranks' own. */
+static void test_deepspeed__universal(void **state)
+{
+	static const char *const needed[] = { "mp_rank_00_model_states.pt",
+					      "zero/optimizer_state.pt",
+					      "zero/wte.weight/fp32.pt" };
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+	char path[128];
+
+	(void)state;
+	if (!real_dirs_put(&bench, SCRIPT))
+		skip();
+	judge(&bench, UNIVERSAL, &report);
+	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
+	assert_int_equal(report.position.step, 500);
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+		snprintf(path, sizeof(path), UNIVERSAL "/%s", needed[i]);
+		assert_true(bench_copy(&bench, path, "kept"));
+		bench_remove(&bench, path);
+		judge(&bench, UNIVERSAL, &report);
+		assert_int_equal(report.verdict.status, CKPT_INCOMPLETE);
+		assert_string_equal(report.verdict.problem.file, needed[i]);
+		assert_true(bench_copy(&bench, "kept", path));
+	}
+	bench_flip(&bench, UNIVERSAL "/zero/lm_head.weight/exp_avg_sq.pt", 700);
+	judge(&bench, UNIVERSAL, &report);
+	assert_int_equal(report.verdict.status, CKPT_CORRUPT);
+	assert_string_equal(report.verdict.problem.file, "zero/lm_head.weight/exp_avg_sq.pt");
 }
 
 /* A layer's number that nobody has is one without parameters; an MoE layer is one that is lost. */
@@ -238,6 +270,7 @@ int main(void)
 		cmocka_unit_test(test_deepspeed__whole),
 		cmocka_unit_test(test_deepspeed__missing),
 		cmocka_unit_test(test_deepspeed__whole_layers),
+		cmocka_unit_test(test_deepspeed__universal),
 		cmocka_unit_test(test_deepspeed__damage),
 		cmocka_unit_test(test_deepspeed__mixed_saves),
 		cmocka_unit_test(test_deepspeed__remarks),

@@ -5,9 +5,13 @@
  */
 #include "core/format/train/deepspeed.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/format/train/shards.h"
 #include "core/format/train/train_dir.h"
@@ -30,6 +34,7 @@ static const struct ckpt_shard_row rows[] = {
 	{ NULL, 0 },
 };
 
+#define UNIVERSAL "zero"
 #define BIT(kind) (1U << (kind))
 
 /* The name that the missing one has: of the optimizer's, the commonest of the three. */
@@ -174,9 +179,58 @@ static int check_layers(struct ckpt_check *check, const struct ckpt_shards *shar
 	return 0;
 }
 
+/* A parameter's state in a universal checkpoint; those beside the weights depend on the optimizer.
+ */
+static int check_parameter(struct ckpt_check *check, const char *name, enum ckpt_level level,
+			   struct ckpt_report *scratch)
+{
+	static const char *const files[] = { "fp32.pt", "exp_avg.pt", "exp_avg_sq.pt" };
+	char path[512];
+	struct stat st;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sizeof(files) / sizeof(*files); i++) {
+		snprintf(path, sizeof(path), UNIVERSAL "/%.255s/%s", name, files[i]);
+		if (i == 0 || fstatat(check->dirfd, path, &st, 0) == 0)
+			r = ckpt_shard_check(check, path, level, scratch);
+	}
+	return r;
+}
+
+/*
+ * The optimizer's state of a universal checkpoint: a directory a parameter, and what is common to
+ * them, which is written behind them (deepspeed/checkpoint/ds_to_universal.py).
+ */
+static int check_universal(struct ckpt_check *check, enum ckpt_level level)
+{
+	_cleanup_free_ struct ckpt_report *scratch = calloc(1, sizeof(*scratch));
+	int fd = openat(check->dirfd, UNIVERSAL, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+	_cleanup_closedir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+	struct stat st;
+
+	if (!d || !scratch)
+		return ckpt_fail(check->err, -errno, "cannot read " UNIVERSAL ": %s",
+				 strerror(errno));
+	r = ckpt_shard_check(check, UNIVERSAL "/optimizer_state.pt", level, scratch);
+	while (r == 0 && (errno = 0, (e = readdir(d)))) {
+		if (e->d_name[0] != '.' && fstatat(dirfd(d), e->d_name, &st, 0) == 0 &&
+		    S_ISDIR(st.st_mode))
+			r = check_parameter(check, e->d_name, level, scratch);
+	}
+	return r || !errno ? r : -errno;
+}
+
+static bool is_universal(const struct ckpt_check *check)
+{
+	struct stat st;
+
+	return fstatat(check->dirfd, UNIVERSAL, &st, 0) == 0 && S_ISDIR(st.st_mode);
+}
+
 /* Which shards there must be. ZeRO keeps the optimizer apart, then the model's file has none. */
 static int check_ranks(struct ckpt_check *check, const struct ckpt_shards *shards,
-		       const struct ckpt_report *first)
+		       enum ckpt_level level, const struct ckpt_report *first)
 {
 	uint8_t model = shards->kinds & BIT(MODEL) ? MODEL : ZERO3;
 	uint64_t none[CKPT_SHARD_NUMBERS] = { 0 };
@@ -184,6 +238,8 @@ static int check_ranks(struct ckpt_check *check, const struct ckpt_shards *shard
 
 	if (!r && shards->kinds & BIT(OPTIM))
 		r = check_grid(check, shards, OPTIM, &first->world);
+	else if (!r && is_universal(check))
+		r = check_universal(check, level);
 	else if (!r && (model == ZERO3 || first->contents != CKPT_CONTENTS_FULL))
 		r = lacks(check, OPTIM, none);
 	if (!r && shards->kinds & BIT(EXPERT_OPTIM))
@@ -265,7 +321,7 @@ static int check_shards(struct ckpt_check *check, const struct ckpt_shards *shar
 		return lacks(check, MODEL, none);
 	r = check_files(check, shards, level, first, reports);
 	if (!r)
-		r = check_ranks(check, shards, &reports[0]);
+		r = check_ranks(check, shards, level, &reports[0]);
 	if (r)
 		return r;
 	take_first(check->report, &reports[0]);
@@ -299,10 +355,13 @@ static bool deepspeed_sniff(const struct ckpt_check *check)
 	struct ckpt_error err = { 0 };
 	struct ckpt_check own = *check;
 	int64_t number;
+	struct stat st;
 
 	own.report = &report;
 	own.err = &err;
 	if (ckpt_train_dir_numbered(ckpt_train_dir_name(check), "global_step", &number))
+		return true;
+	if (fstatat(check->dirfd, UNIVERSAL "/optimizer_state.pt", &st, 0) == 0)
 		return true;
 	return ckpt_shards_list(&own, rows, &shards) != 0 || shards.n > 0;
 }

@@ -120,7 +120,11 @@ int ckpt_dir_make(int dirfd, const char *name, struct ckpt_error *err);
  * Descriptor or an errno. */
 int ckpt_dir_make_path(const char *path, struct ckpt_error *err);
 
-/* True if @name exists in @dirfd (lstat). */
+/* True if @name exists in @dirfd (lstat). False where that could not be found out, too. */
 bool ckpt_dir_has(int dirfd, const char *name);
+
+/* True if it is proved that @dirfd has no @name: what a verdict "it is missing" may rest on. Where
+ * it could not be found out, false: who goes on to open it learns why. */
+bool ckpt_dir_lacks(int dirfd, const char *name);
 
 #endif

@@ -121,3 +121,9 @@ bool ckpt_dir_has(int dirfd, const char *name)
 
 	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
+
+bool ckpt_dir_lacks(int dirfd, const char *name)
+{
+	return !ckpt_dir_has(dirfd, name) &&
+	       (errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ENAMETOOLONG);
+}

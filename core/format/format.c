@@ -373,11 +373,17 @@ int ckpt_check_slice(struct ckpt_check *check, const struct ckpt_slice *slice,
 	return fold(check, &own, r);
 }
 
+/* Found out: there is none, nor a directory without end. */
+static bool is_no_folder(int code)
+{
+	return code == -ENOENT || code == -ENOTDIR || code == -ELOOP;
+}
+
 int ckpt_check_folder(struct ckpt_check *check, const char *name, enum ckpt_level level,
 		      bool *ret_known)
 {
 	_cleanup_close_ int fd =
-		check->depth < FOLDER_DEPTH ? ckpt_dir_open(check->dirfd, name, NULL) : -1;
+		check->depth < FOLDER_DEPTH ? ckpt_dir_open(check->dirfd, name, NULL) : -ELOOP;
 	struct ckpt_report own = { 0 };
 	struct ckpt_check sub = { .ctx = check->ctx,
 				  .kind = CKPT_KIND_DIRECTORY,
@@ -389,5 +395,8 @@ int ckpt_check_folder(struct ckpt_check *check, const char *name, enum ckpt_leve
 	const struct ckpt_format *row = fd >= 0 ? ckpt_format_find(&sub) : NULL;
 
 	*ret_known = row;
+	if (fd < 0 && !is_no_folder(fd))
+		return ckpt_fail(check->err, fd, "cannot open directory %s: %s", CKPT_QUOTE(name),
+				 strerror(-fd));
 	return row ? fold(check, &own, ckpt_check_as(&sub, row, member_level(check, level))) : 0;
 }

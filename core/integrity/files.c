@@ -22,11 +22,27 @@ struct listing {
 	struct ckpt_error *err;
 };
 
-/* Names that belong to us or to the file system, not to the checkpoint. */
+/* What others leave in a directory and take away again: we, file systems (files removed while open,
+ * macOS's second halves), file managers, editors, notebooks. No part of the checkpoint. */
+static const char *const foreign_names[] = {
+	".",	     "..",	    ".ckpt-resume", ".DS_Store",
+	"Thumbs.db", "desktop.ini", ".directory",   ".ipynb_checkpoints"
+};
+static const char *const foreign_begins[] = { ".nfs", ".fuse_hidden", "._" };
+static const char *const foreign_ends[] = { ".swp", "~" };
+
 static bool is_foreign(const char *name)
 {
-	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
-	       strcmp(name, ".ckpt-resume") == 0 || ckpt_text_starts(name, ".nfs", NULL);
+	for (size_t i = 0; i < sizeof(foreign_names) / sizeof(*foreign_names); i++)
+		if (strcmp(name, foreign_names[i]) == 0)
+			return true;
+	for (size_t i = 0; i < sizeof(foreign_begins) / sizeof(*foreign_begins); i++)
+		if (ckpt_text_starts(name, foreign_begins[i], NULL))
+			return true;
+	for (size_t i = 0; i < sizeof(foreign_ends) / sizeof(*foreign_ends); i++)
+		if (ckpt_text_ends(name, foreign_ends[i]))
+			return true;
+	return false;
 }
 
 static int cannot(const struct listing *l, int code, const char *what, const char *name)

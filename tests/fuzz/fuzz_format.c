@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Any bytes as a checkpoint file, judged by every row of the format table through its one entrance.
- * Beyond memory safety: what passes the full check must pass the structure check, and no text of a
- * report may hold control characters.
+ * Beyond memory safety: what passes the full check must pass the structure check, the levels beside
+ * them find what their neighbours do (sample is structure where there is no seal; the look for NaN
+ * rejects nothing), and no text of a report may hold control characters.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -39,6 +40,12 @@ static void check_texts(const struct ckpt_report *report)
 	for (i = 0; i < report->n_keys; i++)
 		if (ckpt_text_has_control(report->keys[i]))
 			abort();
+	if (ckpt_text_has_control(report->verdict.note) ||
+	    ckpt_text_has_control(report->finite.why))
+		abort();
+	for (i = 0; i < report->finite.n_named; i++)
+		if (ckpt_text_has_control(report->finite.named[i].tensor))
+			abort();
 }
 
 static int judge(const char *path, enum ckpt_level level)
@@ -72,6 +79,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int full = judge(path, CKPT_LEVEL_FULL);
 
 	if (full == 0 && structure != 0)
+		abort();
+	if (judge(path, CKPT_LEVEL_SAMPLE) != structure)
+		abort();
+	if (judge(path, CKPT_LEVEL_FINITE) != full)
 		abort();
 	close(fd);
 	return 0;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "core/format/format.h"
+#include "core/format/names_at.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -63,8 +64,28 @@ static inline void fuzz_assert_report(const struct fuzz *f, int r)
 		abort();
 }
 
+/* What the row offers beyond: a look for NaN, and names of what lies in the first half. */
+static inline void fuzz_beyond(struct fuzz *f, struct ckpt_check *check,
+			       const struct ckpt_format *row)
+{
+	const struct ckpt_extent extent = { "fuzz", 0, f->file.size / 2 + 1 };
+	struct ckpt_names names = { .n = 0 };
+
+	check->level = CKPT_LEVEL_FINITE;
+	f->report.verdict.status = CKPT_VALID;
+	f->report.verdict.problem.code = CKPT_PROBLEM_NONE;
+	if (row->finite)
+		fuzz_assert_report(f, row->finite(check));
+	f->report.verdict.status = CKPT_VALID;
+	f->report.verdict.problem.code = CKPT_PROBLEM_NONE;
+	if (row->at)
+		row->at(check, &extent, &names);
+	if (names.kept > names.n)
+		abort();
+}
+
 /* Judges the input by @row alone, whether it sniffs it or not: structure, then content even where
- * it failed. */
+ * it failed, then what is beyond. */
 static inline void fuzz_file(const struct ckpt_format *row, const uint8_t *data, size_t size)
 {
 	struct fuzz *f = malloc(sizeof(*f));
@@ -91,6 +112,7 @@ static inline void fuzz_file(const struct ckpt_format *row, const uint8_t *data,
 			f->report.verdict.evidence = row->full;
 			fuzz_assert_report(f, row->content(&check));
 		}
+		fuzz_beyond(f, &check, row);
 	}
 	fuzz_done(f);
 	free(f);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -190,11 +191,32 @@ static void test_accelerate__folder_loop(void **state)
 	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_OPAQUE);
 }
 
+/* A model's folder that cannot be opened is not left out silently. */
+static void test_accelerate__folder_unreadable(void **state)
+{
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+	bool root = geteuid() == 0;
+
+	(void)state;
+	if (!bench_put(&bench, script))
+		skip();
+	assert_int_equal(mkdirat(bench.fd, D "/pytorch_model", 0), 0);
+	assert_int_equal(fchmod(bench.fd, 0755), 0);
+	if (root)
+		assert_int_equal(seteuid(65534), 0);
+	bench_judge(&bench, D, CKPT_KIND_DIRECTORY, CKPT_LEVEL_FULL, &report);
+	if (root)
+		assert_int_equal(seteuid(0), 0);
+	bench_expect(&report, CKPT_UNREADABLE, CKPT_PROBLEM_IO);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_accelerate__whole),
 		cmocka_unit_test(test_accelerate__missing),
+		cmocka_unit_test(test_accelerate__folder_unreadable),
 		cmocka_unit_test(test_accelerate__damaged),
 		cmocka_unit_test(test_accelerate__no_random_states),
 		cmocka_unit_test(test_accelerate__state_file),

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -282,12 +284,48 @@ static void test_amrex__names(void **state)
 	assert_string_equal(report.verdict.problem.member, "Level_0");
 }
 
+/* Judges with Level_0 locked, as somebody without root's rights. */
+static void judge_locked(struct bench *bench, struct ckpt_report *ret)
+{
+	bool root = geteuid() == 0;
+
+	assert_int_equal(fchmod(bench->fd, 0755), 0);
+	assert_int_equal(fchmodat(bench->fd, "d/chk00040/Level_0", 0, 0), 0);
+	if (root)
+		assert_int_equal(seteuid(65534), 0);
+	bench_judge(bench, "d/chk00040", CKPT_KIND_DIRECTORY, CKPT_LEVEL_FULL, ret);
+	if (root)
+		assert_int_equal(seteuid(0), 0);
+	assert_int_equal(fchmodat(bench->fd, "d/chk00040/Level_0", 0755, 0), 0);
+}
+
+/* A folder that cannot be opened may hold anything; a loose link holds nothing. */
+static void test_amrex__folder_unreadable(void **state)
+{
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+
+	(void)state;
+	bench_init(&bench);
+	make(&bench, "chk00040 format=2 particles");
+	assert_int_equal(symlinkat("nowhere", bench.fd, "d/chk00040/old_H"), 0);
+	assert_int_equal(symlinkat("nowhere", bench.fd, "d/chk00040/old"), 0);
+	assert_int_equal(symlinkat("loop", bench.fd, "d/chk00040/loop"), 0);
+	expect(&bench, "chk00040", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
+	judge_locked(&bench, &report);
+	bench_expect(&report, CKPT_UNREADABLE, CKPT_PROBLEM_IO);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_amrex__formats), cmocka_unit_test(test_amrex__damage),
-		cmocka_unit_test(test_amrex__cuts),    cmocka_unit_test(test_amrex__mixed),
-		cmocka_unit_test(test_amrex__levels),  cmocka_unit_test(test_amrex__names),
+		cmocka_unit_test(test_amrex__formats),
+		cmocka_unit_test(test_amrex__damage),
+		cmocka_unit_test(test_amrex__cuts),
+		cmocka_unit_test(test_amrex__mixed),
+		cmocka_unit_test(test_amrex__levels),
+		cmocka_unit_test(test_amrex__names),
+		cmocka_unit_test(test_amrex__folder_unreadable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -409,6 +409,11 @@ static void add_ours(const struct scratch *dir)
 {
 	scratch_put(dir->fd, D "/.ckpt-resume/ledger.jsonl", "{}");
 	scratch_put(dir->fd, D "/.nfs0001", "deleted");
+	scratch_put(dir->fd, D "/.DS_Store", "looked at");
+	scratch_put(dir->fd, D "/._pytorch_model.bin", "its other half");
+	scratch_put(dir->fd, D "/.config.json.swp", "open in an editor");
+	scratch_put(dir->fd, D "/config.json~", "edited");
+	scratch_put(dir->fd, D "/.ipynb_checkpoints/config.json", "opened");
 }
 
 static void damage_copy(const struct scratch *dir)

@@ -145,7 +145,7 @@ static int check_data(struct ckpt_adios2 *bp)
 		_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
 
 		snprintf(name, sizeof(name), "data.%d", i);
-		if (i && !ckpt_dir_has(bp->check->dirfd, name))
+		if (i && ckpt_dir_lacks(bp->check->dirfd, name))
 			return 0;
 		r = ckpt_adios2_open(bp->check, name, &file);
 		if (r == 0 && file.size == 0 && bp->md_end)

@@ -102,7 +102,7 @@ static int check_subfiles(struct ckpt_check *check)
 		if ((size_t)snprintf(path, sizeof(path), "%s.dir/%s.%d", name, base, i) >=
 		    sizeof(path))
 			return -ENAMETOOLONG;
-		if (i && !ckpt_dir_has(check->dirfd, path))
+		if (i && ckpt_dir_lacks(check->dirfd, path))
 			break;
 		r = ckpt_check_member(check, path, CKPT_LEVEL_STRUCTURE, CKPT_PROBLEM_SHARD_MISSING,
 				      NULL);

@@ -20,10 +20,11 @@
 #include "wire/text.h"
 
 #define HEADER "Header"
-#define DEPTH 2		   /* particles/Level_0/ below the directory */
-#define LINE 4096	   /* of a header; steps of all levels take less */
-#define LEVELS_MAX 64	   /* of refinement */
-#define MEMBERS_MAX 100000 /* multifabs; a hostile directory has more */
+#define DEPTH 2		    /* particles/Level_0/ below the directory */
+#define LINE 4096	    /* of a header; steps of all levels take less */
+#define LEVELS_MAX 64	    /* of refinement */
+#define MEMBERS_MAX 100000  /* multifabs; a hostile directory has more */
+#define ENTRIES_MAX 2000000 /* looked at; links to directories above make any number of few */
 
 /* First words of headers that are known. */
 enum kind { KIND_OTHER, KIND_AMR, KIND_PLOT };
@@ -75,7 +76,7 @@ static int check_named(struct ckpt_check *check, const char *line)
 	char path[LINE + 4];
 
 	snprintf(path, sizeof(path), "%s_H", line);
-	if (ckpt_dir_has(check->dirfd, path))
+	if (!ckpt_dir_lacks(check->dirfd, path))
 		return 0;
 	return ckpt_check_blame(check, path,
 				ckpt_check_reject(check, CKPT_INCOMPLETE,
@@ -218,6 +219,7 @@ struct walk {
 	struct ckpt_check *check;
 	enum ckpt_level level;
 	uint64_t found;
+	uint64_t seen; /* entries */
 };
 
 /* Whether @path is the header of particles. */
@@ -241,20 +243,30 @@ static int check_found(struct walk *walk, const char *path)
 
 static int walk_dir(struct walk *walk, const char *dir, int depth);
 
+/* 0 where @code says that nothing of the kind is there: gone, a loose link, a plain file. */
+static int unless_absent(struct walk *walk, const char *path, int code)
+{
+	if (code == -ENOENT || code == -ENOTDIR || code == -ELOOP)
+		return 0;
+	return ckpt_fail(walk->check->err, code, "cannot look into %s in %s: %s", CKPT_QUOTE(path),
+			 CKPT_QUOTE(walk->check->name), strerror(-code));
+}
+
 static int walk_entry(struct walk *walk, const char *path, int depth)
 {
 	char header[CKPT_AMREX_PATH];
 	struct ckpt_identity id;
-	int r = 0, fd;
+	int r, fd;
 
-	if (ckpt_text_ends(path, "_H") && !ckpt_text_ends(path, "/Particle_H"))
-		return ckpt_identity_at(walk->check->dirfd, path, true, &id) == 0
-			       ? check_found(walk, path)
-			       : 0;
-	fd = depth < DEPTH ? ckpt_dir_open(walk->check->dirfd, path, NULL) : -1;
+	if (ckpt_text_ends(path, "_H") && !ckpt_text_ends(path, "/Particle_H")) {
+		r = ckpt_identity_at(walk->check->dirfd, path, true, &id);
+		return r == 0 ? check_found(walk, path) : unless_absent(walk, path, r);
+	}
+	fd = depth < DEPTH ? ckpt_dir_open(walk->check->dirfd, path, NULL) : -ELOOP;
 	if (fd < 0)
-		return 0;
+		return unless_absent(walk, path, fd);
 	close(fd);
+	r = 0;
 	if ((size_t)snprintf(header, sizeof(header), "%s/" HEADER, path) < sizeof(header) &&
 	    is_particles(walk->check, header))
 		r = ckpt_amrex_particles_check(walk->check, header);
@@ -278,12 +290,18 @@ static int walk_dir(struct walk *walk, const char *dir, int depth)
 {
 	_cleanup_(listing_done) struct listing list = { .n = 0 };
 	char path[CKPT_AMREX_PATH];
-	int r = 0;
+	int r = ckpt_ctx_expired(walk->check->ctx);
 
+	if (r < 0)
+		return r;
 	list.n = scandirat(walk->check->dirfd, *dir ? dir : ".", &list.e, is_wanted, alphasort);
 	if (list.n < 0)
 		return ckpt_fail(walk->check->err, -errno, "cannot list %s in %s: %s",
 				 CKPT_QUOTE(dir), CKPT_QUOTE(walk->check->name), strerror(errno));
+	walk->seen += (uint64_t)list.n;
+	if (walk->seen > ENTRIES_MAX)
+		return ckpt_check_reject(walk->check, CKPT_UNREADABLE, CKPT_PROBLEM_NESTING_LIMIT,
+					 CKPT_NO_OFFSET, NULL, "more than %d entries", ENTRIES_MAX);
 	for (int i = 0; r == 0 && i < list.n; i++)
 		if ((size_t)snprintf(path, sizeof(path), "%s%s%s", dir, *dir ? "/" : "",
 				     list.e[i]->d_name) < sizeof(path))

@@ -108,7 +108,7 @@ static int lacks(struct ckpt_check *check, const char *what, const char *why)
 static int check_one(struct ckpt_check *check, bool *ret_parent)
 {
 	*ret_parent = false;
-	if (!ckpt_dir_has(check->dirfd, INVENTORY))
+	if (ckpt_dir_lacks(check->dirfd, INVENTORY))
 		return lacks(check, INVENTORY, "the dump did not end");
 	return check_images(check, ret_parent);
 }
@@ -147,7 +147,7 @@ static int criu_structure(struct ckpt_check *check)
 	int r = check_one(check, &parent);
 
 	check->report->contents = CKPT_CONTENTS_FULL;
-	if (r == 0 && !ckpt_dir_has(check->dirfd, PSTREE))
+	if (r == 0 && ckpt_dir_lacks(check->dirfd, PSTREE))
 		r = lacks(check, PSTREE, "a pre-dump alone cannot be restored");
 	if (r == 0 && parent)
 		r = check_parents(check);

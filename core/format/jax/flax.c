@@ -111,7 +111,7 @@ static int check_placeholder(struct walk *w)
 		return 0;
 	w->elsewhere = true;
 	snprintf(path, sizeof(path), "%s_gda/%s", check->file->name, rest);
-	if (ckpt_dir_has(check->dirfd, path))
+	if (!ckpt_dir_lacks(check->dirfd, path))
 		return 0;
 	return ckpt_check_reject(w->check, CKPT_INCOMPLETE, CKPT_PROBLEM_SHARD_MISSING,
 				 CKPT_NO_OFFSET, w->path, "its data are missing in %s",

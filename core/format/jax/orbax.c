@@ -251,10 +251,10 @@ static int check_leaf(const struct item *item, const cJSON *leaf)
 	    !leaf_name(leaf, name, sizeof(name)))
 		return 0;
 	snprintf(path, sizeof(path), "%s%s/.zarray", item->prefix, name);
-	if (ckpt_dir_has(item->check->dirfd, path))
+	if (!ckpt_dir_lacks(item->check->dirfd, path))
 		return 0;
 	snprintf(path, sizeof(path), "%s%s/zarr.json", item->prefix, name);
-	if (ckpt_dir_has(item->check->dirfd, path))
+	if (!ckpt_dir_lacks(item->check->dirfd, path))
 		return 0;
 	snprintf(path, sizeof(path), "%s%s", item->prefix, name);
 	return lacks(item->check, path);
@@ -287,7 +287,7 @@ static int check_tree(struct item *item)
 	if (has_aggregate(item) && !item_has(item, MANIFEST))
 		return check_aggregate(item);
 	join(path, item, TREE);
-	if (ckpt_dir_has(item->check->dirfd, path))
+	if (!ckpt_dir_lacks(item->check->dirfd, path))
 		r = load_json(item->check, path, &tree);
 	if (r)
 		return r;

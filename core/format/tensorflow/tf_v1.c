@@ -218,7 +218,7 @@ static int check_shards(struct ckpt_check *check)
 	for (uint64_t i = 1; i < shard.no[1]; i++) {
 		snprintf(sibling, sizeof(sibling), "%.*s-%05llu-of-%05llu", (int)stem, name,
 			 (unsigned long long)i, (unsigned long long)shard.no[1]);
-		if (!ckpt_dir_has(check->dirfd, sibling))
+		if (ckpt_dir_lacks(check->dirfd, sibling))
 			return ckpt_check_reject(check, CKPT_INCOMPLETE, CKPT_PROBLEM_SHARD_MISSING,
 						 CKPT_NO_OFFSET, sibling,
 						 "a file of the set is missing");

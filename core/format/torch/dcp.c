@@ -139,7 +139,7 @@ static int read_index(struct ckpt_check *check, const struct listing *l,
 	char name[64];
 	int r = 0;
 
-	if (ckpt_dir_has(check->dirfd, METADATA) || l->n_rank_metadata == 0)
+	if (!ckpt_dir_lacks(check->dirfd, METADATA) || l->n_rank_metadata == 0)
 		return read_metadata(check, METADATA, index);
 	for (uint64_t rank = 0; r == 0 && rank < l->top_rank; rank++) {
 		snprintf(name, sizeof(name), "__%llu" METADATA, (unsigned long long)rank);

@@ -94,7 +94,7 @@ static int read_state(struct ckpt_check *check)
 	struct ckpt_train_state s = { .has_step = false };
 	int r = 0;
 
-	if (ckpt_dir_has(check->dirfd, STATE))
+	if (!ckpt_dir_lacks(check->dirfd, STATE))
 		r = ckpt_train_state_read(check, STATE, "current_step", "current_epoch", &s);
 	if (r)
 		return r;

@@ -136,7 +136,7 @@ int ckpt_integrity_json_check(struct ckpt_check *check, struct ckpt_integrity_co
 	int r;
 
 	*ret = (struct ckpt_integrity_counts) { .found = false };
-	if (!ckpt_dir_has(check->dirfd, CKPT_INTEGRITY_JSON))
+	if (ckpt_dir_lacks(check->dirfd, CKPT_INTEGRITY_JSON))
 		return 0;
 	r = load(check, &list);
 	if (r)

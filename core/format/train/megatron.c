@@ -195,7 +195,7 @@ static int check_common(struct ckpt_check *check, enum ckpt_level level)
 	_cleanup_free_ struct ckpt_report *own = calloc(1, sizeof(*own));
 	int r;
 
-	if (!ckpt_dir_has(check->dirfd, COMMON))
+	if (ckpt_dir_lacks(check->dirfd, COMMON))
 		return 0;
 	if (!own)
 		return ckpt_fail(check->err, -ENOMEM, "no memory for a report");

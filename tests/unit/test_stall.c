@@ -107,7 +107,8 @@ static void test_stall__heartbeats_count_alone(void **state)
 	(void)state;
 	begin(&stall, 100 * S);
 	assert_int_equal(after(&stall, &signs, 1), CKPT_STALL_GOING);
-	for (enum ckpt_stall_state got = CKPT_STALL_GOING; got == CKPT_STALL_GOING; ticks++) {
+	for (enum ckpt_stall_state got = CKPT_STALL_GOING; got == CKPT_STALL_GOING && ticks < 1000;
+	     ticks++) {
 		signs.cpu_ns += TICK;
 		signs.output++;
 		got = after(&stall, &signs, 1);

@@ -24,8 +24,7 @@ static bool part_of(const char *stem, const char *name, int64_t *ret)
 	memcpy(no, name + before, len - before - after);
 	no[len - before - after] = '\0';
 	*ret = CKPT_PART_INDEX;
-	return !strcmp(no, "base") ||
-	       ((no[0] != '0' || !no[1]) && ckpt_text_int(no, 0, INT64_MAX, ret));
+	return !strcmp(no, "base") || ckpt_text_int(no, 0, INT64_MAX, ret);
 }
 
 static int add_part(struct ckpt_catalog *cat, struct ckpt_members *members,

@@ -20,6 +20,7 @@ sys.path.insert(0, HERE)
 
 import damages
 import expect
+import readers
 import registry
 
 CTL = os.environ.get("CKPTCTL") or HERE + "/../../build/ckptctl"
@@ -76,6 +77,7 @@ class Base:
         self.names = sorted(n for n in self.contents if self.contents[n])
         if form.members:
             self.names = [n for n in self.names if form.members(n)]
+        self.contents_told = validate([self.path], "full")[0]["contents"]
         self.make_seal()
 
     def make_seal(self):
@@ -161,29 +163,42 @@ def make_cases(form, bases, kind, count, work, seed):
     return cases
 
 
-def same_content(case):
-    """Whether the format's own library reads the same from the damaged file, or why one cannot know; asked in a
-    process of its own, which may crash."""
-    same, member = case.base.form.same, case.members[0]
-    mine, theirs = os.path.join(case.base.folder, member), os.path.join(case.folder, member)
-    if case.kind == "mixed" and not case.base.is_set and filecmp.cmp(theirs, os.path.join(case.base.older, member), False):
-        return "the other save as a whole"
-    if not same or len(case.members) != 1 or not os.path.exists(theirs):
-        return False
+def in_child(ask, *arguments):
+    """What ask() answers in a process of its own, which may crash; None where it did not come to an answer."""
     ours, child = os.pipe()
     pid = os.fork()
     if pid == 0:
         signal.alarm(20)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         try:
-            os.write(child, json.dumps(same(mine, theirs)).encode())
+            os.write(child, json.dumps(ask(*arguments)).encode())
         finally:
             os._exit(0)
     os.close(child)
     with os.fdopen(ours) as f:
         answer = f.read()
     os.waitpid(pid, 0)
-    return json.loads(answer) if answer else False
+    return json.loads(answer) if answer else None
+
+
+def same_content(case):
+    """Whether the format's own library reads the same from the damaged file, or why one cannot know."""
+    same, member = case.base.form.same, case.members[0]
+    mine, theirs = os.path.join(case.base.folder, member), os.path.join(case.folder, member)
+    if case.kind == "mixed" and not case.base.is_set and filecmp.cmp(theirs, os.path.join(case.base.older, member), False):
+        return "the other save as a whole"
+    if not same or len(case.members) != 1 or not os.path.exists(theirs):
+        return False
+    return in_child(same, mine, theirs) or False
+
+
+def refusal(read, path):
+    """Why a reader refuses the file, or "" where it takes it."""
+    try:
+        read(path)
+    except Exception as e:  # whatever a library says
+        return "%s: %s" % (type(e).__name__, str(e)[:100])
+    return ""
 
 
 def is_found(verdict):
@@ -192,14 +207,26 @@ def is_found(verdict):
             verdict["verdict"] == "valid" and (verdict["problem"] or {}).get("code") == "trailing")
 
 
-def headless(case, verdict):
-    """Why a file of which not even a head is left is of no format; nothing but `opaque` is claimed of it."""
-    path = os.path.join(case.folder, case.members[0])
-    if verdict["evidence"] != "opaque" or not os.path.exists(path):
+def head_of(folder, member):
+    path = os.path.join(folder, member)
+    if not os.path.isfile(path):
         return None
     with open(path, "rb") as f:
-        left = len(f.read().rstrip(b"\0"))
-    return "fewer bytes left than a head has: of no format" if left < 16 else None
+        return f.read(16)
+
+
+def headless(case, verdict):
+    """Why a file that was asked about, and has lost its head, is of no format; nothing but `opaque` is claimed of it."""
+    head = head_of(case.folder, case.members[0])
+    asked = not case.base.is_set or case.members[0] == case.base.name
+    if verdict["evidence"] != "opaque" or head is None or not asked:
+        return None
+    return "without its head a file is of no format" if head != head_of(case.base.folder, case.members[0]) else None
+
+
+def lowered(case, verdict):
+    """A whole checkpoint became one of weights alone, and is told so: the loss was seen."""
+    return case.base.contents_told == "full" and verdict["contents"] == "weights"
 
 
 class Row:
@@ -209,7 +236,7 @@ class Row:
         self.form, self.kind = form, kind
         self.n = self.none = self.bound = self.bound_structure = self.bound_full = 0
         self.free = self.free_structure = self.free_full = self.harmless = self.sealed = self.sealable = 0
-        self.bases, self.codes, self.why, self.failures = set(), collections.Counter(), "", []
+        self.bases, self.codes, self.why, self.failures, self.asked = set(), collections.Counter(), "", [], 0
 
     def fail(self, case, what, verdict):
         self.failures.append("%s of %s (%s, base %s, %s): %s, %s" % (
@@ -228,16 +255,18 @@ class Row:
         self.bases.add(case.base.variant)
         if case.identical:
             return self.intact(case, verdicts)
-        found = {level: is_found(v) for level, v in verdicts.items()}
+        found = {level: is_found(v) or lowered(case, v) for level, v in verdicts.items()}
         full, sealed = verdicts["full"], verdicts["sealed"]
         why = expect.cannot(self.form, self.kind, [m for m in case.members if m in case.base.contents] or case.members)
         why = why or not found["full"] and headless(case, full)
         if found["structure"] and not found["full"]:
             self.fail(case, "found by structure and not in full", full)
-        if found["full"]:
+        if found["full"] and not is_found(full):
+            self.codes["weights alone"] += 1
+        elif found["full"]:
             self.codes[(full["problem"] or {}).get("code", full["verdict"])] += 1
         # what a seal is for is there as it was, whatever lies beside it
-        sealable = case.base.seal is not None and self.kind != "extra-member"
+        sealable = case.base.seal is not None and self.kind != "extra-member" and any(map(case.base.form.sealed, case.members))
         self.sealable += sealable
         self.sealed += found["sealed"] and sealable
         if not found["sealed"] and sealable:
@@ -247,6 +276,7 @@ class Row:
             self.harmless += 1
         elif why or same:
             self.count_free(why or same, found)
+            self.ask_reader(case, found, verdicts)
         else:
             self.count_bound(case, found, verdicts)
 
@@ -255,6 +285,16 @@ class Row:
         self.free += 1
         self.free_structure += found["structure"]
         self.free_full += found["full"]
+
+    def ask_reader(self, case, found, verdicts):
+        """A miss that was allowed, and is none: the format's own reader sees it."""
+        read = readers.OF.get(self.form)
+        if found["full"] or headless(case, verdicts["full"]) or not read or self.asked >= readers.SLOW.get(self.form, self.n):
+            return
+        self.asked += 1
+        refused = in_child(refusal, read, case.path)
+        if refused != "" and not expect.refused(self.form, refused or "crash"):
+            self.fail(case, "missed, and its own reader says %s" % (refused or "that it crashed"), verdicts["full"])
 
     def count_bound(self, case, found, verdicts):
         self.bound += 1
@@ -311,14 +351,21 @@ def run_format(name, count, seed, work, kinds):
     whole = validate([b.path for b in bases], "full")
     genuine = ["%s: %s" % (b.variant, v) for b, v in zip(bases, whole) if v["verdict"] != "valid"]
     for row in rows:
-        row.genuine = genuine
+        row.genuine, row.is_set = genuine, any(b.is_set for b in bases)
         row.seconds = time.time() - began
     return name, None, rows
 
 
 def few(rows):
-    """Kinds that too few files of a format allow for a rate to mean much."""
-    return ["%s %s %d" % (r.form, r.kind, r.n) for r in rows if r.n < 50 or len(r.bases) < 3]
+    """Kinds of damage with fewer files than a rate needs to mean much, or on too few bases."""
+    return ["%s %s: %d on %d bases" % (r.form, r.kind, r.n, len(r.bases)) for r in rows
+            if (r.n < 50 or len(r.bases) < 3) and not expect.unequal(r.form, r.kind)]
+
+
+def never(done, wanted):
+    """Kinds that no file of a format could be given, which expect.py does not name."""
+    return ["%s %s" % (name, kind) for name, rows in done.items() for kind in wanted
+            if rows and kind not in {r.kind for r in rows} and not expect.impossible(name, rows[0].is_set, kind)]
 
 
 def rate(found, of):
@@ -394,21 +441,23 @@ def main():
     print("# seed %d" % seed, flush=True)
     parent = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     work = os.environ["DAMAGE_WORK"] = tempfile.mkdtemp(prefix="ckpt-damage-", dir=parent)
-    rows, failed = [], False
+    rows, failed, by_name = [], False, {}
     try:
         with concurrent.futures.ProcessPoolExecutor(os.cpu_count(), max_tasks_per_child=None) as pool:
             jobs = [pool.submit(run_format, name, args.count, seed, work, args.kind or damages.ALL)
                     for name in args.format or registry.FORMATS]
             for job in jobs:
-                done = report(*job.result())
+                name, absent, done = job.result()
+                by_name[name] = report(name, absent, done)
                 failed = failed or any(r.failures or r.genuine for r in done)
                 rows += done
     finally:
         shutil.rmtree(work, ignore_errors=True)
     total = sum(r.n for r in rows)
     print("\n".join(table(rows) + summary(rows, seed)))
-    if args.count >= 50 and few(rows):
-        print("# few, where the files are too small or too uniform for more: %s" % ", ".join(few(rows)))
+    lacking = few(rows) + never(by_name, args.kind or damages.ALL) if args.count >= 50 else []
+    print("ok damage_each" if not lacking else "not ok damage_each: too few damaged files: " + ", ".join(lacking))
+    failed = failed or bool(lacking)
     if total < args.least:
         print("not ok damage_enough: %d damaged files, fewer than %d" % (total, args.least))
         failed = True

@@ -36,7 +36,7 @@ CANNOT = (
     ("megatron", SWAPPED, None, "saves of one iteration look alike"),
     ("megatron-integrity", FLIPS, r"integrity\.json$", "nothing holds the digest of the digests"),
     ("megatron-integrity", GONE[:1], r"integrity\.json$", "most saves are written without it"),
-    ("hf-trainer", GONE[:1], r"training_args|scheduler|rng_state|optimizer", "save_only_model leaves them out, and people do"),
+    ("hf-trainer", GONE[:1], r"training_args|rng_state", "the Trainer goes on without them, and so do people"),
     ("hf-trainer", OVER, r"\.(json|safetensors)$", NO_SUM),
     ("hf-trainer", SWAPPED, None, "a file of the same shape looks alike"),
     ("accelerate", GONE[:1], r"scheduler|random_states_[1-9]", "optional; the number of processes is stored nowhere"),
@@ -59,19 +59,60 @@ CANNOT = (
     ("criu", GONE, None, "which images a dump has depends on what the processes had"),
     ("criu", ("insert-block", "trailing"), None, "zeros are entries of no bytes; images of text have no end"),
     ("criu", ("truncate", "boundary"), r"\.img$|stats-dump$", "a cut between two entries leaves whole ones; images of text have no end"),
+    ("torch-tar", OVER + ("insert-block",), None, "a tar has sums of its headers alone"),
+    ("torch-zip-unsummed", OVER, None, "written with its checksums off"),
+    ("tar", OVER + ("insert-block",), None, "a tar has sums of its headers alone, and zeros end it"),
+    ("dmtcp*", OVER, None, "memory that is not compressed has no checksum"),
+    ("dmtcp*", ("insert-block",), r"\.dmtcp$", "the description of an area without memory may stand there twice"),
+    ("dmtcp-script", FLIPS + ("insert-block", "trailing", "zero-tail", "truncate", "boundary"), r"\.sh$",
+     "a script: what follows the names of its images is not looked into"),
+    ("dmtcp-script", SWAPPED, None, "images of equal size look alike"),
+    ("scr", OVER + ("truncate", "boundary", "rename", "missing-member"), r"/index\.scr$",
+     "without its index a directory is no dataset of SCR's: unreadable, never valid"),
+    ("scr", ("trailing",), r"/\.scr/", "such a file has its length in it: what follows is not read"),
+    ("scr", OVER, r"/rank_", "sums of files are SCR_CRC_ON_FLUSH's, which may be off"),
+    ("scr", SWAPPED, None, "a dataset of the same number and sizes looks alike"),
+    ("gromacs-outputs", GONE, None, "mdrun goes on without them, with -noappend: a remark"),
+    ("gromacs-outputs", ("trailing",), None, "mdrun itself cuts off what was written behind the saved place"),
+    ("determined", OVER, r"\.json$", NO_SUM),
+    ("determined", GONE[:1], r"/(load_data|metadata)\.json$", "a trial of one's own writes neither"),
+    ("determined", GONE, r"/state_dict\.pth$", "without it nothing says that it is a trial's: unreadable, never valid"),
+    ("determined", SWAPPED, None, "a file of the same shape looks alike"),
     ("hdf5-fletcher32", ("mixed",), None, "each block has a sum of its own: a cut between two of them leaves all whole"),
     ("*", ("extra-member",), None, "a further file may be somebody else's"),
 )
 
 # Sets that the catalog does not know as such by their names: they have no seal.
-UNSEALED = ("lammps-set",)
+UNSEALED = ("lammps-set", "dmtcp-script")
 
 # What is read in full only: loss or cuts of these are not promised by structure.
 LATE = (
+    ("gromacs-outputs", ""),
     ("megatron-integrity", r"integrity\.json$|common\.pt$|metadata\.json$"),
     ("orbax", r"/d/"),
     ("gz", ""),
     ("bz2", ""),
+)
+
+
+# What a format's own reader refuses by more than the format: format, what the reader says, why.
+REFUSED = (
+    ("dcp", "ModuleNotFound|AttributeError|ImportError|NEWOBJ|extension code|TypeError|Unicode",
+     "names and arguments of classes: a list of ours would refuse those of the next version"),
+    ("torch-*", "Error", "pickles are followed to their end, not run: what their values mean is not looked at"),
+    ("gromacs", "", "state vectors have no lengths of their own: each version lays them out by its flags"),
+    ("lammps", "", "its body is laid out by the styles of the program that wrote it"),
+)
+
+# Damage that nothing of a format can be given: kinds, to which formats, why.
+IMPOSSIBLE = (
+    (("missing-member", "stale-member", "extra-member"), lambda name, is_set: not is_set, "a single file"),
+    (("mixed", "stale-member"), lambda name, is_set: name in ("orbax", "amrex", "adios2", "criu"), "the sample or generator knows one save"),
+)
+
+# Fewer files than elsewhere, or on fewer bases.
+UNEQUAL = (
+    ("torch-legacy", "mixed", "one size has two saves of equal length seldom: addresses of storages are in the keys"),
 )
 
 
@@ -90,3 +131,18 @@ def cannot(form, kind, members):
 def late(form, members):
     """Whether these members are looked into in full only."""
     return any(matches(name, form) and all(re.search(p, m) for m in members) for name, p in LATE)
+
+
+def refused(form, why):
+    """Why a file that its own reader refuses may be missed all the same, or None."""
+    return next((r for name, pattern, r in REFUSED if matches(name, form) and re.search(pattern, why)), None)
+
+
+def impossible(form, is_set, kind):
+    """Why no file of the format can be given this damage, or None."""
+    return next((why for kinds, of, why in IMPOSSIBLE if kind in kinds and of(form, is_set)), None)
+
+
+def unequal(form, kind):
+    """Why there are fewer files of that damage, or None."""
+    return next((why for name, k, why in UNEQUAL if matches(name, form) and k == kind), None)

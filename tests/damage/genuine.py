@@ -138,6 +138,7 @@ def numpy_values(np):
     yield "record", np.zeros(3, [("a", "<f4"), ("b\u00e9", ">i2", (2, 3)), ("c", [("d", "S3")])])
     yield "aligned", np.zeros(3, np.dtype([("a", "i1"), ("b", "f8")], align=True))
     yield "wide", np.zeros(2, [("field_number_%d" % i, "f8") for i in range(1000)])
+    yield "wider", np.zeros(2, [("a_field_of_number_%d" % i, "f8") for i in range(5000)])
     yield "fortran", np.asfortranarray(rand.rand(5, 6, 7))
     yield "strided", rand.rand(30, 30)[::3, ::-2]
     yield "scalar", np.float64(3.5)
@@ -157,12 +158,14 @@ def genuine_numpy(folder):
         def save(v, p, version=version):
             with open(p, "wb") as f:
                 np.lib.format.write_array(f, np.asarray(v), version=version)
-        paths += each(folder, "v%d_%%s.npy" % version[0], save, [v for v in values if v[0] not in ("wide", "record")])
+        paths += each(folder, "v%d_%%s.npy" % version[0], save, [v for v in values if v[0] not in ("wide", "wider", "record")])
     paths += each(folder, "s_%s.npz", lambda v, p: np.savez(p, v, named=v), values)
     paths += each(folder, "c_%s.npz", lambda v, p: np.savez_compressed(p, v, named=v), values)
     np.savez(folder + "/names.npz", **{"a/b.c": np.ones(3), "\u03bb": np.ones(2), "x" * 3000: np.zeros(1)})
     np.savez(folder + "/many.npz", **{"k%d" % i: np.full(3, i) for i in range(2000)})
-    return paths + [folder + "/names.npz", folder + "/many.npz"]
+    np.savez(folder + "/none.npz")
+    np.savez_compressed(folder + "/none_deflated.npz")
+    return paths + [folder + "/" + n for n in ("names.npz", "many.npz", "none.npz", "none_deflated.npz")]
 
 
 def fill_data(f, np, h5py):

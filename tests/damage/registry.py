@@ -31,6 +31,8 @@ class Format:
         # whether the format's own library reads the same from both of a file: asked where damage was not found; a
         # text where it does not, and why that cannot be known
         self.same = more.get("same")
+        # whether a seal made before covers that file
+        self.sealed = more.get("sealed", lambda member: True)
         self.skip = set(more.get("skip", ()))
 
 

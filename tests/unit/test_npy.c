@@ -200,7 +200,7 @@ static void test_npy__deep(void **state)
 
 static void test_npy__header_too_large(void **state)
 {
-	static unsigned char file[CKPT_NPY_HEADER_MAX + 100] = "\x93NUMPY\2\0\1\0\1";
+	static unsigned char file[CKPT_NPY_HEADER_MAX + 100] = "\x93NUMPY\2\0\1\0\x10";
 	_cleanup_bench_ struct bench bench;
 
 	(void)state;

@@ -78,14 +78,34 @@ static int skip(struct ckpt_tar *tar, uint64_t size, const char *path)
 	return 0;
 }
 
+/* Two blocks of zeros end an archive (POSIX.1, pax): a block of zeros before others was a header.
+ */
+static int check_lone(struct ckpt_tar *tar)
+{
+	struct ckpt_check *check = tar->check;
+	uint8_t next[CKPT_TAR_BLOCK];
+	int r;
+
+	if (check->file->size - tar->at < 2 * CKPT_TAR_BLOCK)
+		return 0;
+	r = ckpt_check_read(check, tar->at + CKPT_TAR_BLOCK, next, sizeof(next), "its end");
+	if (r || ckpt_bytes_zero(next, sizeof(next)))
+		return r;
+	return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, tar->at, NULL,
+				 "zeros stand where a header should");
+}
+
 /* The zeros at tar->at end the archive; how many follow, and what behind them? */
 static int judge_end(struct ckpt_tar *tar)
 {
 	struct ckpt_check *check = tar->check;
 	const struct ckpt_head *head = &check->head;
 	bool zeros = ckpt_bytes_zero(head->tail, head->n_tail);
+	int r = check_lone(tar);
 
 	tar->end = true;
+	if (r)
+		return r;
 	if (!zeros)
 		ckpt_check_remark(check, CKPT_PROBLEM_TRAILING, tar->at,
 				  "something follows the archive's end");

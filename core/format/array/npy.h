@@ -10,8 +10,9 @@
 #include "core/base/floats.h"
 #include "core/format/format.h"
 
-#define CKPT_NPY_PREFIX 12		/* magic, version, header length (version 1: 10) */
-#define CKPT_NPY_HEADER_MAX (64 * 1024) /* NumPy itself reads no more than 10,000 by default */
+#define CKPT_NPY_PREFIX 12 /* magic, version, header length (version 1: 10) */
+/* Records of 30,000 fields; NumPy writes any, and reads no more than 10,000 bytes unasked. */
+#define CKPT_NPY_HEADER_MAX (1024 * 1024)
 
 enum ckpt_npy_result {
 	CKPT_NPY_SHORT = 1, /* the bytes end within the header */

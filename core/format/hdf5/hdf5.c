@@ -23,12 +23,24 @@ static void walk_free(struct ckpt_hdf5 **h)
 	free(*h);
 }
 
+/*
+ * Whatever a link leads to is a group, a dataset or a named type, which have messages of their own
+ * (H5O__obj_class_real() of H5Oint.c); a header whose messages became zeros is none of them.
+ */
+static bool is_object(const struct ckpt_hdf5_object *obj)
+{
+	return obj->is_group || obj->has_type || obj->has_space || obj->has_layout;
+}
+
 /* The object's header, then what its messages point at. */
 static int visit(struct ckpt_hdf5 *h, uint64_t addr)
 {
 	struct ckpt_hdf5_object obj;
 	int r = ckpt_hdf5_header(h, addr, &obj);
 
+	if (r == 0 && !is_object(&obj))
+		r = ckpt_hdf5_reject(h, CKPT_PROBLEM_HEADER, addr,
+				     "an object is neither group nor dataset nor type");
 	if (r == 0 && obj.table_tree != CKPT_HDF5_NONE)
 		r = ckpt_hdf5_old_group(h, obj.table_tree, obj.table_heap);
 	r = r ? r : ckpt_hdf5_dense(h, &obj.links);

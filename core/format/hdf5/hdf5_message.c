@@ -246,6 +246,7 @@ int ckpt_hdf5_message(struct ckpt_hdf5_cur *cur, unsigned type, struct ckpt_hdf5
 	case 0x01:
 		return dataspace(cur, obj);
 	case 0x02:
+		obj->is_group = true;
 		return dense_info(cur, 8, &obj->links);
 	case 0x03:
 		return datatype(cur, obj);
@@ -265,6 +266,7 @@ int ckpt_hdf5_message(struct ckpt_hdf5_cur *cur, unsigned type, struct ckpt_hdf5
 	case 0x0f:
 		return ckpt_hdf5_shared_table(cur);
 	case 0x11:
+		obj->is_group = true;
 		obj->table_tree = ckpt_hdf5_addr(cur);
 		obj->table_heap = ckpt_hdf5_addr(cur);
 		return cur->r;

@@ -82,7 +82,8 @@ struct ckpt_hdf5_dense {
 
 /* What the messages of one object say. Absent addresses are CKPT_HDF5_NONE. */
 struct ckpt_hdf5_object {
-	bool summed; /* its header has a checksum */
+	bool summed;   /* its header has a checksum */
+	bool is_group; /* it has the messages of one */
 	bool has_space, has_type, has_layout;
 	unsigned n_external; /* files beside this one that hold the data */
 	uint64_t external_heap, external_at;

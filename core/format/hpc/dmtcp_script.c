@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/format/hpc/dmtcp.h"
+#include "core/format/opaque.h"
 #include "core/format/scan.h"
 #include "wire/text.h"
 
@@ -30,14 +31,30 @@ static bool is_image(const char *word)
 	return ckpt_text_ends(word, ".dmtcp") || ckpt_text_ends(word, ".dmtcp.gz");
 }
 
+/* What is named as an image and is of no format has lost its head. */
+static int judge_image(struct script *s, const char *word, const struct ckpt_report *own)
+{
+	int r;
+
+	if (own->format != &ckpt_format_opaque)
+		return 0;
+	r = ckpt_check_reject(s->check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, 0, NULL,
+			      "it does not begin as an image does");
+	return ckpt_check_blame(s->check, word, r);
+}
+
 static int check_image(struct script *s, const char *word)
 {
+	struct ckpt_report own = { .format = NULL };
+	int r;
+
 	if (!is_image(word))
 		return 0;
 	if (++s->n_images > IMAGES_MAX)
 		return ckpt_check_reject(s->check, CKPT_UNREADABLE, CKPT_PROBLEM_NESTING_LIMIT,
 					 CKPT_NO_OFFSET, NULL, "more than %d images", IMAGES_MAX);
-	return ckpt_check_member(s->check, word, s->level, CKPT_PROBLEM_SHARD_MISSING, NULL);
+	r = ckpt_check_member(s->check, word, s->level, CKPT_PROBLEM_SHARD_MISSING, &own);
+	return r ? r : judge_image(s, word, &own);
 }
 
 /* The images in @line, up to the end of the list. */

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/bytes.h"
 #include "core/format/torch/dcp_index.h"
 #include "core/format/train/train_dir.h"
 #include "wire/text.h"
@@ -230,14 +231,45 @@ static int open_data(struct ckpt_check *check, const char *name, struct ckpt_fil
 	return r > 0 ? ckpt_check_blame(check, name, r) : r;
 }
 
+/* True if all of @slice is zero from its byte @at on; *@r keeps a failure. */
+static bool zero_from(struct ckpt_check *check, const struct ckpt_slice *slice, uint64_t at, int *r)
+{
+	unsigned char buf[4096];
+
+	while (*r == 0 && at < slice->len) {
+		size_t n = slice->len - at < sizeof(buf) ? (size_t)(slice->len - at) : sizeof(buf);
+
+		*r = ckpt_file_read(slice->file, slice->off + at, buf, n, check->err);
+		if (*r || !ckpt_bytes_zero(buf, n))
+			return false;
+		at += n;
+	}
+	return *r == 0;
+}
+
+static int bad_item(struct ckpt_check *check, const char *name, const struct ckpt_slice *slice,
+		    bool zeros)
+{
+	int r = zeros ? ckpt_check_reject(check, CKPT_INCOMPLETE, CKPT_PROBLEM_ZERO_TAIL,
+					  slice->off, NULL,
+					  "an item of zeros, or an archive that fades into them")
+		      : ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, slice->off,
+					  NULL,
+					  "an item ends as an archive and does not begin as one");
+
+	return ckpt_check_blame(check, name, r);
+}
+
 /*
- * What torch.save() wrote begins and ends as a zip. Bytes that only end as one have lost their
- * head; they would pass for a program's own bytes, which nobody can look into.
+ * What torch.save() wrote begins and ends as a zip. Bytes that do only one of both have lost their
+ * head or their end to zeros; they would pass for a program's own bytes, which nobody can look
+ * into.
  */
 static int check_head(struct ckpt_check *check, const char *name, const struct ckpt_slice *slice)
 {
 	static const unsigned char begin[] = { 'P', 'K', 3, 4 }, end[] = { 'P', 'K', 5, 6 };
 	unsigned char head[sizeof(begin)], tail[END_RECORD];
+	size_t n = 0;
 	int r;
 
 	if (slice->len < MIN_ZIP)
@@ -246,16 +278,18 @@ static int check_head(struct ckpt_check *check, const char *name, const struct c
 	if (r == 0)
 		r = ckpt_file_read(slice->file, slice->off + slice->len - END_RECORD, tail,
 				   sizeof(tail), check->err);
-	if (r < 0)
-		return r;
+	if (r)
+		return r < 0 ? r : 0;
+	while (n < sizeof(begin) && head[n] == begin[n])
+		n++;
+	if (ckpt_bytes_zero(tail, sizeof(tail)) &&
+	    (n == sizeof(begin) || zero_from(check, slice, n, &r)))
+		return bad_item(check, name, slice, true);
 	/* a comment's length of 0 ends the record */
-	if (r || memcmp(head, begin, sizeof(begin)) == 0 || memcmp(tail, end, sizeof(end)) != 0 ||
+	if (r || n == sizeof(begin) || memcmp(tail, end, sizeof(end)) != 0 ||
 	    tail[END_RECORD - 1] || tail[END_RECORD - 2])
-		return 0;
-	return ckpt_check_blame(
-		check, name,
-		ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, slice->off, NULL,
-				  "an item ends as an archive and does not begin as one"));
+		return r < 0 ? r : 0;
+	return bad_item(check, name, slice, false);
 }
 
 /* The @n items at @items, all of one file. */

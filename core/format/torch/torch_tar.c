@@ -24,7 +24,8 @@ struct found {
 	struct ckpt_check *check;
 	struct ckpt_tar_member part[N_PARTS];
 	bool has[N_PARTS];
-	uint64_t at, end; /* in "storages" */
+	int in;		  /* the part that is read */
+	uint64_t at, end; /* in it */
 	bool unknown;	  /* a storage of a type that has no known size */
 };
 
@@ -65,8 +66,8 @@ static int find(struct found *f)
 
 static int bad(struct found *f, const char *what)
 {
-	return ckpt_check_reject(f->check, CKPT_CORRUPT, CKPT_PROBLEM_DIRECTORY, f->at, "storages",
-				 "%s at byte %llu cannot be followed", what,
+	return ckpt_check_reject(f->check, CKPT_CORRUPT, CKPT_PROBLEM_DIRECTORY, f->at,
+				 f->part[f->in].path, "%s at byte %llu cannot be followed", what,
 				 (unsigned long long)f->at);
 }
 
@@ -133,13 +134,56 @@ static int read_storage(struct found *f)
 	return 0;
 }
 
+static void enter(struct found *f, int part)
+{
+	f->in = part;
+	f->at = f->part[part].off;
+	f->end = f->at + f->part[part].size;
+}
+
+/* One tensor: the pickle of (key, storage, type), dimensions in 8 bytes, sizes, strides, offset. */
+static int read_tensor(struct found *f)
+{
+	struct ckpt_pickle_summary sum;
+	uint64_t dims, left;
+	uint8_t buf[8];
+	int r = scan(f, &sum, "a tensor");
+
+	if (r)
+		return r;
+	if (f->end - f->at < sizeof(buf))
+		return bad(f, "a tensor");
+	r = ckpt_check_read(f->check, f->at, buf, sizeof(buf), "a tensor");
+	if (r)
+		return r;
+	dims = ckpt_bytes_le(buf, 4);
+	left = (f->end - f->at) / 8;
+	if (left < 2 || dims > (left - 2) / 2)
+		return bad(f, "the number of dimensions");
+	f->at += 8 * (2 + 2 * dims);
+	return 0;
+}
+
+static int read_tensors(struct found *f)
+{
+	struct ckpt_pickle_summary sum;
+	int r;
+
+	enter(f, TENSORS);
+	r = scan(f, &sum, "the number of tensors");
+	if (r == 0 && sum.top.kind != CKPT_PICKLE_INT)
+		return bad(f, "the number of tensors before that");
+	for (int64_t i = 0; r == 0 && i < sum.top.i && f->at < f->end; i++)
+		r = read_tensor(f);
+	return r;
+}
+
 static int read_storages(struct found *f)
 {
 	struct ckpt_pickle_summary sum;
 	int r;
 
-	f->at = f->part[STORAGES].off;
-	f->end = f->at + f->part[STORAGES].size;
+	enter(f, STORAGES);
 	r = scan(f, &sum, "the number of storages");
 	if (r == 0 && sum.top.kind != CKPT_PICKLE_INT)
 		return bad(f, "the number of storages before that");
@@ -194,7 +238,8 @@ static int structure(struct ckpt_check *check)
 	f->check = check;
 	r = find(f);
 	r = r ? r : read_pickle(f);
-	return r ? r : read_storages(f);
+	r = r ? r : read_storages(f);
+	return r || !f->has[TENSORS] ? r : read_tensors(f);
 }
 
 static int content(struct ckpt_check *check)

@@ -9,6 +9,7 @@
 #include "core/format/train/train_dir.h"
 
 #define METADATA "metadata.json"
+#define LOAD_DATA "load_data.json"
 #define STATE "state_dict.pth"
 #define UUID_LEN 36
 #define STEP_MAX 9007199254740992.0 /* 2^53 */
@@ -52,11 +53,23 @@ static int check_members(struct ckpt_check *check, enum ckpt_level level)
 	return dir.parts & CKPT_PART_WEIGHTS ? 0 : ckpt_train_dir_lacks(check, STATE);
 }
 
+/* How the trial is made anew (_pytorch_trial.py, _save()); whatever it says, its JSON closes. */
+static int check_load_data(struct ckpt_check *check)
+{
+	struct ckpt_train_state ignored = { .has_step = false };
+
+	if (!ckpt_dir_has(check->dirfd, LOAD_DATA))
+		return 0;
+	return ckpt_train_state_read(check, LOAD_DATA, "", "", &ignored);
+}
+
 static int determined_structure(struct ckpt_check *check)
 {
 	struct ckpt_report own = { .contents = CKPT_CONTENTS_UNKNOWN };
 	int r = read_step(check);
 
+	if (!r)
+		r = check_load_data(check);
 	if (!r)
 		r = check_members(check, CKPT_LEVEL_STRUCTURE);
 	if (!r && ckpt_dir_has(check->dirfd, STATE))

@@ -83,7 +83,9 @@ class Base:
     def make_seal(self):
         done = subprocess.run([CTL, "seal", "-q", self.path], capture_output=True, text=True)
         if done.returncode == 0:
-            os.rename(self.path + ".metadata.json", self.seal)
+            made, = [os.path.join(at, n) for at, _, names in os.walk(self.folder) for n in names if n.endswith(".metadata.json")]
+            self.seal_name = os.path.relpath(made, self.folder)
+            os.rename(made, self.seal)
         elif "needs files whose names" in done.stderr and self.form.name in expect.UNSEALED:
             self.seal = None
         else:
@@ -118,7 +120,7 @@ def by_engine(base, kind, member, case, rng):
     if kind in ("mixed", "stale-member"):
         command.append("--from=" + os.path.join(base.older, base.top))
     if kind in ("zero-page", "hole", "swap-pages", "duplicate-block", "insert-block"):
-        command.append("--length=%d" % rng.choice([512, 4096]))
+        command.append("--length=%d" % rng.choice(damages.lengths(len(base.contents[member]))))
     done = subprocess.run(command, capture_output=True)
     if done.returncode not in (0, 1):
         raise RuntimeError("%s: %s" % (" ".join(command), done.stderr.decode()))
@@ -168,7 +170,7 @@ def in_child(ask, *arguments):
     ours, child = os.pipe()
     pid = os.fork()
     if pid == 0:
-        signal.alarm(20)
+        signal.alarm(90)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         try:
             os.write(child, json.dumps(ask(*arguments)).encode())
@@ -196,6 +198,8 @@ def refusal(read, path):
     """Why a reader refuses the file, or "" where it takes it."""
     try:
         read(path)
+    except subprocess.TimeoutExpired:
+        return ""
     except Exception as e:  # whatever a library says
         return "%s: %s" % (type(e).__name__, str(e)[:100])
     return ""
@@ -308,16 +312,17 @@ class Row:
 
 def put_seals(cases):
     for case in cases:
-        target = case.path + ".metadata.json"
+        target = os.path.join(case.folder, case.base.seal_name) if case.base.seal else ""
         if case.base.seal and not os.path.exists(target) and os.path.isdir(os.path.dirname(target)):
             shutil.copyfile(case.base.seal, target)
 
 
 def judge(cases, row):
     paths = [c.path for c in cases]
-    for path in paths:
-        if os.path.exists(path + ".metadata.json"):
-            os.remove(path + ".metadata.json")
+    for case in cases:
+        seal = case.base.seal and os.path.join(case.folder, case.base.seal_name)
+        if seal and os.path.exists(seal):
+            os.remove(seal)
     structure, full = validate(paths, "structure"), validate(paths, "full")
     put_seals(cases)
     sealed = validate(paths, "full")

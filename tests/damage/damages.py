@@ -35,8 +35,13 @@ def bit(path, rng, _):
     _put(path, data)
 
 
+def lengths(size):
+    """Of blocks; small files are damaged in small ones."""
+    return [512, 4096] if size >= 4096 else [32, 128] if size >= 256 else [16]
+
+
 def _block(rng, data, size=None):
-    size = size or rng.choice([512, 4096])
+    size = size or rng.choice(lengths(len(data)))
     n = len(data) // size
     return (rng.randrange(n) * size, size) if n else (None, size)
 

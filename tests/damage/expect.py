@@ -38,6 +38,7 @@ CANNOT = (
     ("megatron-integrity", GONE[:1], r"integrity\.json$", "most saves are written without it"),
     ("hf-trainer", GONE[:1], r"training_args|rng_state", "the Trainer goes on without them, and so do people"),
     ("hf-trainer", OVER, r"\.(json|safetensors)$", NO_SUM),
+    ("hf-trainer", ("insert-block",), r"\.json$", "text that stands there twice is JSON as well"),
     ("hf-trainer", SWAPPED, None, "a file of the same shape looks alike"),
     ("accelerate", GONE[:1], r"scheduler|random_states_[1-9]", "optional; the number of processes is stored nowhere"),
     ("accelerate", OVER, r"\.(json|safetensors)$", NO_SUM),
@@ -67,14 +68,14 @@ CANNOT = (
     ("dmtcp-script", FLIPS + ("insert-block", "trailing", "zero-tail", "truncate", "boundary"), r"\.sh$",
      "a script: what follows the names of its images is not looked into"),
     ("dmtcp-script", SWAPPED, None, "images of equal size look alike"),
-    ("scr", OVER + ("truncate", "boundary", "rename", "missing-member"), r"/index\.scr$",
+    ("scr", OVER + ("insert-block", "truncate", "boundary", "rename", "missing-member"), r"/index\.scr$",
      "without its index a directory is no dataset of SCR's: unreadable, never valid"),
     ("scr", ("trailing",), r"/\.scr/", "such a file has its length in it: what follows is not read"),
     ("scr", OVER, r"/rank_", "sums of files are SCR_CRC_ON_FLUSH's, which may be off"),
     ("scr", SWAPPED, None, "a dataset of the same number and sizes looks alike"),
     ("gromacs-outputs", GONE, None, "mdrun goes on without them, with -noappend: a remark"),
     ("gromacs-outputs", ("trailing",), None, "mdrun itself cuts off what was written behind the saved place"),
-    ("determined", OVER, r"\.json$", NO_SUM),
+    ("determined", OVER + ("insert-block",), r"\.json$", NO_SUM),
     ("determined", GONE[:1], r"/(load_data|metadata)\.json$", "a trial of one's own writes neither"),
     ("determined", GONE, r"/state_dict\.pth$", "without it nothing says that it is a trial's: unreadable, never valid"),
     ("determined", SWAPPED, None, "a file of the same shape looks alike"),
@@ -97,9 +98,10 @@ LATE = (
 
 # What a format's own reader refuses by more than the format: format, what the reader says, why.
 REFUSED = (
-    ("dcp", "ModuleNotFound|AttributeError|ImportError|NEWOBJ|extension code|TypeError|Unicode",
-     "names and arguments of classes: a list of ours would refuse those of the next version"),
+    ("dcp", "Error",
+     "pickles are followed to their end, not run: a list of classes would refuse those of the next version"),
     ("torch-*", "Error", "pickles are followed to their end, not run: what their values mean is not looked at"),
+    ("criu", "crit", "records are counted; what lies in one, pagemaps apart, is not parsed"),
     ("gromacs", "", "state vectors have no lengths of their own: each version lays them out by its flags"),
     ("lammps", "", "its body is laid out by the styles of the program that wrote it"),
 )
@@ -107,6 +109,7 @@ REFUSED = (
 # Damage that nothing of a format can be given: kinds, to which formats, why.
 IMPOSSIBLE = (
     (("missing-member", "stale-member", "extra-member"), lambda name, is_set: not is_set, "a single file"),
+    (("mixed",), lambda name, is_set: name in ("npz-deflated", "gz", "bz2", "xz", "zst", "lz4"), "saves pack to unequal sizes"),
     (("mixed", "stale-member"), lambda name, is_set: name in ("orbax", "amrex", "adios2", "criu"), "the sample or generator knows one save"),
 )
 

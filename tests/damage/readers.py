@@ -119,7 +119,6 @@ def program(*command):
 
 
 gromacs = program("gmx", "-quiet", "dump", "-cp")
-adios2 = program("bpls", "-d")
 
 
 def lammps(path):
@@ -141,7 +140,7 @@ def criu(path):
 OF = {"safetensors": safetensors, "safetensors-index": index, "npy": npy, "hdf5-v0": hdf5, "hdf5-latest": hdf5,
       "torch-legacy": torch_file, "torch-tar": torch_file, "torch-zip-unsummed": torch_file, "flax": flax, "dcp": members,
       "deepspeed": members, "megatron": members, "hf-trainer": members, "accelerate": members, "determined": members,
-      "gromacs": gromacs, "lammps": lammps, "adios2": adios2, "criu": criu}
+      "gromacs": gromacs, "lammps": lammps, "criu": criu}
 
 # Started anew for each file: asked about so many a row only.
-SLOW = {"gromacs": 5, "lammps": 5, "adios2": 5, "criu": 3}
+SLOW = {"gromacs": 3, "lammps": 3, "criu": 1}

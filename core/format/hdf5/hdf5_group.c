@@ -79,6 +79,9 @@ static int table_node(struct ckpt_hdf5_cur *key, uint64_t addr, void *arg)
 		kind = (unsigned)ckpt_hdf5_uint(&cur, 4);
 		ckpt_hdf5_skip(&cur, 20);
 		r = cur.r ? cur.r : name_length(h, names, name, &len);
+		if (r == 0 && kind > CKPT_HDF5_ENTRY_KINDS)
+			r = ckpt_hdf5_reject(h, CKPT_PROBLEM_HEADER, addr,
+					     "an entry of a table of members is of no known kind");
 		if (r == 0 && kind != 2) /* a soft link has no object */
 			r = ckpt_hdf5_add(h, object, names->addr + name, len);
 	}

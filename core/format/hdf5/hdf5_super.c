@@ -63,7 +63,9 @@ struct super {
 	size_t len;
 	unsigned version, flags;
 	uint64_t base, eof;
-	uint64_t driver; /* where its driver is described, relative to base; NONE */
+	unsigned kind;	     /* of the root's entry; 0 from version 2 on */
+	uint64_t scratch[2]; /* of that entry, if it is an old group's: its tree, its heap; or 0 */
+	uint64_t driver;     /* where its driver is described, relative to base; NONE */
 };
 
 static uint64_t field(const struct ckpt_hdf5 *h, const struct super *s, size_t first, size_t index)
@@ -108,6 +110,11 @@ static void fields(struct ckpt_hdf5 *h, struct super *s)
 	if (h->extension == UINT64_MAX >> (64 - 8 * h->so))
 		h->extension = CKPT_HDF5_NONE;
 	s->driver = s->version < 2 ? field(h, s, first, 3) : h->extension;
+	s->kind = s->version < 2 ? (unsigned)ckpt_bytes_le(s->buf + first + 6 * h->so, 4) : 0;
+	for (size_t i = 0; i < 2; i++)
+		s->scratch[i] = s->kind == 1
+					? ckpt_bytes_le(s->buf + first + (6 + i) * h->so + 8, h->so)
+					: 0;
 	s->flags = s->version == 3 ? s->buf[11] : 0;
 }
 
@@ -164,6 +171,8 @@ static int check_end(struct ckpt_hdf5 *h, const struct super *s)
 			(unsigned long long)eof, (unsigned long long)size);
 	if (eof < s->at || h->root >= eof - s->at)
 		return bad(h, "the root group is not inside the file, version", s->version);
+	if (s->kind > CKPT_HDF5_ENTRY_KINDS || s->scratch[0] >= eof || s->scratch[1] >= eof)
+		return bad(h, "kind of the root's entry:", s->kind);
 	if (size > eof)
 		ckpt_check_remark(h->check, CKPT_PROBLEM_TRAILING, eof,
 				  "%llu bytes follow its end: junk, or a writer that was killed "

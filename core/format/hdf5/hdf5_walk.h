@@ -108,6 +108,9 @@ struct ckpt_hdf5_object {
 	struct ckpt_hdf5_dense links, attributes;
 };
 
+/* Cache types of entries in old groups: nothing, an old group, a soft link (H5Gent.c). */
+#define CKPT_HDF5_ENTRY_KINDS 2
+
 /* hdf5_super.c: finds and checks the superblock of check->file; fills @h but for the walk's state.
  */
 int ckpt_hdf5_super(struct ckpt_hdf5 *h);

@@ -153,7 +153,9 @@ int ckpt_resolve_again(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 	*next = *req;
 	next->attempt++;
 	next->repin = 0;
-	next->status_known = 1;
+	/* neither budgets nor an earlier end count inside an attempt, unless it is over as it began
+	 */
+	next->status_known = strcmp(before->mode, "done") != 0;
 	ckpt_text_copy(next->reason, sizeof(next->reason), before->reason);
 	r = ckpt_resolve(ctx, next, ret, err);
 	if (r < 0)

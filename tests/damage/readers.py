@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The formats' own libraries, or their specifications read once more in Python: a damaged file that these refuse could
 have been found, whatever expect.py says of its format. Each takes a path and raises where it refuses."""
+import contextlib
 import json
 import os
 import shutil
+import signal
 import struct
 import subprocess
 
@@ -124,9 +126,15 @@ gromacs = program("gmx", "-quiet", "dump", "-cp")
 def lammps(path):
     if not shutil.which("lmp"):
         return
-    done = subprocess.run(["lmp", "-log", "none", "-screen", "none"], input="read_restart %s\n" % path, text=True, check=False,
-                          cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=20)
-    if done.returncode:
+    # MPI's processes do not go with the first one: a session of their own, ended as a whole
+    with subprocess.Popen(["lmp", "-log", "none", "-screen", "none"], stdin=subprocess.PIPE, text=True, cwd="/",
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True) as lmp:
+        try:
+            lmp.communicate("read_restart %s\n" % path, timeout=20)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(lmp.pid, signal.SIGKILL)
+    if lmp.returncode:
         raise Refused("lmp")
 
 

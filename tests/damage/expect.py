@@ -30,6 +30,7 @@ CANNOT = (
     ("fti", SWAPPED, r"sector", "books of saves of equal sizes differ in digests alone, which are then found wrong"),
     ("dcp", OVER + ("insert-block",), r"\.metadata$", "a pickle without a checksum"),
     ("dcp", SWAPPED, None, "saves of equal size and names look alike"),
+    ("dcp", ("swap-pages",), r"\.distcp$", "an item that has lost its head is any bytes to DCP: valid by opaque, no more"),
     ("deepspeed", GONE[:1], r"/layer_", "a layer without weights has no file"),
     ("deepspeed", SWAPPED, None, "saves of one step look alike"),
     ("megatron", GONE[:1], r"distrib_optim\.pt$", "one rank alone may keep its optimizer elsewhere"),

@@ -2,14 +2,15 @@
 /*
  * ckpt-companion: watches the checkpoints of one running attempt as its user and seals those that
  * are whole. Started by the plugin (wire/detach.h): request in the environment, lifeline on
- * descriptor 3, standard error is the job's. Ends, whatever it is doing, as soon as the batch task
- * has ended. Says nothing but what its user has to know. Exit: 0 the task ended, 1 it could not
- * work, 2 usage.
+ * descriptor 3, standard error is the job's; all its processes hold descriptor 4. Ends, whatever it
+ * is doing, as soon as the batch task has ended. Says nothing but what its user has to know. Exit:
+ * 0 the task ended, 1 it could not work, 2 usage.
  */
 #include "agent/companion.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,8 +29,10 @@
 #include "wire/text.h"
 
 #define NICE 19
-#define RESTARTS 5		       /* of a watcher that died */
+#define RESTARTS 5		       /* of a child that died */
 #define RESTART_NS (60 * 1000000000LL) /* between two of them */
+#define RELEASE_MS 500		       /* for the lease, when the task has ended */
+#define NAP_MS 2
 
 /* As in linux/ioprio.h, which not every system has. */
 #define IOPRIO_WHO_PROCESS 1
@@ -53,6 +56,16 @@ void ckpt_companion_stand_back(void)
 	sched_setscheduler(0, SCHED_IDLE, &param);
 }
 
+/* What the job's programs are told is not for us: where Slurm signals all that is in a control
+ * group (SignalChildrenProcesses, 23.11) it would end the companion just when they save. */
+static void be_deaf(void)
+{
+	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2 };
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		signal(signals[i], SIG_IGN);
+}
+
 void ckpt_companion_die_with(int parent)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -60,45 +73,74 @@ void ckpt_companion_die_with(int parent)
 		_exit(1);
 }
 
-/* The watcher's pid, or -1 where it cannot be started now. */
-static pid_t start_watcher(const struct ckpt_companion *c)
-{
-	pid_t self = getpid(), pid = fork();
+/* A process that is kept alive. */
+struct child {
+	void (*run)(const struct ckpt_companion *c);
+	pid_t pid; /* -1: could not be started, 0: not due */
+	int64_t started_ns;
+	int restarts;
+};
 
-	if (pid != 0)
-		return pid;
+static void start(struct child *child, const struct ckpt_companion *c)
+{
+	pid_t self = getpid();
+
+	child->started_ns = ckpt_frame_now_ns();
+	child->pid = fork();
+	if (child->pid != 0)
+		return;
 	ckpt_companion_die_with(self);
+	child->run(c);
+}
+
+/* True if it has ended within @wait_ms, or was never there. */
+static bool is_gone(struct child *child, int wait_ms)
+{
+	for (;; wait_ms -= NAP_MS) {
+		if (child->pid > 0 && waitpid(child->pid, NULL, WNOHANG) != 0)
+			child->pid = -1;
+		if (child->pid < 0 || wait_ms <= 0)
+			return child->pid < 0;
+		poll(NULL, 0, NAP_MS);
+	}
+}
+
+/* Starts it again where it died, not too often. */
+static void revive(struct child *child, const struct ckpt_companion *c)
+{
+	if (child->pid == 0 || child->restarts == RESTARTS ||
+	    ckpt_frame_now_ns() - child->started_ns < RESTART_NS || !is_gone(child, 0))
+		return;
+	child->restarts++;
+	start(child, c);
+}
+
+__attribute__((noreturn)) static void run_watcher(const struct ckpt_companion *c)
+{
 	close(CKPT_DETACH_LIFELINE_FD);
 	ckpt_companion_watch(c);
 }
 
-/* True if @pid has ended, or was never there. */
-static bool is_gone(pid_t pid)
-{
-	return pid < 0 || waitpid(pid, NULL, WNOHANG) != 0;
-}
-
-/* Keeps a watcher alive and an eye on the job until the batch task ends. */
-static void supervise(const struct ckpt_companion *c)
+/* Keeps its children alive and an eye on the job until the batch task ends. */
+static void supervise(const struct ckpt_companion *c, struct child *keeper)
 {
 	struct ckpt_companion_monitor monitor;
-	int64_t started_ns = ckpt_frame_now_ns();
-	pid_t watcher = start_watcher(c);
-	int restarts = 0;
+	struct child watcher = { .run = run_watcher };
 
+	start(&watcher, c);
 	ckpt_companion_monitor_init(&monitor, c);
 	while (!ckpt_lifeline_ended(CKPT_DETACH_LIFELINE_FD,
 				    ckpt_companion_monitor_wait_ms(&monitor))) {
 		ckpt_companion_monitor_look(&monitor);
-		if (restarts == RESTARTS || ckpt_frame_now_ns() - started_ns < RESTART_NS ||
-		    !is_gone(watcher))
-			continue;
-		restarts++;
-		started_ns = ckpt_frame_now_ns();
-		watcher = start_watcher(c);
+		revive(&watcher, c);
+		revive(keeper, c);
 	}
-	if (watcher > 0)
-		kill(watcher, SIGKILL); /* and with it, by its death, what it started */
+	if (watcher.pid > 0)
+		kill(watcher.pid, SIGKILL); /* and with it, by its death, what it started */
+	if (keeper->pid > 0 && !is_gone(keeper, RELEASE_MS))
+		kill(keeper->pid, SIGKILL);
+	if (watcher.pid > 0)
+		is_gone(&watcher, RELEASE_MS); /* whoever waits for our end waits for its, too */
 }
 
 static int64_t duration_ns(const char *text)
@@ -135,24 +177,35 @@ static int read_environment(struct ckpt_companion *c, struct ckpt_error *err)
 	return 0;
 }
 
+static int usage(FILE *out, int code)
+{
+	fprintf(out, "ckpt-companion " CKPT_VERSION " is started by ckpt-resume's plugin; where "
+		     "that is not installed, by `ckptctl companion`.\n");
+	return code;
+}
+
 int main(int argc, char **argv)
 {
 	static struct ckpt_companion c;
+	struct child keeper = { .run = ckpt_companion_keep };
 	struct ckpt_error err = { 0 };
 	int r;
 
-	(void)argv;
-	if (argc != 1 || fcntl(CKPT_DETACH_LIFELINE_FD, F_GETFD) < 0) {
-		fprintf(stderr, "ckpt-companion is started by ckpt-resume's plugin.\n");
-		return 2;
-	}
-	ckpt_companion_stand_back();
+	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "--version") == 0))
+		return usage(stdout, 0);
+	if (argc != 1 || fcntl(CKPT_DETACH_LIFELINE_FD, F_GETFD) < 0)
+		return usage(stderr, 2);
 	r = read_environment(&c, &err);
 	if (r < 0) {
 		fprintf(stderr, "ckpt-resume: warning: no companion: %s\n", err.text);
 		return 1;
 	}
+	be_deaf();
 	fcntl(CKPT_DETACH_LIFELINE_FD, F_SETFD, FD_CLOEXEC);
-	supervise(&c);
+	fcntl(CKPT_DETACH_HELD_FD, F_SETFD, FD_CLOEXEC); /* where there is one */
+	if (c.req.lease && c.req.job_id)
+		start(&keeper, &c); /* at the job's own priority: it has to be seen alive */
+	ckpt_companion_stand_back();
+	supervise(&c, &keeper);
 	return 0;
 }

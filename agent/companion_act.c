@@ -11,12 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/companion.h"
-#include "core/watch/procs.h"
 #include "wire/cleanup.h"
 #include "wire/detach.h"
 #include "wire/frame.h"
@@ -26,7 +24,6 @@
 #define NOTE_MS 15000 /* for a ledger that may lie on a dead file system */
 #define ASK_MS 30000
 #define NAP_MS 20
-#define SLICE_MS 500
 #define TRIES 4 /* of a requeue: slurmctld may be failing over */
 #define TRY_MS 5000
 
@@ -47,8 +44,7 @@ static int finish(pid_t pid, int64_t end_ns)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -EINTR;
 }
 
-/* Notes @event from a process of its own. True once it is in a ledger. */
-static bool note(const struct ckpt_companion *c, const char *event, const char *why)
+bool ckpt_companion_tell_ledger(const struct ckpt_companion *c, const char *event, const char *why)
 {
 	pid_t self = getpid(), pid = fork();
 
@@ -73,11 +69,12 @@ static bool jobinfo_path(char *buf, size_t size)
 	return access(buf, X_OK) == 0;
 }
 
-int ckpt_companion_ask(const struct ckpt_companion *c, const char *verb, char *buf, size_t size)
+int ckpt_companion_ask_more(const struct ckpt_companion *c, const char *verb, const char *more,
+			    char *buf, size_t size)
 {
 	int64_t end_ns = ckpt_frame_now_ns() + ASK_MS * MS_NS;
 	char program[CKPT_PATH_MAX], id[24];
-	char *argv[] = { program, (char *)verb, id, NULL };
+	char *argv[] = { program, (char *)verb, id, (char *)more, NULL };
 	pid_t self = getpid(), pid;
 	int fds[2], r;
 
@@ -105,35 +102,9 @@ int ckpt_companion_ask(const struct ckpt_companion *c, const char *verb, char *b
 	return r;
 }
 
-/* Whether the script would go on by itself when its program ends. */
-static bool would_go_on(const struct ckpt_procs *procs, pid_t task, int number)
+int ckpt_companion_ask(const struct ckpt_companion *c, const char *verb, char *buf, size_t size)
 {
-	bool has_child = false;
-
-	for (size_t i = 0; i < procs->n; i++) {
-		const struct ckpt_proc *p = &procs->p[i];
-
-		if (p->pid == task && ckpt_proc_catches(p, number))
-			return false; /* it has a say in it */
-		has_child |= p->parent == task && p->state != 'Z';
-	}
-	return has_child;
-}
-
-/* Signals who would do something at it; how many these are. */
-static int signal_programs(const struct ckpt_companion *c, int number, bool *ret_stopped)
-{
-	const struct ckpt_procs_job job = { "/proc", c->task, c->req.job_id };
-	_cleanup_procs_ struct ckpt_procs procs = { 0 };
-	int n = 0;
-
-	if (ckpt_procs_list(&job, &procs) < 0)
-		return 0;
-	*ret_stopped = would_go_on(&procs, c->task, number) && kill(c->task, SIGSTOP) == 0;
-	for (size_t i = 0; i < procs.n; i++)
-		if (ckpt_proc_catches(&procs.p[i], number))
-			n += kill(procs.p[i].pid, number) == 0;
-	return n;
+	return ckpt_companion_ask_more(c, verb, NULL, buf, size);
 }
 
 static bool has_ended(int wait_ms)
@@ -141,47 +112,71 @@ static bool has_ended(int wait_ms)
 	return ckpt_lifeline_ended(CKPT_DETACH_LIFELINE_FD, wait_ms);
 }
 
-/* Waits for a checkpoint that was begun from now on and is whole; until @end_ns or the job's end.
- */
-static bool wait_for_save(struct ckpt_companion_monitor *m, int64_t end_ns)
-{
-	uint64_t before, changed;
-	char hurry = CKPT_COMPANION_HURRY;
+enum standing {
+	STANDING_UNKNOWN, /* nobody says */
+	STANDING_RUNNING, /* this attempt */
+	STANDING_FIXED,	  /* the same, and Slurm may not requeue it */
+	STANDING_ENDED,	  /* this attempt, by itself or by its time limit */
+	STANDING_CANCELLED,
+	STANDING_REQUEUED, /* already: its next attempt may be at work */
+};
 
-	ckpt_companion_monitor_hear(m);
-	before = m->news.completed;
-	changed = m->news.checkpoints;
-	send(m->c->watcher_fd, &hurry, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-	while (ckpt_frame_now_ns() < end_ns && !has_ended(SLICE_MS)) {
-		ckpt_companion_monitor_hear(m);
-		if (m->news.completed > before && m->news.checkpoints > changed)
-			return true;
-	}
-	return false;
-}
-
-/* A job that has ended meanwhile may have been cancelled: then it stays so. */
-static bool was_cancelled(const struct ckpt_companion *c)
+/* What slurmctld has the job for. */
+static enum standing look_at_job(const struct ckpt_companion *c)
 {
 	char line[1024];
+	const char *restarts;
 
-	return ckpt_companion_ask(c, "show", line, sizeof(line)) != 0 ||
-	       strstr(line, "state=cancelled") != NULL;
+	if (ckpt_companion_ask(c, "show", line, sizeof(line)) != 0)
+		return STANDING_UNKNOWN;
+	restarts = strstr(line, " restart=");
+	if (!restarts)
+		return STANDING_UNKNOWN;
+	if (strstr(line, " state=cancelled "))
+		return STANDING_CANCELLED;
+	if (strtoll(restarts + strlen(" restart="), NULL, 10) != c->req.attempt)
+		return STANDING_REQUEUED;
+	if (!strstr(line, " state=running ") && !strstr(line, " state=suspended "))
+		return STANDING_ENDED;
+	return strstr(line, " no_requeue=1") ? STANDING_FIXED : STANDING_RUNNING;
 }
 
-static bool requeue(const struct ckpt_companion *c)
+/* The verb by which a job that stands so is requeued; NULL: it is not, by us. One that is cancelled
+ * after our look is not to come back: where it runs, it is requeued only if it does. */
+static const char *verb_for(enum standing standing, bool script_ended)
 {
+	switch (standing) {
+	case STANDING_RUNNING:
+		return script_ended ? "requeue" : "requeue-running";
+	case STANDING_ENDED:
+		return "requeue";
+	case STANDING_UNKNOWN:
+	case STANDING_FIXED:
+	case STANDING_CANCELLED:
+	case STANDING_REQUEUED:
+		break;
+	}
+	return NULL;
+}
+
+/* How the job stands after all tries: REQUEUED is what was wanted. */
+static enum standing requeue(const struct ckpt_companion *c)
+{
+	enum standing standing = STANDING_UNKNOWN;
 	char line[64];
 
 	for (int i = 0; i < TRIES; i++) {
-		bool ended = has_ended(i ? TRY_MS : 0);
+		bool script_ended = has_ended(i ? TRY_MS : 0);
+		const char *verb;
 
-		if (ended && was_cancelled(c))
-			return false;
-		if (ckpt_companion_ask(c, "requeue", line, sizeof(line)) == 0)
-			return true;
+		standing = look_at_job(c);
+		verb = verb_for(standing, script_ended);
+		if (verb && ckpt_companion_ask(c, verb, line, sizeof(line)) == 0)
+			return STANDING_REQUEUED;
+		if (!verb && (script_ended || standing != STANDING_UNKNOWN))
+			return standing;
 	}
-	return false;
+	return standing;
 }
 
 static void say(const char *text, const char *more)
@@ -189,47 +184,97 @@ static void say(const char *text, const char *more)
 	dprintf(STDERR_FILENO, "ckpt-resume: %s%s\n", text, more);
 }
 
-/* Whether the user's list has it; for the time limit, --ckpt-before-limit is the user's word. */
-static bool may_requeue(const struct ckpt_companion *c, const struct ckpt_companion_cause *cause)
+static bool is_listed(const struct ckpt_companion *c)
 {
 	struct ckpt_requeue wants = { 0 };
 
-	return strcmp(cause->why, "stall") != 0 ||
-	       (!ckpt_requeue_parse(c->req.requeue, &wants) && (wants.causes & CKPT_REQUEUE_STALL));
+	return !ckpt_requeue_parse(c->req.requeue, &wants) && (wants.causes & CKPT_REQUEUE_STALL);
 }
 
-bool ckpt_companion_act(struct ckpt_companion_monitor *m, const struct ckpt_companion_cause *cause)
+/* Why nothing is done to the job, NULL where something is. What is due before the limit is saved in
+ * any case, --ckpt-before-limit is the user's word for it, and slurmctld not waited for. */
+static const char *why_not(const struct ckpt_companion *c, const struct ckpt_companion_cause *cause)
 {
-	const struct ckpt_companion *c = m->c;
-	int64_t end_ns = ckpt_frame_now_ns() + cause->save_ns;
-	bool stopped = false, saved = false;
-	int n;
+	enum standing standing;
 
-	if (!note(c, cause->event, cause->words) ||
-	    (may_requeue(c, cause) && !note(c, "requeue", cause->why))) {
-		say("warning: the ledger cannot be written, so the job is left alone: ",
-		    cause->words);
-		return false;
+	if (strcmp(cause->why, "stall") != 0)
+		return NULL;
+	if (!is_listed(c))
+		return "; --ckpt-requeue does not have it, so the job is left alone";
+	standing = look_at_job(c);
+	if (standing == STANDING_CANCELLED)
+		return "; the job was cancelled";
+	if (standing == STANDING_FIXED)
+		return "; it may not be requeued (--no-requeue), so the job is left alone";
+	return NULL;
+}
+
+/* The script goes on: by us, and where we stopped it, by its guard. */
+static void let_go(struct ckpt_companion_monitor *m, bool stopped)
+{
+	if (stopped && !has_ended(0))
+		kill(m->c->task, SIGCONT);
+	if (m->guard > 0)
+		close(m->guard);
+	m->guard = 0;
+}
+
+/* It is not requeued: the ledger's word for it is taken back. */
+static enum ckpt_companion_outcome give_up(struct ckpt_companion_monitor *m, enum standing standing,
+					   bool stopped)
+{
+	let_go(m, stopped);
+	ckpt_companion_tell_ledger(m->c, "requeue", "refused");
+	switch (standing) {
+	case STANDING_CANCELLED:
+		say("the job was cancelled, and is not requeued", "");
+		return CKPT_COMPANION_UNWANTED;
+	case STANDING_FIXED:
+		say("the job may not be requeued (--no-requeue), and goes on", "");
+		return CKPT_COMPANION_UNWANTED;
+	case STANDING_UNKNOWN:
+	case STANDING_RUNNING:
+	case STANDING_ENDED:
+	case STANDING_REQUEUED:
+		break;
 	}
-	if (!may_requeue(c, cause)) {
-		say(cause->words, "; --ckpt-requeue does not have it, so the job is left alone");
-		return false;
-	}
-	n = signal_programs(c, cause->signal, &stopped);
-	dprintf(STDERR_FILENO, "ckpt-resume: %s: %d processes got signal %d (%s)\n", cause->words,
-		n, cause->signal, strsignal(cause->signal));
-	if (n > 0)
-		saved = wait_for_save(m, end_ns);
+	say("warning: slurmctld did not requeue the job", "");
+	return CKPT_COMPANION_FAILED;
+}
+
+/* Has the programs save, and requeues the job. */
+static enum ckpt_companion_outcome save_and_requeue(struct ckpt_companion_monitor *m,
+						    const struct ckpt_companion_cause *cause)
+{
+	enum standing standing;
+	bool stopped, saved = ckpt_companion_save(m, cause, &stopped);
+
 	say(saved ? "a checkpoint was saved; " : "no new checkpoint was seen; ",
 	    "requeueing the job");
-	if (requeue(c)) {
-		if (stopped) /* before Slurm continues it: it is not to begin its next command */
-			kill(c->task, SIGTERM);
-		return true;
+	standing = requeue(m->c);
+	if (standing != STANDING_REQUEUED)
+		return give_up(m, standing, stopped);
+	/* before Slurm continues it: it is not to begin its next command */
+	if (stopped && !has_ended(0))
+		kill(m->c->task, SIGTERM);
+	return CKPT_COMPANION_REQUEUED;
+}
+
+enum ckpt_companion_outcome ckpt_companion_act(struct ckpt_companion_monitor *m,
+					       const struct ckpt_companion_cause *cause)
+{
+	const struct ckpt_companion *c = m->c;
+	const char *refusal = why_not(c, cause);
+
+	if (!ckpt_companion_tell_ledger(c, cause->event, cause->words) ||
+	    (!refusal && !ckpt_companion_tell_ledger(c, "requeue", cause->why))) {
+		say("warning: the ledger cannot be written, so the job is left alone: ",
+		    cause->words);
+		return CKPT_COMPANION_FAILED;
 	}
-	if (stopped)
-		kill(c->task, SIGCONT);
-	note(c, "requeue", "refused");
-	say("warning: slurmctld did not requeue the job", "");
-	return false;
+	if (refusal) {
+		say(cause->words, refusal);
+		return CKPT_COMPANION_UNWANTED;
+	}
+	return save_and_requeue(m, cause);
 }

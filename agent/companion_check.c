@@ -4,6 +4,7 @@
  * this one down, and what was needed of memory goes with it.
  */
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/companion.h"
@@ -11,7 +12,9 @@
 #include "core/integrity/seal.h"
 #include "core/integrity/verify.h"
 #include "core/integrity/writers.h"
+#include "core/resolve/retain.h"
 #include "core/resolve/settle.h"
+#include "wire/text.h"
 
 #define THREADS 2
 
@@ -64,10 +67,23 @@ static enum ckpt_watch_outcome seal(struct ckpt_ctx *ctx, struct ckpt_set *set)
 	return CKPT_WATCH_FAILED;
 }
 
+/* A new one that is proved lets the oldest go, where its user has asked for that. */
+static void make_room(struct ckpt_ctx *ctx, const struct ckpt_request *req)
+{
+	_cleanup_free_ struct ckpt_request *mine = req->keep[0] ? malloc(sizeof(*mine)) : NULL;
+
+	if (!mine)
+		return;
+	*mine = *req;
+	/* what stands for the others has its seal */
+	ckpt_text_copy(mine->verify, sizeof(mine->verify), "structure");
+	ckpt_retain(ctx, mine, NULL);
+}
+
 enum ckpt_watch_outcome ckpt_companion_check(const struct ckpt_request *req, struct ckpt_set *set,
 					     bool last)
 {
-	struct ckpt_ctx ctx = { .threads = THREADS };
+	struct ckpt_ctx ctx = { .threads = THREADS, .no_recall = true };
 	const struct ckpt_report *report;
 	enum ckpt_watch_outcome outcome = look_for_writers(set);
 
@@ -83,5 +99,7 @@ enum ckpt_watch_outcome ckpt_companion_check(const struct ckpt_request *req, str
 	if (outcome == CKPT_WATCH_SEALED || outcome == CKPT_WATCH_REFUSED ||
 	    (outcome == CKPT_WATCH_REJECTED && last))
 		ckpt_record_checkpoint(&ctx, req, set, NULL);
+	if (outcome == CKPT_WATCH_SEALED)
+		make_room(&ctx, req);
 	return outcome;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the companion writes into the ledger of a job that is stuck or at its time limit: enough for
- * a person to see what it was doing.
+ * What the companion writes into the ledger of a job that is stuck, at its time limit, or given up:
+ * enough for a person to see what it was doing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +25,7 @@
 
 static void add_processes(const struct ckpt_companion *c, cJSON *o)
 {
-	const struct ckpt_procs_job job = { "/proc", c->task, c->req.job_id };
+	const struct ckpt_procs_job job = { "/proc", c->task, c->req.job_id, NULL };
 	_cleanup_procs_ struct ckpt_procs procs = { 0 };
 	cJSON *list;
 
@@ -89,28 +89,16 @@ static void add_output(const struct ckpt_companion *c, cJSON *o)
 	}
 }
 
-static int append(const char *root, cJSON *event)
-{
-	_cleanup_close_ int dirfd = ckpt_dir_open(AT_FDCWD, root, NULL);
-	_cleanup_close_ int statefd = dirfd < 0 ? dirfd : ckpt_state_open(dirfd, NULL);
-
-	return statefd < 0 ? statefd : ckpt_ledger_append(statefd, event, NULL);
-}
-
 static int append_all(const struct ckpt_request *req, cJSON *event)
 {
 	static char dirs[CKPT_REQUEST_DIRS][CKPT_PATH_MAX];
-	int n = 0, noted = 0, r = -ENOENT;
+	struct ckpt_roots roots = { 0 };
 
-	if (req->state[0])
-		return append(req->state, event);
-	if (ckpt_expand_dirs(req, dirs, &n, NULL) != 0)
+	if (ckpt_expand_roots(req, dirs, &roots.n, NULL) != 0)
 		return -EINVAL;
-	for (int i = 0; i < n; i++) {
-		r = append(dirs[i], event);
-		noted += r == 0;
-	}
-	return noted ? 0 : r;
+	for (int i = 0; i < roots.n; i++)
+		roots.dir[i] = dirs[i];
+	return ckpt_event_append(&roots, event, NULL);
 }
 
 int ckpt_companion_note(const struct ckpt_companion *c, const char *event, const char *why)
@@ -122,7 +110,7 @@ int ckpt_companion_note(const struct ckpt_companion *c, const char *event, const
 	cJSON_AddStringToObject(o, "run", c->run);
 	cJSON_AddStringToObject(o, "why", why);
 	cJSON_AddStringToObject(o, "by", "companion");
-	if (strcmp(event, "requeue") != 0) {
+	if (strcmp(event, "stall") == 0 || strcmp(event, "limit") == 0) {
 		add_processes(c, o);
 		add_output(c, o);
 	}

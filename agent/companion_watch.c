@@ -19,25 +19,28 @@
 #include <unistd.h>
 
 #include "agent/companion.h"
+#include "core/base/clock.h"
 #include "core/base/file.h"
 #include "core/record/state.h"
 #include "core/resolve/expand.h"
+#include "core/watch/cadence.h"
 #include "core/watch/notify.h"
 #include "core/watch/pace.h"
 
-#define SECOND_NS ((int64_t)1000000000)
-#define LEAST_NS SECOND_NS	 /* between two looks */
-#define SLOW_NS (30 * SECOND_NS) /* where the kernel tells */
-#define BLIND_NS (5 * SECOND_NS) /* where it does not */
-#define NEWS_NS (3 * SECOND_NS)	 /* between two words to the first process */
-#define PER 400			 /* a quarter of a percent for looks, as much for checks */
-#define LOOK_REST_NS (120 * SECOND_NS)
-#define CHECK_REST_NS (600 * SECOND_NS)
+#define LEAST_NS CKPT_SECOND_NS	      /* between two looks */
+#define SLOW_NS (30 * CKPT_SECOND_NS) /* where the kernel tells */
+#define BLIND_NS (5 * CKPT_SECOND_NS) /* where it does not */
+#define NEWS_NS (3 * CKPT_SECOND_NS)  /* between two words to the first process */
+#define PER 400			      /* a quarter of a percent for looks, as much for checks */
+#define LOOK_REST_NS (120 * CKPT_SECOND_NS)
+#define CHECK_REST_NS (600 * CKPT_SECOND_NS)
 
 struct watcher {
 	const struct ckpt_companion *c;
 	const struct ckpt_request *req;
 	char dirs[CKPT_REQUEST_DIRS][CKPT_PATH_MAX];
+	char roots[CKPT_REQUEST_DIRS][CKPT_PATH_MAX]; /* where the run's state lies */
+	int n_roots;
 	struct ckpt_ctx ctx;
 	struct ckpt_watch watch;
 	struct ckpt_notify notify;
@@ -47,8 +50,12 @@ struct watcher {
 	pid_t checker;	   /* who looks into one, or 0 */
 	int checker_fd;	   /* its end closes this */
 	uint64_t checked;  /* the key of that one */
+	int64_t checked_mtime_ns;
+	struct ckpt_cadence cadence; /* for --ckpt-stall=auto */
 	struct ckpt_companion_news news;
-	int64_t told_ns; /* when news were sent last */
+	int64_t told_ns;  /* when news were sent last */
+	uint64_t hurried; /* the number of the last haste that was heard; 0: none was */
+	bool mark;	  /* it asked for one */
 };
 
 /* A mark of @name's size and time; 0 where it is not there. */
@@ -80,12 +87,8 @@ static uint64_t mark_beat(const struct watcher *w)
 	char path[CKPT_PATH_MAX + 64];
 	uint64_t mark = 0;
 
-	if (w->req->state[0]) {
-		snprintf(path, sizeof(path), "%s/" CKPT_STATE_DIR "/heartbeat", w->req->state);
-		return mark_of(path);
-	}
-	for (int i = 0; i < w->watch.places.n; i++) {
-		snprintf(path, sizeof(path), "%s/" CKPT_STATE_DIR "/heartbeat", w->dirs[i]);
+	for (int i = 0; i < w->n_roots; i++) {
+		snprintf(path, sizeof(path), "%s/" CKPT_STATE_DIR "/heartbeat", w->roots[i]);
 		mark = mark * 31 + mark_of(path);
 	}
 	return mark;
@@ -99,19 +102,27 @@ static bool is_heard(const struct watcher *w)
 /* Tells the first process. One that does not listen is told nothing. */
 static void tell(struct watcher *w)
 {
+	struct ckpt_items_tally tally;
+
 	w->told_ns = ckpt_ctx_now(&w->ctx);
+	tally = ckpt_items_tally(&w->watch.items, w->told_ns);
+	w->news.saved = tally.saved;
+	w->news.unsettled = tally.unsettled;
 	w->news.output = mark_output(w);
 	w->news.beat = mark_beat(w);
+	w->news.cadence_ns = w->cadence.longest_ns;
 	send(w->c->news_fd, &w->news, sizeof(w->news), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 /* The job is about to end: what it saves now counts more than what it costs. */
 static void hear(struct watcher *w)
 {
-	char word;
+	struct ckpt_companion_haste haste;
 
-	if (recv(w->c->news_fd, &word, 1, MSG_DONTWAIT) != 1 || word != CKPT_COMPANION_HURRY)
+	if (recv(w->c->news_fd, &haste, sizeof(haste), MSG_DONTWAIT) != sizeof(haste))
 		return;
+	w->hurried = haste.number;
+	w->mark |= haste.mark;
 	w->looks = w->checks = (struct ckpt_pace) { 0 };
 	w->told = true;
 }
@@ -121,12 +132,12 @@ static int64_t cpu_ns(void)
 	struct timespec t;
 
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return (int64_t)t.tv_sec * SECOND_NS + t.tv_nsec;
+	return ckpt_clock_ns(t);
 }
 
 static int64_t usage_ns(const struct rusage *u)
 {
-	return ((int64_t)u->ru_utime.tv_sec + u->ru_stime.tv_sec) * SECOND_NS +
+	return ((int64_t)u->ru_utime.tv_sec + u->ru_stime.tv_sec) * CKPT_SECOND_NS +
 	       ((int64_t)u->ru_utime.tv_usec + u->ru_stime.tv_usec) * 1000;
 }
 
@@ -153,6 +164,7 @@ static void start_check(struct watcher *w, const struct ckpt_look *look)
 	}
 	w->checker_fd = fds[0];
 	w->checked = look->due_key;
+	w->checked_mtime_ns = look->due_mtime_ns;
 }
 
 /* Takes the end of that child. */
@@ -170,9 +182,14 @@ static void end_check(struct watcher *w)
 		outcome = (enum ckpt_watch_outcome)WEXITSTATUS(status);
 	w->checker = 0;
 	ckpt_pace_spend(&w->checks, usage_ns(&usage), now);
+	if (item && w->hurried)
+		item->tries = 0; /* looked into again soon */
 	if (item)
 		ckpt_watched_settle(item, outcome, now);
-	w->news.completed += outcome == CKPT_WATCH_SEALED || outcome == CKPT_WATCH_REFUSED;
+	if (outcome == CKPT_WATCH_SEALED || outcome == CKPT_WATCH_REFUSED) {
+		w->news.completed++;
+		ckpt_cadence_take(&w->cadence, w->req, w->checked_mtime_ns);
+	}
 	if (is_heard(w))
 		tell(w);
 }
@@ -186,6 +203,7 @@ static void look(struct watcher *w)
 {
 	_cleanup_look_ struct ckpt_look look = { 0 };
 	int64_t before = cpu_ns(), now;
+	uint64_t hurried = w->hurried;
 
 	w->told = false;
 	for (int i = 0; i < w->watch.places.n; i++)
@@ -199,6 +217,13 @@ static void look(struct watcher *w)
 	}
 	now = w->looked_ns = ckpt_ctx_now(&w->ctx);
 	ckpt_pace_spend(&w->looks, cpu_ns() - before, now);
+	if (!hurried)
+		return;
+	if (w->mark)
+		ckpt_items_mark(&w->watch.items, now);
+	w->mark = false;
+	w->news.hurried = hurried;
+	tell(w);
 }
 
 /* When the next look is to be: for what is due, for what the kernel told, or anyway. */
@@ -237,8 +262,10 @@ static void wait_for(struct watcher *w, int64_t until_ns)
 		hear(w);
 	if (p[0].revents)
 		end_check(w);
-	if (p[1].revents)
+	if (p[1].revents) {
 		w->told = ckpt_notify_drain(&w->notify);
+		w->news.stirs += w->told;
+	}
 }
 
 static int find_places(struct watcher *w)
@@ -254,6 +281,17 @@ static int find_places(struct watcher *w)
 	return r;
 }
 
+/* What the run's attempts before this one, and a watcher before this one, have seen of it. */
+static void learn_cadence(struct watcher *w)
+{
+	for (int i = 0; i < w->n_roots && !w->cadence.longest_ns; i++) {
+		_cleanup_close_ int statefd = ckpt_state_open_in(w->roots[i], NULL);
+
+		if (statefd >= 0)
+			ckpt_cadence_learn(&w->cadence, w->req, w->c->run, statefd);
+	}
+}
+
 void ckpt_companion_watch(const struct ckpt_companion *c)
 {
 	static struct watcher w;
@@ -263,9 +301,11 @@ void ckpt_companion_watch(const struct ckpt_companion *c)
 	w.checker_fd = -1;
 	w.looks = (struct ckpt_pace) { .per = PER, .longest_ns = LOOK_REST_NS };
 	w.checks = (struct ckpt_pace) { .per = PER, .longest_ns = CHECK_REST_NS };
-	if (find_places(&w) != 0)
+	if (find_places(&w) != 0 || ckpt_expand_roots(w.req, w.roots, &w.n_roots, NULL) != 0)
 		_exit(1);
 	ckpt_notify_init(&w.notify);
+	if (c->stall_ns == CKPT_STALL_AUTO)
+		learn_cadence(&w);
 	for (;;) {
 		if (ckpt_ctx_now(&w.ctx) >= next_look(&w)) {
 			look(&w);

@@ -53,9 +53,7 @@ int ckpt_cmd_quarantine(int argc, char **argv);
  */
 int ckpt_cmd_release(int argc, char **argv);
 
-/* epoch-info [show|repair]: epoch_info.json beside the newest valid checkpoint. 1 where they
- * differ.
- */
+/* epoch-info [show|repair]: epoch_info.json beside the newest valid checkpoint. 1: they differ. */
 int ckpt_cmd_epoch_info(int argc, char **argv);
 
 /* stage NAME -- COMMAND, stage list, stage reset [NAME]. COMMAND's own exit code. */
@@ -66,6 +64,12 @@ int ckpt_cmd_exec(int argc, char **argv);
 
 /* env: the decision as a shell's text. */
 int ckpt_cmd_env(int argc, char **argv);
+
+/* prune --keep=N[,best=K] [--dry-run]: removes what is one too many. 1 where something stays. */
+int ckpt_cmd_prune(int argc, char **argv);
+
+/* companion: starts ckpt-companion for the calling script, and returns. */
+int ckpt_cmd_companion(int argc, char **argv);
 
 /* done [--undo] [DIR]: the run's end marker. 1 where no run began. */
 int ckpt_cmd_done(int argc, char **argv);

@@ -7,10 +7,13 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/base/text.h"
+
+#define HELP_FMT "ARGP_HELP_FMT"
 
 /* One option of a request: its letter-less key, and the member it fills. */
 static const struct request_option {
@@ -36,7 +39,6 @@ static const struct argp_option options[] = {
 	{ "state", 's', "DIR", 0, "where the run keeps its state", 0 },
 	{ "level", 'l', "structure|sample|full", 0,
 	  "how far to check the chosen one (default full)", 0 },
-	{ "json", 'j', NULL, 0, "answer as JSON", 0 },
 	{ 0 },
 };
 
@@ -53,10 +55,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct ckpt_cli_request *cli = state->input;
 
-	if (key == 'j') {
-		cli->json = true;
-		return 0;
-	}
 	if (key == 'd') {
 		if (add_dir(cli, arg) != 0)
 			argp_error(state, "--dir: too long");
@@ -76,6 +74,52 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 const struct argp ckpt_cli_request_argp = { options, parse_option, NULL, NULL, NULL, NULL, NULL };
 
+static const struct argp_option json_options[] = {
+	{ "json", 'j', NULL, 0, "answer as JSON", 0 },
+	{ 0 },
+};
+
+static error_t parse_json(int key, char *arg, struct argp_state *state)
+{
+	struct ckpt_cli_request *cli = state->input;
+
+	(void)arg;
+	if (key != 'j')
+		return ARGP_ERR_UNKNOWN;
+	cli->json = true;
+	return 0;
+}
+
+const struct argp ckpt_cli_json_argp = { json_options, parse_json, NULL, NULL, NULL, NULL, NULL };
+
+static const struct argp_child answer_children[] = { { &ckpt_cli_request_argp, 0, NULL, 0 },
+						     { &ckpt_cli_json_argp, 0, NULL, 0 },
+						     { 0 } };
+
+static error_t parse_answer(int key, char *arg, struct argp_state *state)
+{
+	(void)arg;
+	if (key != ARGP_KEY_INIT)
+		return ARGP_ERR_UNKNOWN;
+	state->child_inputs[0] = state->child_inputs[1] = state->input;
+	return 0;
+}
+
+const struct argp ckpt_cli_answer_argp = { NULL, parse_answer, NULL, NULL, answer_children,
+					   NULL, NULL };
+
+error_t ckpt_cli_parse(const struct argp *argp, int argc, char **argv, unsigned int flags,
+		       void *input)
+{
+	/* without the two lines about optional arguments that glibc puts under every list */
+	bool ours = !getenv(HELP_FMT) && setenv(HELP_FMT, "no-dup-args-note", 0) == 0;
+	error_t e = argp_parse(argp, argc, argv, flags, NULL, input);
+
+	if (ours)
+		unsetenv(HELP_FMT); /* the commands that `exec` and `stage` start have their own */
+	return e;
+}
+
 void ckpt_cli_request_init(struct ckpt_cli_request *cli)
 {
 	memset(cli, 0, sizeof(*cli));
@@ -85,11 +129,31 @@ void ckpt_cli_request_init(struct ckpt_cli_request *cli)
 	ckpt_text_copy(cli->req.reason, sizeof(cli->req.reason), "by-hand");
 }
 
+/* Prints @text, which names an option of sbatch's, with what that is called here. */
+static void say_option(const char *text)
+{
+	static const struct {
+		const char *theirs, *ours;
+	} rows[] = { { "--ckpt-resume=", "--mode=" },
+		     { "--ckpt-verify=", "--level=" },
+		     { "--ckpt-", "--" } };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t n = strlen(rows[i].theirs);
+
+		if (strncmp(text, rows[i].theirs, n) == 0) {
+			ckpt_cli_fail(0, "%s%s", rows[i].ours, text + n);
+			return;
+		}
+	}
+	ckpt_cli_fail(0, "%s", text);
+}
+
 bool ckpt_cli_request_ready(struct ckpt_cli_request *cli)
 {
 	if (cli->req.work_dir[0] && ckpt_request_check(&cli->req, &cli->err) == 0)
 		return true;
-	ckpt_cli_fail(0, "%s", cli->err.text[0] ? cli->err.text : "no current directory");
+	say_option(cli->err.text[0] ? cli->err.text : "no current directory");
 	return false;
 }
 
@@ -116,6 +180,12 @@ int ckpt_cli_report_exit(const struct ckpt_report *report, enum ckpt_level level
 								 : CKPT_EXIT_YES;
 }
 
+void ckpt_cli_decision_ctx(struct ckpt_ctx *ctx)
+{
+	ctx->no_recall = true;
+	ctx->recall_chosen = true;
+}
+
 int ckpt_cli_decision_exit(const struct ckpt_decision *d)
 {
 	if (d->path[0])
@@ -125,9 +195,18 @@ int ckpt_cli_decision_exit(const struct ckpt_decision *d)
 						  : CKPT_EXIT_NO;
 }
 
-bool ckpt_cli_print_json(cJSON *value)
+char *ckpt_cli_json_text(const cJSON *value)
 {
 	char *text = value ? cJSON_Print(value) : NULL;
+
+	if (text)
+		ckpt_text_make_utf8(text);
+	return text;
+}
+
+bool ckpt_cli_print_json(cJSON *value)
+{
+	char *text = ckpt_cli_json_text(value);
 
 	if (text)
 		puts(text);

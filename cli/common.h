@@ -10,16 +10,26 @@
 
 #include "cli/ckptctl.h"
 
-/* The options of a request, as argp children of `resolve`, `why`, `epoch-info`. */
+/* The options of a request, as argp children. */
 struct ckpt_cli_request {
 	struct ckpt_request req;
 	bool json;
 	struct ckpt_error err; /* the first bad option */
 };
 
-/* --dir, --mode, --metric, --epoch, --glob, --config, --state, --level, --json. input is a struct
+/* --dir, --mode, --metric, --epoch, --glob, --config, --state, --level. input is a struct
  * ckpt_cli_request. */
 extern const struct argp ckpt_cli_request_argp;
+
+/* --json alone. The same input. */
+extern const struct argp ckpt_cli_json_argp;
+
+/* Both, of the commands that answer. The same input. */
+extern const struct argp ckpt_cli_answer_argp;
+
+/* argp_parse() as every command calls it, with shorter help. */
+error_t ckpt_cli_parse(const struct argp *argp, int argc, char **argv, unsigned int flags,
+		       void *input);
 
 /* Prepares @cli: an empty request in the current directory, outside of any job. */
 void ckpt_cli_request_init(struct ckpt_cli_request *cli);
@@ -39,6 +49,10 @@ int ckpt_cli_report_exit(const struct ckpt_report *report, enum ckpt_level level
 /* The decision's exit code: resume and finetune 0, fresh 1, refused 1 or 3. */
 int ckpt_cli_decision_exit(const struct ckpt_decision *d);
 
+/* @value as text, to be freed by cJSON_free(); NULL without memory. It is UTF-8: a byte of a file's
+ * name that is none, which JSON cannot say, is a '?' there. */
+char *ckpt_cli_json_text(const cJSON *value);
+
 /* Prints @value and deletes it. Returns false without memory. */
 bool ckpt_cli_print_json(cJSON *value);
 
@@ -56,6 +70,12 @@ bool ckpt_cli_colors(FILE *stream);
 
 /* Makes @ctx show a progress bar with rate and ETA on stderr when that is a terminal. */
 void ckpt_cli_progress(struct ckpt_ctx *ctx);
+
+/*
+ * The context of a decision, the same for all commands that make one or tell of one: of what is on
+ * tape the checkpoint that is about to be chosen is recalled, nothing else. @ctx is zeroed before.
+ */
+void ckpt_cli_decision_ctx(struct ckpt_ctx *ctx);
 
 /* Takes the bar off the terminal. */
 void ckpt_cli_progress_end(struct ckpt_ctx *ctx);

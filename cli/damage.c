@@ -242,7 +242,7 @@ int ckpt_cmd_damage(int argc, char **argv)
 	struct ckpt_error err = { 0 };
 	int r;
 
-	if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
+	if (ckpt_cli_parse(&argp, argc, argv, 0, &o) != 0)
 		return CKPT_EXIT_USAGE;
 	if (o.seed < 0)
 		o.seed = any_seed();

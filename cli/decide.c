@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/together.h"
 #include "core/base/text.h"
 #include "core/record/state.h"
 #include "core/resolve/settle.h"
@@ -123,6 +124,7 @@ static int resolve(struct ckpt_ctx *ctx, struct ckpt_cli_decide *d, const struct
 int ckpt_cli_decide(struct ckpt_cli_decide *d, struct ckpt_resolution *ret)
 {
 	static struct ckpt_cli_roots roots;
+	_cleanup_together_ struct ckpt_cli_together step = { .statefd = -1, .lock = -1 };
 	struct ckpt_ctx ctx = { 0 };
 	int r;
 
@@ -132,6 +134,10 @@ int ckpt_cli_decide(struct ckpt_cli_decide *d, struct ckpt_resolution *ret)
 	r = number_attempt(d, &roots.roots);
 	if (r != 0)
 		return r;
+	ckpt_cli_together_init(&step, &d->cli.req, &roots.roots);
+	if (ckpt_cli_together_take(&step, &ret->decision))
+		return 0;
+	ckpt_cli_decision_ctx(&ctx);
 	ckpt_cli_progress(&ctx);
 	r = resolve(&ctx, d, &roots.roots, ret);
 	ckpt_cli_progress_end(&ctx);
@@ -142,6 +148,7 @@ int ckpt_cli_decide(struct ckpt_cli_decide *d, struct ckpt_resolution *ret)
 		ckpt_resolution_warn(ret, "model.fetch is run by the installed plugin alone: "
 					  "nothing was fetched");
 	ckpt_settle(&ctx, &d->cli.req, ret);
-	say(ret);
+	if (!ckpt_cli_together_give(&step, ret))
+		say(ret);
 	return 0;
 }

@@ -23,7 +23,8 @@ void ckpt_cli_decide_init(struct ckpt_cli_decide *decide);
 
 /*
  * Makes the decision and what follows it on disk, and says it on stderr: the first one of an
- * attempt as the step would, each further one in the light of what has been saved since. 0 with
+ * attempt as the step would, each further one in the light of what has been saved since; the tasks
+ * of a step together (together.h), and the line is said by one of them. 0 with
  * *@ret (a refusal included), or an exit code with the reason printed.
  */
 int ckpt_cli_decide(struct ckpt_cli_decide *decide, struct ckpt_resolution *ret);

@@ -117,8 +117,7 @@ static int declare_in(struct declaring *d, int statefd, struct ckpt_error *err)
 static void declare_at(struct declaring *d, const char *root)
 {
 	struct ckpt_error err = { 0 };
-	_cleanup_close_ int dirfd = ckpt_dir_open(AT_FDCWD, root, &err);
-	_cleanup_close_ int statefd = dirfd < 0 ? dirfd : ckpt_state_open(dirfd, &err);
+	_cleanup_close_ int statefd = ckpt_state_open_in(root, &err);
 	_cleanup_mark_ struct ckpt_mark mark = { 0 };
 	struct ckpt_ctx ctx = { 0 };
 	int r = statefd < 0 ? statefd : ckpt_mark_load(&ctx, statefd, &mark, &err);
@@ -163,7 +162,7 @@ int ckpt_cmd_done(int argc, char **argv)
 	struct done done = { 0 };
 	struct declaring d = { .done = &done, .job = &job };
 
-	if (argp_parse(&done_argp, argc, argv, 0, NULL, &done) != 0)
+	if (ckpt_cli_parse(&done_argp, argc, argv, 0, &done) != 0)
 		return CKPT_EXIT_USAGE;
 	ckpt_cli_job_read(&job);
 	if (!ckpt_cli_job_roots(&job, done.dir, &roots))
@@ -195,7 +194,7 @@ int ckpt_cmd_beat(int argc, char **argv)
 	struct done done = { 0 };
 	int r;
 
-	if (argp_parse(&beat_argp, argc, argv, 0, NULL, &done) != 0)
+	if (ckpt_cli_parse(&beat_argp, argc, argv, 0, &done) != 0)
 		return CKPT_EXIT_USAGE;
 	if (file && *file && !done.dir) {
 		r = ckpt_heartbeat_touch(AT_FDCWD, file, &err);

@@ -8,14 +8,19 @@
 #include "cli/decide.h"
 #include "core/base/shell.h"
 
-static const struct argp_child children[] = { { &ckpt_cli_decide_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child children[] = { { &ckpt_cli_decide_argp, 0, NULL, 0 },
+					      { &ckpt_cli_json_argp, 0, NULL, 0 },
+					      { 0 } };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
+	struct ckpt_cli_decide *decide = state->input;
+
 	(void)arg;
 	if (key != ARGP_KEY_INIT)
 		return ARGP_ERR_UNKNOWN;
-	state->child_inputs[0] = state->input;
+	state->child_inputs[0] = decide;
+	state->child_inputs[1] = &decide->cli;
 	return 0;
 }
 
@@ -71,7 +76,7 @@ int ckpt_cmd_env(int argc, char **argv)
 	int r;
 
 	ckpt_cli_decide_init(&decide);
-	if (argp_parse(&argp, argc, argv, 0, NULL, &decide) != 0)
+	if (ckpt_cli_parse(&argp, argc, argv, 0, &decide) != 0)
 		return CKPT_EXIT_USAGE;
 	r = ckpt_cli_decide(&decide, &res);
 	if (r != 0)

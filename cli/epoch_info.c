@@ -19,7 +19,7 @@ struct epoch_info {
 	bool repair;
 };
 
-static const struct argp_child children[] = { { &ckpt_cli_request_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child children[] = { { &ckpt_cli_answer_argp, 0, NULL, 0 }, { 0 } };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -162,12 +162,13 @@ int ckpt_cmd_epoch_info(int argc, char **argv)
 {
 	_cleanup_resolution_ struct ckpt_resolution res = { 0 };
 	static struct epoch_info e;
-	struct ckpt_ctx ctx = { 0 };
+	struct ckpt_ctx ctx = { .no_recall = true };
 	int r;
 
 	ckpt_cli_request_init(&e.cli);
-	if (argp_parse(&argp, argc, argv, 0, NULL, &e) != 0 || !ckpt_cli_request_ready(&e.cli))
+	if (ckpt_cli_parse(&argp, argc, argv, 0, &e) != 0 || !ckpt_cli_request_ready(&e.cli))
 		return CKPT_EXIT_USAGE;
+	ctx.recall_chosen = e.repair; /* writes what it holds */
 	ckpt_cli_progress(&ctx);
 	r = ckpt_resolve(&ctx, &e.cli.req, &res, &e.cli.err);
 	ckpt_cli_progress_end(&ctx);

@@ -59,10 +59,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_NO_ARGS:
 		argp_error(state, "which command?");
 		return 0;
-	case ARGP_KEY_END:
-		if (e->decide.cli.json)
-			argp_error(state, "--json: the command's output is the answer");
-		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
 }
@@ -76,7 +72,8 @@ static const struct argp argp = {
 	"  ckptctl exec --append='--resume {path}' --fresh-append='--from-scratch' -- ./train\n\n"
 	"A template is split at spaces, then filled in: {path}, {root}, {tag}, {epoch} (last "
 	"completed), {start_epoch}, {step}; {{ is a brace. Each call decides anew inside the same "
-	"run: in a loop the second one goes on from what the first has saved. There is no --json.\v"
+	"run: in a loop the second one goes on from what the first has saved. The tasks of a step "
+	"that srun starts get one decision.\v"
 	"COMMAND is not started where the run is done (exit 0), where a placeholder has no value "
 	"(2), where nothing could be found out (75, or 3), where the options or the pinned "
 	"checkpoint are wrong (64, 65), or where it cannot be run (126, 127).\n"
@@ -134,7 +131,7 @@ int ckpt_cmd_exec(int argc, char **argv)
 	int r;
 
 	ckpt_cli_decide_init(&e.decide);
-	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &e) != 0)
+	if (ckpt_cli_parse(&argp, argc, argv, ARGP_IN_ORDER, &e) != 0)
 		return CKPT_EXIT_USAGE;
 	r = ckpt_cli_decide(&e.decide, &res);
 	if (r != 0)

@@ -27,7 +27,7 @@ static void look_at_file(struct ckpt_ctx *ctx, const struct ckpt_set *set, struc
 	struct ckpt_error err;
 
 	snprintf(f->file, sizeof(f->file), "%s",
-		 set->kind == CKPT_KIND_FILE && !set->ranks ? set->name : culprit);
+		 set->kind == CKPT_KIND_FILE && !set->crew ? set->name : culprit);
 	snprintf(path, sizeof(path), "%s%s%s/%s", set->dir,
 		 set->kind == CKPT_KIND_DIRECTORY ? "/" : "",
 		 set->kind == CKPT_KIND_DIRECTORY ? set->name : "", f->file);
@@ -84,7 +84,7 @@ static void say_data(const struct ckpt_findings *f, struct ckpt_str *s)
 		return;
 	if (d->released)
 		ckpt_str_add(s, "no blocks on the disk: released to tape, or never written "
-				"(not recalled)");
+				"(not read; `ckptctl validate` would)");
 	else if (d->has_end && d->size)
 		ckpt_str_add(s, "end at %s%llu of %llu bytes", d->end_at_most ? "most " : "",
 			     (unsigned long long)d->data_end, (unsigned long long)d->size);

@@ -89,9 +89,10 @@ static void print_position(const struct ckpt_set *set)
 	if (p.has_epoch)
 		snprintf(line, sizeof(line), "%s (meaning of the epoch: %s; from %s)", words,
 			 ckpt_meaning_name(p.meaning), ckpt_source_name(p.epoch_source));
+	else if (p.has_step)
+		snprintf(line, sizeof(line), "%s from %s", words, ckpt_source_name(p.step_source));
 	else
-		snprintf(line, sizeof(line), "%s%s%s", words, p.has_step ? " from " : "",
-			 p.has_step ? ckpt_source_name(p.step_source) : "");
+		snprintf(line, sizeof(line), "unknown");
 	print_line("Position", line);
 	if (p.has_loss) {
 		snprintf(line, sizeof(line), "%g (%s)", p.loss, p.loss_key);
@@ -111,11 +112,11 @@ static void print_time(const struct ckpt_report *report)
 
 static void print_info(const struct ckpt_set *set, const struct ckpt_report *report)
 {
-	char line[CKPT_PATH_MAX + 256], size[32];
+	char line[CKPT_PATH_MAX + CKPT_REPORT_WORDS], size[32];
 
 	snprintf(line, sizeof(line), "%s/%s", set->dir, set->name);
 	print_line("Path", line);
-	print_line("Verdict", ckpt_report_words(line, sizeof(line), report));
+	print_line("Verdict", ckpt_report_words(line, sizeof(line), report, set->name));
 	print_line("Format", report->format ? report->format->title : NULL);
 	print_line("Holds", report->inner ? report->inner->title : NULL);
 	print_line("Framework", report->framework);
@@ -130,10 +131,6 @@ static void print_info(const struct ckpt_set *set, const struct ckpt_report *rep
 		print_line("Tensors", line);
 	}
 	print_keys(report);
-	if (report->verdict.status == CKPT_VALID && report->verdict.problem.code)
-		ckpt_cli_say("%-11s %s: %s", "Remark",
-			     ckpt_problem_name(report->verdict.problem.code),
-			     report->verdict.problem.detail);
 }
 
 static void print_json(const struct ckpt_set *set, const struct ckpt_findings *found)
@@ -152,12 +149,12 @@ int ckpt_cmd_info(int argc, char **argv)
 	struct ckpt_findings found;
 	const struct ckpt_report *report;
 	struct ckpt_set *set = NULL;
-	struct ckpt_ctx ctx = { 0 };
+	struct ckpt_ctx ctx = { .no_recall = true, .tell_all = true };
 	struct ckpt_error err;
 	bool rejected;
 	int r;
 
-	if (argp_parse(&argp, argc, argv, 0, NULL, &info) != 0)
+	if (ckpt_cli_parse(&argp, argc, argv, 0, &info) != 0)
 		return CKPT_EXIT_USAGE;
 	r = ckpt_cli_find(&ctx, &cat, info.path, &set, &err);
 	if (r != 0)

@@ -82,13 +82,13 @@ void ckpt_cli_job_read(struct ckpt_cli_job *job)
 		read_state(job);
 }
 
-/* A directory as --dir has it: no letters to expand. Empty where a ':' makes that impossible. */
+/* A directory as --dir and --state have it: no letters to expand. Empty where it is too long. */
 static void escape_dir(const char *dir, char *buf, size_t size)
 {
 	size_t n = 0;
 
 	buf[0] = '\0';
-	if (strchr(dir, ':') || 2 * strlen(dir) >= size)
+	if (2 * strlen(dir) >= size)
 		return;
 	for (; *dir; dir++) {
 		buf[n++] = *dir;
@@ -125,17 +125,18 @@ static void take_decided(const struct ckpt_cli_job *job, struct ckpt_request *re
 	const struct ckpt_decision *d = &job->decision;
 	bool dirs_given = req->dirs[0] != '\0';
 
+	req->expanded = !dirs_given;
 	if (!dirs_given && d->dirs[0])
 		ckpt_text_copy(req->dirs, sizeof(req->dirs), d->dirs);
-	else if (!dirs_given)
+	else if (!dirs_given && !strchr(d->dir, ':')) /* which no list could hold */
 		escape_dir(d->dir, req->dirs, sizeof(req->dirs));
 	if (!dirs_given && !req->state[0] && has_own_state(job))
-		ckpt_text_copy(req->state, sizeof(req->state), job->state);
+		escape_dir(job->state, req->state, sizeof(req->state));
 	if (!options || !job->slurm)
 		return;
 	ckpt_request_init(options);
 	if (ckpt_request_options_from_env(options, OPTIONS, lookup, NULL, NULL) == 0) {
-		if (dirs_given)
+		if (dirs_given || job->state[0])
 			options->state[0] = '\0';
 		if (strcmp(req->mode, "auto") == 0)
 			ckpt_text_copy(req->mode, sizeof(req->mode), options->mode);
@@ -199,13 +200,8 @@ bool ckpt_cli_roots(const struct ckpt_request *req, struct ckpt_cli_roots *ret)
 	int n = 0;
 
 	memset(ret, 0, sizeof(*ret));
-	if (req->state[0]) {
-		if (!ckpt_cli_absolute(req->state, ret->dirs[0]))
-			return ckpt_cli_fail(0, "--state is too long"), false;
-		n = 1;
-	} else if (ckpt_expand_dirs(req, ret->dirs, &n, &err) != 0) {
+	if (ckpt_expand_roots(req, ret->dirs, &n, &err) != 0)
 		return ckpt_cli_fail(0, "%s", err.text), false;
-	}
 	for (int i = 0; i < n; i++)
 		ret->roots.dir[i] = ret->dirs[i];
 	ret->roots.n = n;

@@ -162,7 +162,7 @@ static bool in_newest_run(const struct ckpt_catalog *cat, const struct ckpt_set 
 static int print_element(const struct ckpt_set *set, bool first)
 {
 	_cleanup_json_ cJSON *o = ckpt_set_json(set);
-	char *text = o ? cJSON_Print(o) : NULL;
+	char *text = ckpt_cli_json_text(o);
 
 	if (!text)
 		return -ENOMEM;
@@ -267,10 +267,10 @@ int ckpt_cmd_list(int argc, char **argv)
 				   "name,role,epoch,step,loss,size,age,verdict,evidence" }
 	};
 	_cleanup_catalog_ struct ckpt_catalog cat = { 0 };
-	struct ckpt_ctx ctx = { 0 };
+	struct ckpt_ctx ctx = { .no_recall = true };
 	int r;
 
-	if (argp_parse(&argp, argc, argv, 0, NULL, &list) != 0)
+	if (ckpt_cli_parse(&argp, argc, argv, 0, &list) != 0)
 		return CKPT_EXIT_USAGE;
 	r = ckpt_table_begin(&list.table);
 	if (r == 0) {

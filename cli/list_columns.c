@@ -11,6 +11,7 @@
 #include "core/base/text.h"
 #include "core/catalog/order.h"
 #include "core/integrity/verify.h"
+#include "core/resolve/trail.h"
 
 enum column {
 	NAME,
@@ -24,6 +25,7 @@ enum column {
 	EVIDENCE,
 	FORMAT,
 	PROBLEM,
+	WHY,
 	DIR_,
 	LABEL
 };
@@ -40,6 +42,7 @@ const struct ckpt_column ckpt_list_columns[] = {
 	[EVIDENCE] = { "EVIDENCE", false, "what valid rests on: structure, checksum, ..." },
 	[FORMAT] = { "FORMAT", false, "what its content turned out to be" },
 	[PROBLEM] = { "PROBLEM", false, "what is wrong with it, in a word" },
+	[WHY] = { "WHY", false, "the verdict in words: what is wrong, and in which file" },
 	[DIR_] = { "DIR", false, "the directory it lies in" },
 	[LABEL] = { "LABEL", false, "best, epoch, step, loss and size as training UIs show them" },
 	{ NULL, false, NULL },
@@ -153,6 +156,8 @@ const char *ckpt_list_cell(const void *row, int column, char *buf, size_t size,
 		return cell_file(set, column, buf, size);
 	case LABEL:
 		return cell_label(set, buf, size);
+	case WHY:
+		return set->report ? ckpt_report_words(buf, size, set->report, set->name) : NULL;
 	}
 	return cell_verdict(set->report, column, ret_color);
 }

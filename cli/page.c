@@ -231,6 +231,7 @@ void ckpt_page_write(const struct ckpt_history *h, const char *dir, struct ckpt_
 	add_sums(page, h);
 	ckpt_str_add(page, "%s", key);
 	draw(page, h);
+	ckpt_page_curve(page, h);
 	add_table(page, h);
 	ckpt_str_add(page, "</body></html>\n");
 }

@@ -108,14 +108,14 @@ static void tell(const struct moving *m, cJSON *array, const char *path,
 }
 
 /* A verdict other than corrupt moves nothing, and leaves no trace in the directory. */
-static int refuse_verdict(const char *path, const struct ckpt_report *report,
-			  struct outcome *outcome)
+static int refuse_verdict(const char *path, const struct ckpt_set *set,
+			  const struct ckpt_report *report, struct outcome *outcome)
 {
 	char words[768];
 
 	ckpt_fail(&outcome->why, 0,
 		  "%s stays where it is: it is %s; only what is proved corrupt is moved",
-		  CKPT_QUOTE(path), ckpt_report_words(words, sizeof(words), report));
+		  CKPT_QUOTE(path), ckpt_report_words(words, sizeof(words), report, set->name));
 	return refuse(outcome,
 		      report->verdict.status == CKPT_UNREADABLE ? CKPT_EXIT_UNKNOWN : CKPT_EXIT_NO);
 }
@@ -136,7 +136,7 @@ static int quarantine_one(const char *path, struct outcome *outcome)
 	report = ckpt_set_verify(&ctx, set, CKPT_LEVEL_FULL);
 	ckpt_cli_progress_end(&ctx);
 	if (report->verdict.status != CKPT_CORRUPT)
-		return refuse_verdict(path, report, outcome);
+		return refuse_verdict(path, set, report, outcome);
 	dirfd = ckpt_dir_open(AT_FDCWD, set->dir, &outcome->why);
 	statefd = dirfd < 0 ? dirfd : ckpt_state_make(dirfd, &outcome->why);
 	if (statefd < 0)
@@ -179,7 +179,7 @@ static int each(const struct argp *argp, int argc, char **argv,
 	cJSON *array;
 	int code = 0;
 
-	if (argp_parse(argp, argc, argv, 0, NULL, &m) != 0)
+	if (ckpt_cli_parse(argp, argc, argv, 0, &m) != 0)
 		return CKPT_EXIT_USAGE;
 	array = cJSON_CreateArray();
 	for (int i = 0; i < m.n_paths; i++) {

@@ -47,6 +47,22 @@ static const struct argp argp = {
 	NULL
 };
 
+/* Writes @page to @path, which may be below any directory. 0 or an errno. */
+static int write_page(const char *path, const struct ckpt_str *page, struct ckpt_error *err)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	_cleanup_free_ char *dir = slash ? strndup(path, (size_t)(name - path)) : strdup(".");
+	_cleanup_close_ int dirfd = -1;
+
+	if (!dir)
+		return ckpt_fail(err, -ENOMEM, "%s", strerror(ENOMEM));
+	if (!*name)
+		return ckpt_fail(err, -EISDIR, "cannot write %s: a directory is no file's name",
+				 CKPT_QUOTE(path));
+	dirfd = ckpt_dir_open(AT_FDCWD, dir, err);
+	return dirfd < 0 ? dirfd : ckpt_file_replace(dirfd, name, page->s, page->len, err);
+}
+
 int ckpt_cmd_report(int argc, char **argv)
 {
 	static struct ckpt_runs runs;
@@ -56,7 +72,7 @@ int ckpt_cmd_report(int argc, char **argv)
 	struct ckpt_error err = { 0 };
 	int r;
 
-	if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0)
+	if (ckpt_cli_parse(&argp, argc, argv, 0, &arguments) != 0)
 		return CKPT_EXIT_USAGE;
 	r = ckpt_runs_name(arguments.word, &runs);
 	if (r == 0)
@@ -66,7 +82,7 @@ int ckpt_cmd_report(int argc, char **argv)
 	ckpt_page_write(&h, runs.roots.roots.dir[0], &page);
 	if (page.failed || !page.s)
 		return ckpt_cli_fail(CKPT_EXIT_UNKNOWN, "%s", strerror(ENOMEM));
-	r = ckpt_file_replace(AT_FDCWD, arguments.file, page.s, page.len, &err);
+	r = write_page(arguments.file, &page, &err);
 	if (r < 0)
 		return ckpt_cli_fail(CKPT_EXIT_UNKNOWN, "%s", err.text);
 	return ckpt_runs_exit(&h);

@@ -7,7 +7,7 @@
 
 #include "cli/common.h"
 
-static const struct argp_child children[] = { { &ckpt_cli_request_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child children[] = { { &ckpt_cli_answer_argp, 0, NULL, 0 }, { 0 } };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -37,8 +37,9 @@ int ckpt_cmd_resolve(int argc, char **argv)
 	int r;
 
 	ckpt_cli_request_init(&cli);
-	if (argp_parse(&argp, argc, argv, 0, NULL, &cli) != 0 || !ckpt_cli_request_ready(&cli))
+	if (ckpt_cli_parse(&argp, argc, argv, 0, &cli) != 0 || !ckpt_cli_request_ready(&cli))
 		return CKPT_EXIT_USAGE;
+	ckpt_cli_decision_ctx(&ctx);
 	ckpt_cli_progress(&ctx);
 	r = ckpt_resolve(&ctx, &cli.req, &res, &cli.err);
 	ckpt_cli_progress_end(&ctx);

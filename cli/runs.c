@@ -123,7 +123,7 @@ static int say_empty(const struct ckpt_runs *runs, const struct ckpt_history *h)
 int ckpt_runs_load(const struct ckpt_runs *runs, struct ckpt_history *ret)
 {
 	_cleanup_history_ struct ckpt_history h = { 0 };
-	struct ckpt_ctx ctx = { 0 };
+	struct ckpt_ctx ctx = { .no_recall = true };
 
 	if (ckpt_history_load(&ctx, &runs->roots.roots, &h) < 0)
 		return ckpt_cli_fail(CKPT_EXIT_UNKNOWN, "%s", strerror(ENOMEM));

@@ -33,7 +33,7 @@ enum column {
 };
 
 const struct ckpt_column ckpt_runs_columns[] = {
-	[JOB] = { "JOB", true, "job id" },
+	[JOB] = { "JOB", true, "job id; -: outside of Slurm" },
 	[ATTEMPT] = { "ATTEMPT", true, "restart count; the first is 0" },
 	[REASON] = { "REASON", false, "why it was started: first-start, preempted, ..." },
 	[MODE] = { "MODE", false, "resume, finetune, fresh, done, refused" },
@@ -62,11 +62,12 @@ const char *ckpt_runs_position(const struct ckpt_position *p, char *buf, size_t 
 	int n = 0;
 
 	buf[0] = '\0';
-	if (p->has_step)
-		n = snprintf(buf, size, "step %lld", (long long)p->step);
-	if (p->has_epoch && n >= 0 && (size_t)n < size)
-		snprintf(buf + n, size - (size_t)n, "%sepoch %s", n ? ", " : "",
-			 ckpt_text_number(number, sizeof(number), p->epoch));
+	if (p->has_epoch)
+		n = snprintf(buf, size, "epoch %s",
+			     ckpt_text_number(number, sizeof(number), p->epoch));
+	if (p->has_step && n >= 0 && (size_t)n < size)
+		snprintf(buf + n, size - (size_t)n, "%sstep %lld", n ? ", " : "",
+			 (long long)p->step);
 	return buf[0] ? buf : NULL;
 }
 
@@ -104,6 +105,8 @@ static const char *cell_cause(const struct ckpt_runs_row *row, char *buf, size_t
 {
 	const struct ckpt_history_attempt *a = row->attempt;
 
+	if (!a->cause[0] && strcmp(a->mode, "refused") == 0)
+		return "refused"; /* over before it began */
 	if (!a->cause[0])
 		return row->newest && !a->ended ? "running?" : NULL;
 	if (strcmp(a->cause, "finished") == 0)
@@ -181,7 +184,7 @@ const char *ckpt_runs_cell(const void *data, int column, char *buf, size_t size,
 		return text;
 	switch (column) {
 	case JOB:
-		return cell_number(true, a->job_id, buf, size);
+		return cell_number(a->job_id > 0, a->job_id, buf, size);
 	case ATTEMPT:
 		return cell_number(true, a->attempt, buf, size);
 	case BEGAN:

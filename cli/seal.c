@@ -140,7 +140,7 @@ static int say(const struct seal *s, const struct ckpt_set *set, const char *pat
 {
 	char words[512];
 
-	ckpt_report_words(words, sizeof(words), set->report);
+	ckpt_report_words(words, sizeof(words), set->report, set->name);
 	if (s->quiet || s->json)
 		return CKPT_EXIT_YES;
 	if (s->export) /* stdout is for the digests */
@@ -165,7 +165,7 @@ static int seal_one(const struct seal *s, struct ckpt_ctx *ctx, struct ckpt_set 
 		return say(s, set, path, "sealed");
 	case CKPT_SEAL_INVALID:
 		ckpt_cli_fail(0, "%s: not sealed: %s", path,
-			      ckpt_report_words(words, sizeof(words), set->report));
+			      ckpt_report_words(words, sizeof(words), set->report, set->name));
 		return ckpt_cli_exit(set->report->verdict.status);
 	case CKPT_SEAL_REFUSED:
 		return ckpt_cli_fail(CKPT_EXIT_NO, "%s: not sealed: %s", path, err.text);
@@ -203,10 +203,12 @@ int ckpt_cmd_seal(int argc, char **argv)
 	int code = CKPT_EXIT_YES;
 	cJSON *array;
 
-	if (argp_parse(&argp, argc, argv, 0, NULL, &s) != 0)
+	if (ckpt_cli_parse(&argp, argc, argv, 0, &s) != 0)
 		return CKPT_EXIT_USAGE;
 	if (s.background)
 		step_back();
+	ctx.no_recall = s.background;
+	ctx.ahead = !s.background;
 	array = cJSON_CreateArray();
 	ckpt_cli_progress(&ctx);
 	for (int i = 0; i < s.n_paths; i++) {

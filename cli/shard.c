@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/step.h"
 #include "core/base/share.h"
 #include "core/integrity/part.h"
 #include "core/resolve/trail.h"
@@ -30,17 +31,30 @@ static bool parse_numbers(const char *index, const char *count, struct ckpt_cli_
 	return true;
 }
 
+/* Whether this task is one of a step of this very job, whose processes share the work: a job that
+ * was submitted from within a step inherits that step's id and its number of tasks, but not
+ * SLURM_NTASKS. */
+static bool is_task(const char *job, struct ckpt_cli_step *ret)
+{
+	const char *all = getenv("SLURM_NTASKS");
+
+	return job && *job && all && ckpt_cli_step_read(ret) &&
+	       strcmp(all, getenv("SLURM_STEP_NUM_TASKS")) == 0;
+}
+
 bool ckpt_cli_shard_parse(const char *text, struct ckpt_cli_shard *ret, const char **ret_why)
 {
 	const char *slash = strchr(text, '/');
-	const char *job = getenv("SLURM_JOB_ID"), *step = getenv("SLURM_STEP_ID");
+	const char *job = getenv("SLURM_JOB_ID");
+	struct ckpt_cli_step task;
 	char index[24];
 
 	ret->on = true;
 	if (strcmp(text, "auto") == 0) {
-		*ret_why = "not in a step of Slurm (SLURM_PROCID, SLURM_NTASKS)";
-		if (job && step)
-			snprintf(ret->run, sizeof(ret->run), "%.24s.%.24s", job, step);
+		*ret_why = "this is no task of a step of Slurm: start it with srun";
+		if (!is_task(job, &task))
+			return false;
+		snprintf(ret->run, sizeof(ret->run), "%.24s.%lld", job, (long long)task.id);
 		return parse_numbers(getenv("SLURM_PROCID"), getenv("SLURM_NTASKS"), ret);
 	}
 	*ret_why = "I/N, 0 <= I < N, or auto";
@@ -78,12 +92,14 @@ static int fail(const struct validating *v, int code, const struct ckpt_error *e
 	return v->job->quiet ? code : ckpt_cli_fail(code, "%s", err->text);
 }
 
+#define SHARE_ONLY " (its share alone: `ckptctl validate --merge` tells the whole)"
+
 /* Prints and returns the answer; @part: of this shard alone. */
 static int answer(const struct validating *v, bool part)
 {
 	const struct ckpt_cli_shard *shard = v->job->shard;
 	cJSON *o = ckpt_set_json(v->set), *of;
-	char words[768], which[48] = "";
+	char words[CKPT_REPORT_WORDS], which[48] = "";
 
 	if (part)
 		snprintf(which, sizeof(which), "part %u of %u: ", shard->index, shard->count);
@@ -94,8 +110,10 @@ static int answer(const struct validating *v, bool part)
 	cJSON_AddBoolToObject(of, "merged", !part);
 	*v->ret = o;
 	if (!v->job->json && !v->job->quiet)
-		ckpt_cli_say("%s: %s%s", v->path, which,
-			     ckpt_report_words(words, sizeof(words), v->set->report));
+		ckpt_cli_say("%s: %s%s%s", v->path, which,
+			     ckpt_report_words(words, sizeof(words), v->set->report, v->set->name),
+			     part && v->set->report->verdict.status == CKPT_VALID ? SHARE_ONLY
+										  : "");
 	return ckpt_cli_exit(v->set->report->verdict.status);
 }
 

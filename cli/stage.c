@@ -286,7 +286,7 @@ int ckpt_cmd_stage(int argc, char **argv)
 	static struct asked a;
 	int r;
 
-	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &a) != 0)
+	if (ckpt_cli_parse(&argp, argc, argv, ARGP_IN_ORDER, &a) != 0)
 		return CKPT_EXIT_USAGE;
 	r = usage_of(&a);
 	if (r != 0)

@@ -29,7 +29,9 @@ static const struct argp_option options[] = {
 	  "(default) fills it with what fits a quarter of the memory",
 	  0 },
 	{ "shard", 'S', "I/N|auto", 0,
-	  "check part I of N of each (auto: this task's of a step of Slurm)", 0 },
+	  "check part I of N of each (auto: this task's of a step, started with srun); its 0 is "
+	  "for that share alone",
+	  0 },
 	{ "merge", 'm', "N", OPTION_ARG_OPTIONAL, "put the parts together that shards left", 0 },
 	{ "shard-dir", 'D', "DIR", 0, "where the parts are (default .ckpt-resume beside each)", 0 },
 	{ "quiet", 'q', NULL, 0, "no output, the exit code alone", 0 },
@@ -130,6 +132,8 @@ static const struct argp argp = {
 	"unchanged), full (all checksums; the default), finite (looks for NaN and Inf "
 	"in the numbers as well).\n\n"
 	"Exit: 0 all valid, 1 at least one is not, 3 could not find out. "
+	"With --shard the 0 is for the share alone: the whole is what --merge says, or the last "
+	"task of a step. "
 	"With --level=finite one with NaN or Inf is \"valid but poisoned\" "
 	"and a 1, and one that holds numbers of a kind that cannot be "
 	"looked through is a 3.",
@@ -145,7 +149,7 @@ static int validate_whole(const struct validate *v, struct ckpt_ctx *ctx, const 
 	const struct ckpt_report *report;
 	struct ckpt_set *set = NULL;
 	struct ckpt_error err;
-	char words[768];
+	char words[CKPT_REPORT_WORDS];
 	int r = ckpt_cli_find(ctx, &cat, path, &set, &err);
 
 	if (r != 0) {
@@ -156,7 +160,8 @@ static int validate_whole(const struct validate *v, struct ckpt_ctx *ctx, const 
 	ckpt_cli_progress_end(ctx);
 	*ret = ckpt_set_json(set);
 	if (!v->json && !v->quiet)
-		ckpt_cli_say("%s: %s", path, ckpt_report_words(words, sizeof(words), report));
+		ckpt_cli_say("%s: %s", path,
+			     ckpt_report_words(words, sizeof(words), report, set->name));
 	return ckpt_cli_report_exit(report, v->level);
 }
 
@@ -186,10 +191,12 @@ int ckpt_cmd_validate(int argc, char **argv)
 	cJSON *array, *one = NULL;
 	int code = CKPT_EXIT_YES;
 
-	if (argp_parse(&argp, argc, argv, 0, NULL, &v) != 0)
+	if (ckpt_cli_parse(&argp, argc, argv, 0, &v) != 0)
 		return CKPT_EXIT_USAGE;
 	ctx.seed = (uint64_t)v.seed;
 	ctx.cache = v.cache;
+	ctx.tell_all = true;
+	ctx.ahead = true;
 	array = cJSON_CreateArray();
 	ckpt_cli_progress(&ctx);
 	for (int i = 0; i < v.n_paths; i++) {

@@ -135,7 +135,8 @@ static int show_table(const struct watching *w, const struct ckpt_history *h)
 	if (r == 0)
 		r = ckpt_runs_add_rows(&table, h);
 	printf("\033[H\033[2J");
-	ckpt_cli_say("%s: %zu attempts (Ctrl-C ends)", w->runs.roots.roots.dir[0], h->n);
+	ckpt_cli_say("%s: %zu attempt%s (Ctrl-C ends)", w->runs.roots.roots.dir[0], h->n,
+		     h->n == 1 ? "" : "s");
 	if (r == 0 && h->n > 0)
 		ckpt_table_print(&table);
 	ckpt_table_done(&table);
@@ -145,7 +146,7 @@ static int show_table(const struct watching *w, const struct ckpt_history *h)
 static int look(struct watching *w)
 {
 	_cleanup_history_ struct ckpt_history h = { 0 };
-	struct ckpt_ctx ctx = { 0 };
+	struct ckpt_ctx ctx = { .no_recall = true };
 	int r = ckpt_history_load(&ctx, &w->runs.roots.roots, &h);
 
 	if (r < 0)
@@ -252,7 +253,7 @@ int ckpt_cmd_watch(int argc, char **argv)
 	struct arguments arguments = { 0 };
 	int r;
 
-	if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0)
+	if (ckpt_cli_parse(&argp, argc, argv, 0, &arguments) != 0)
 		return CKPT_EXIT_USAGE;
 	r = ckpt_runs_name(arguments.word, &w.runs);
 	if (r != 0)

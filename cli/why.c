@@ -28,7 +28,7 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static const struct argp_child children[] = { { &ckpt_cli_request_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child children[] = { { &ckpt_cli_answer_argp, 0, NULL, 0 }, { 0 } };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -108,7 +108,7 @@ static void look_for_decision(const char *dir, struct newest *newest)
 	struct ckpt_identity id;
 	struct dirent *e;
 
-	snprintf(state, sizeof(state), "%s/" CKPT_STATE_DIR, dir);
+	snprintf(state, sizeof(state), "%.*s/" CKPT_STATE_DIR, CKPT_PATH_MAX - 1, dir);
 	d = opendir(state);
 	if (!d && errno != ENOENT)
 		newest->error = errno;
@@ -132,9 +132,7 @@ static int last_decision(struct why *why, struct newest *newest)
 	int n = 0;
 
 	newest->mtime_ns = INT64_MIN;
-	if (req->state[0])
-		look_for_decision(req->state, newest);
-	else if (ckpt_expand_dirs(req, dirs, &n, &why->cli.err) != 0)
+	if (ckpt_expand_roots(req, dirs, &n, &why->cli.err) != 0)
 		return ckpt_cli_fail(CKPT_EXIT_USAGE, "%s", why->cli.err.text);
 	for (int i = 0; i < n; i++)
 		look_for_decision(dirs[i], newest);
@@ -151,7 +149,7 @@ static int why_recorded(struct why *why, const char *file)
 {
 	_cleanup_json_ cJSON *decision = NULL;
 	struct ckpt_error err = { 0 };
-	struct ckpt_ctx ctx = { 0 };
+	struct ckpt_ctx ctx = { .no_recall = true };
 	int r = ckpt_json_load(&ctx, AT_FDCWD, file, &decision, &err);
 
 	if (r != 0)
@@ -206,6 +204,7 @@ static int why_now(struct why *why)
 	struct ckpt_ctx ctx = { 0 };
 	int r;
 
+	ckpt_cli_decision_ctx(&ctx);
 	ckpt_cli_progress(&ctx);
 	r = ckpt_resolve(&ctx, &why->cli.req, &res, &why->cli.err);
 	ckpt_cli_progress_end(&ctx);
@@ -227,7 +226,7 @@ int ckpt_cmd_why(int argc, char **argv)
 	int r;
 
 	ckpt_cli_request_init(&why.cli);
-	if (argp_parse(&argp, argc, argv, 0, NULL, &why) != 0 || !ckpt_cli_request_ready(&why.cli))
+	if (ckpt_cli_parse(&argp, argc, argv, 0, &why) != 0 || !ckpt_cli_request_ready(&why.cli))
 		return CKPT_EXIT_USAGE;
 	if (why.file)
 		return why_recorded(&why, why.file);

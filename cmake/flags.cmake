@@ -15,4 +15,5 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release")
 	add_compile_options(-fstack-protector-strong -fstack-clash-protection)
 	add_compile_definitions(_FORTIFY_SOURCE=2)
 endif()
-add_link_options(-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
+# What a program does not call itself is not loaded at its start: libcrypto is, when it is needed.
+add_link_options(-Wl,--as-needed -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)

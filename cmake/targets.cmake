@@ -22,7 +22,7 @@ add_compile_definitions(CKPT_AGENT_PATH="${CKPT_LIBEXEC}/ckpt-agent"
 
 ckpt_layer(ckpt_wire wire)
 ckpt_layer(ckpt_base core/base ckpt_wire PkgConfig::CJSON PkgConfig::ISAL PkgConfig::CRYPTO
-	Threads::Threads m)
+	Threads::Threads ${CMAKE_DL_LIBS} m)
 # Loops that are made to become vector code.
 set_source_files_properties(${PROJECT_SOURCE_DIR}/core/base/floats.c PROPERTIES COMPILE_OPTIONS -O3)
 ckpt_layer(ckpt_format core/format ckpt_base PkgConfig::ZSTD PkgConfig::LZ4 PkgConfig::LZMA BZip2::BZip2)
@@ -35,7 +35,7 @@ ckpt_layer(ckpt_resolve core/resolve ckpt_integrity ckpt_record ckpt_config)
 
 function(ckpt_program name dir)
 	file(GLOB _sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${dir}/*.c)
-	list(FILTER _sources EXCLUDE REGEX "/(jobinfo|companion[a-z_]*)\\.c$")
+	list(FILTER _sources EXCLUDE REGEX "/(jobinfo|agent/companion[a-z_]*)\\.c$")
 	if(name STREQUAL "ckpt-companion")
 		file(GLOB _sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${dir}/companion*.c)
 	endif()

@@ -8,6 +8,10 @@ file(GLOB _tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/unit/test_*.c)
 file(GLOB _helpers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/unit/support/*.c)
 add_library(ckpt_testkit STATIC ${_helpers})
 target_link_libraries(ckpt_testkit PUBLIC ckpt_watch ckpt_resolve PkgConfig::CMOCKA)
+# cmocka 2 wants assert_int_in_range for assert_in_range, which is all that cmocka 1 has
+if(CMOCKA_VERSION VERSION_GREATER_EQUAL 2)
+	target_compile_options(ckpt_testkit PUBLIC -Wno-deprecated-declarations)
+endif()
 target_compile_definitions(ckpt_testkit PUBLIC
 	CKPT_SAMPLES="${PROJECT_SOURCE_DIR}/../shared/samples"
 	CKPT_SAMPLE_CONF="${PROJECT_BINARY_DIR}/slurm.conf.d/ckpt-resume.conf"
@@ -41,3 +45,15 @@ set_target_properties(ckpt-dead-fuse PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE
 add_executable(ckpt-confined tests/hooks/confined.c agent/confine.c)
 target_link_libraries(ckpt-confined PRIVATE ckpt_resolve PkgConfig::SECCOMP)
 set_target_properties(ckpt-confined PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+
+# What measures the plugin and the hooks in tests/scale.
+add_executable(ckpt-clock-hook tests/scale/clock_hook.c)
+set_target_properties(ckpt-clock-hook PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_library(clock_spank MODULE tests/scale/clock_spank.c)
+set_target_properties(clock_spank PROPERTIES PREFIX "" C_VISIBILITY_PRESET default
+	LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+
+# One good checkpoint, read while things go wrong.
+add_executable(ckpt-faults tests/damage/faults.c)
+target_link_libraries(ckpt-faults PRIVATE ckpt_resolve)
+set_target_properties(ckpt-faults PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)

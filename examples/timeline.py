@@ -70,8 +70,8 @@ class Job:
         except OSError:
             return
         for entry in sorted(entries, key=lambda e: e.name):
-            if not entry.name.startswith("ckpt-"):
-                continue
+            if not re.fullmatch(r"ckpt-\d+\.pt", entry.name):
+                continue  # a seal, or what is in quarantine: the ledger tells of those
             try:
                 size = entry.stat().st_size
             except OSError:
@@ -104,7 +104,10 @@ class Job:
             if entry.get("event") == "end":
                 yield "verdict", (f"ledger: attempt {entry.get('attempt')} ended: {entry.get('cause')}; "
                                   f"newest valid then: {entry.get('newest_valid', 'none')}")
-            elif entry.get("event") != "decision":  # that one is on the job's stderr already
+            elif entry.get("event") == "checkpoint":
+                yield "verdict", (f"ledger: {entry.get('name')} is {entry.get('verdict')} "
+                                  f"({entry.get('evidence') or entry.get('problem')})")
+            elif entry.get("event") not in ("decision", "quarantine-begin"):  # on its stderr already
                 yield "verdict", f"ledger: {entry.get('event')}: {entry.get('file', '')}".rstrip(": ")
 
     def events(self):

@@ -5,6 +5,7 @@
 #include "hooks/agent.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "hooks/log.h"
@@ -27,6 +28,8 @@ int ckpt_hook_agent(const struct ckpt_hook *hook, const char *op, struct ckpt_re
 		.gid = hook->job.gid,
 		.parent = getpid(),
 		.cpu_seconds = left_ms / 1000 + 1 + CPU_EXTRA_S,
+		/* what it has not decided the step decides; what it has not recorded is lost */
+		.behind = strcmp(op, "resolve") == 0,
 	};
 	struct ckpt_launch how = {
 		.agent = hook->site.agent,

@@ -195,9 +195,15 @@ int ckpt_ask_show(int64_t job_id, int64_t deadline_ns, struct ckpt_jobinfo *ret,
 	return 0;
 }
 
-int ckpt_ask_requeue(int64_t job_id, int64_t deadline_ns, struct ckpt_error *err)
+int ckpt_ask_requeue(int64_t job_id, int64_t after, int64_t deadline_ns, struct ckpt_error *err)
 {
-	return tell("requeue", job_id, NULL, deadline_ns, err);
+	const char *more[] = { NULL, NULL };
+	char id[24];
+
+	snprintf(id, sizeof(id), "%lld", (long long)after);
+	if (after)
+		more[0] = id;
+	return tell("requeue", job_id, more, deadline_ns, err);
 }
 
 int ckpt_ask_hold(int64_t job_id, const char *reason, bool only_admin, int64_t deadline_ns,

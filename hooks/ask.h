@@ -13,8 +13,9 @@
 int ckpt_ask_show(int64_t job_id, int64_t deadline_ns, struct ckpt_jobinfo *ret,
 		  struct ckpt_error *err);
 
-/* Puts @job_id back into the queue. As ckpt_ask_show(); -EREMOTEIO when slurmctld refused. */
-int ckpt_ask_requeue(int64_t job_id, int64_t deadline_ns, struct ckpt_error *err);
+/* Puts @job_id back into the queue, where it waits for the end of job @after (0: for none). As
+ * ckpt_ask_show(); -EREMOTEIO when slurmctld refused. */
+int ckpt_ask_requeue(int64_t job_id, int64_t after, int64_t deadline_ns, struct ckpt_error *err);
 
 /* The same, held, or held where it waits; @reason (NULL: none) is left where scontrol show job
  * shows it and, unless @only_admin, in the comment that squeue shows too. */

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "wire/requeue.h"
 #include "wire/text.h"
 
 #define ROW(member, kind, lo, hi)                                                                  \
@@ -31,6 +32,7 @@ static const struct ckpt_field info_rows[] = {
 	ROW(name, CKPT_FIELD_WORD, 0, 0),
 	ROW(host, CKPT_FIELD_WORD, 0, 0),
 	ROW(held, CKPT_FIELD_WORD, 0, 0),
+	ROW(no_requeue, CKPT_FIELD_INT, 0, 1),
 	ROW(commented, CKPT_FIELD_INT, 0, 1),
 	ROW(end, CKPT_FIELD_INT, 1, 1),
 };
@@ -51,11 +53,22 @@ static const char *const names[] = {
 	[CKPT_CAUSE_PREEMPTED] = "preempted",
 	[CKPT_CAUSE_REQUEUED] = "requeued",
 	[CKPT_CAUSE_NODE_FAIL] = "node-fail",
+	[CKPT_CAUSE_STALLED] = "stalled",
 };
 
 const char *ckpt_cause_name(enum ckpt_cause cause)
 {
 	return names[cause];
+}
+
+enum ckpt_cause ckpt_cause_noted(enum ckpt_cause cause, const char *why)
+{
+	const char *word = ckpt_requeue_cause(why, names[cause]);
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(names[i], word) == 0)
+			return (enum ckpt_cause)i;
+	return cause;
 }
 
 /* Features of the facts, as bits that a row can ask for. */
@@ -69,8 +82,9 @@ enum {
 	OOM = 1 << 6,	  /* 0:125 */
 	CLEAN = 1 << 7,	  /* the batch task itself ended with 0 */
 	MANY = 1 << 8,	  /* more than one node, or not known to be one */
-	PLAIN = 1 << 10,  /* nothing but a good end can look like one */
 	PREEMPT = 1 << 9, /* slurmctld: a preemption is under way */
+	LOST = 1 << 10,	  /* 0:1, slurmctld's own word for a lost node: the script had no SIGHUP */
+	DIED = 1 << 11,	  /* the batch task itself ended by a signal */
 };
 
 #define SLURM_OOM_SIGNAL 125
@@ -84,8 +98,8 @@ struct row {
 
 static const struct row rows[] = {
 	/* without an answer */
-	{ NULL, SAME | ZERO | CLEAN | PLAIN, CKPT_CAUSE_FINISHED, true },
-	{ NULL, SAME | ZERO | CLEAN, CKPT_CAUSE_FINISHED, false }, /* or saved and left in time */
+	/* or a trap left with 0: at the time limit, at scancel, in the grace period */
+	{ NULL, SAME | ZERO | CLEAN, CKPT_CAUSE_FINISHED, false },
 	{ NULL, SAME | OOM, CKPT_CAUSE_OOM, true },
 	{ NULL, SAME | CRASH, CKPT_CAUSE_SIGNAL, true },
 	{ NULL, SAME | CODE, CKPT_CAUSE_EXIT_CODE, false }, /* or left during the grace period */
@@ -105,11 +119,13 @@ static const struct row rows[] = {
 	{ "failed", OOM, CKPT_CAUSE_OOM, true },
 	{ "failed", CRASH, CKPT_CAUSE_SIGNAL, true },
 	{ "failed", SIG, CKPT_CAUSE_SIGNAL, true },
+	{ "failed", ZERO | DIED, CKPT_CAUSE_SIGNAL, true }, /* the start's code: RunInJob */
 	{ "failed", 0, CKPT_CAUSE_EXIT_CODE, true },
 	{ "pending", NEXT, CKPT_CAUSE_REQUEUED, true },
 	{ "pending", SAME | CODE, CKPT_CAUSE_EXIT_CODE, true }, /* requeued after its own end */
 	{ "pending", SAME | OOM, CKPT_CAUSE_OOM, true },
 	{ "pending", SAME | CRASH, CKPT_CAUSE_SIGNAL, true },
+	{ "pending", SAME | LOST, CKPT_CAUSE_NODE_FAIL, true },
 	{ "pending", SAME | SIG, CKPT_CAUSE_SIGNAL, true },
 	{ "pending", SAME | CLEAN, CKPT_CAUSE_REQUEUED, true },
 	{ "pending", SAME | MANY, CKPT_CAUSE_NODE_FAIL, true }, /* counted after the message */
@@ -148,15 +164,27 @@ static int exit_feature(const char *text)
 	}
 }
 
+/* Since 24.11 kill_running_job_by_node_name() (slurmctld/job_mgr.c) sets the exit code to 1, a raw
+ * wait status, before the message is built. A script's own end by SIGHUP is in the spool too. */
+static bool is_lost(const struct ckpt_cause_facts *facts)
+{
+	int status = (int)facts->batch_status;
+
+	return strcmp(facts->exit_code, "0:1") == 0 &&
+	       !(WIFSIGNALED(status) && WTERMSIG(status) == SIGHUP);
+}
+
 static int features(const struct ckpt_cause_facts *facts)
 {
 	int found = exit_feature(facts->exit_code);
 
+	if (is_lost(facts))
+		found |= LOST;
 	found |= facts->count == facts->attempt ? SAME : NEXT;
 	if (facts->batch_status == 0)
 		found |= CLEAN;
-	if (facts->plain_zero)
-		found |= PLAIN;
+	if (WIFSIGNALED((int)facts->batch_status))
+		found |= DIED;
 	if (facts->num_nodes != 1)
 		found |= MANY;
 	if (facts->info && facts->info->preempt)
@@ -213,6 +241,6 @@ struct ckpt_cause_finding ckpt_cause_find(const struct ckpt_cause_facts *facts)
 	finding.ours = is_ours(facts);
 	finding.finished = row->cause == CKPT_CAUSE_FINISHED && finding.ours &&
 			   facts->batch_status == 0 && facts->count == facts->attempt &&
-			   (state || (row->certain && facts->num_nodes == 1));
+			   (state || (facts->plain_zero && facts->num_nodes == 1));
 	return finding;
 }

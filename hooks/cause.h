@@ -24,8 +24,9 @@ struct ckpt_jobinfo {
 	char name[256]; /* the job's name where it is a plain word */
 	char host[256]; /* where the batch script runs or ran; "" for none */
 	char held[16];	/* "max-requeue", "admin", "user", "other"; "" for a job that is not held */
-	int64_t commented; /* 1: it has a comment of its user */
-	int64_t end;	   /* 1: the line is whole */
+	int64_t no_requeue; /* 1: Slurm never puts it back into the queue (--no-requeue) */
+	int64_t commented;  /* 1: it has a comment of its user */
+	int64_t end;	    /* 1: the line is whole */
 };
 
 extern const struct ckpt_fields ckpt_jobinfo_fields;
@@ -41,6 +42,7 @@ enum ckpt_cause {
 	CKPT_CAUSE_PREEMPTED,
 	CKPT_CAUSE_REQUEUED,
 	CKPT_CAUSE_NODE_FAIL,
+	CKPT_CAUSE_STALLED, /* by its companion alone: ckpt_cause_noted() */
 };
 
 /* What the epilog of one node knows. */
@@ -50,8 +52,7 @@ struct ckpt_cause_facts {
 	const char *exit_code; /* SLURM_JOB_EXIT_CODE2, "CODE:SIGNAL"; "" when absent */
 	int64_t batch_status;  /* raw wait status of the batch task */
 	int64_t num_nodes;     /* of the job; 0 = not known */
-	bool plain_zero; /* an end with 0 needs no question: no grace time, no wish that hangs on it
-			  */
+	bool plain_zero; /* one with 0 counts without an answer: no grace, no wish hangs on it */
 	bool this_boot;	 /* the spool is of this boot */
 	const struct ckpt_jobinfo *info; /* NULL: not asked, or no answer */
 };
@@ -68,6 +69,10 @@ struct ckpt_cause_finding {
  * again. Counts that are neither equal nor one apart give unknown, certain, not ours.
  */
 struct ckpt_cause_finding ckpt_cause_find(const struct ckpt_cause_facts *facts);
+
+/* @cause, where the companion noted that the job is to be requeued for @why ("stall", "time-limit";
+ * "": it did not): as ckpt_requeue_cause() has it. */
+enum ckpt_cause ckpt_cause_noted(enum ckpt_cause cause, const char *why);
 
 /* The word of @cause for the ledger and CKPT_RESUME_REASON: "preempted", "exit-code", ... */
 const char *ckpt_cause_name(enum ckpt_cause cause);

@@ -76,11 +76,26 @@ static void check_jobinfo(void)
 		check_directory("ckpt-jobinfo", path, false);
 }
 
+/* As a file would have it; what is empty says what that means. */
+static void print_keys(const struct ckpt_site *site)
+{
+	char value[CKPT_SITE_VALUE_MAX];
+
+	for (size_t i = 0; ckpt_site_keys[i].name; i++) {
+		const struct ckpt_site_key *key = &ckpt_site_keys[i];
+
+		if (*ckpt_site_value(site, i, value))
+			printf("%s=%s\n", key->name, value);
+		else
+			printf("# %s is not set: %s\n", key->name, key->value);
+	}
+}
+
 int ckpt_check_site(const char *file)
 {
 	static struct ckpt_site site;
 	struct ckpt_error err = { 0 };
-	char path[CKPT_PATH_MAX], value[CKPT_SITE_VALUE_MAX];
+	char path[CKPT_PATH_MAX];
 
 	ckpt_site_path(file, getenv("SLURM_CONF"), path);
 	if (file && access(file, F_OK) < 0) {
@@ -92,8 +107,7 @@ int ckpt_check_site(const char *file)
 		return 1;
 	}
 	printf("# %s%s\n", path, access(path, F_OK) < 0 ? " does not exist: defaults" : "");
-	for (size_t i = 0; ckpt_site_keys[i].name; i++)
-		printf("%s=%s\n", ckpt_site_keys[i].name, ckpt_site_value(&site, i, value));
+	print_keys(&site);
 	check_agent(site.agent);
 	check_jobinfo();
 	if (ckpt_site_disabled(&site))

@@ -23,9 +23,11 @@
 #include "wire/frame.h"
 #include "wire/text.h"
 
-#define ASK_MAX_NS ((int64_t)2000000000) /* and never more than half of what is left */
+#define ASK_MAX_NS ((int64_t)2000000000) /* for the ledger alone; at most half of what is left */
 #define AGAIN_NS ((int64_t)250000000)	 /* between two tries of slurmctld */
 #define AGENT_NS ((int64_t)300000000)	 /* of the budget, for the agent that comes after them */
+#define NO_STATUS (-1) /* a raw wait status that is neither an exit nor a signal */
+#define FOLLOW_PART 3  /* what is left, and this part of it for a requeue */
 
 /* One epilog on its way. */
 struct ending {
@@ -37,18 +39,12 @@ struct ending {
 	struct ckpt_jobinfo info;
 	bool has_info;
 	struct ckpt_cause_finding finding;
+	struct ckpt_hook shorter;     /* the hook with less time, so that some is left to follow */
 	struct ckpt_decision account; /* the agent's, of the attempt; zero where it gave none */
 	bool recorded;
 	bool graced;   /* jobs here may be given a grace time */
 	bool nameless; /* its directories cannot be told without slurmctld's answer */
 };
-
-static int64_t ask_deadline(const struct ckpt_hook *hook)
-{
-	int64_t now = ckpt_frame_now_ns(), half = (hook->deadline_ns - now) / 2;
-
-	return now + (half < ASK_MAX_NS ? half : ASK_MAX_NS);
-}
 
 /* Waits a little where there is time for another try and what follows; false where there is not. */
 static bool try_again(const struct ckpt_hook *hook)
@@ -68,9 +64,10 @@ static bool is_refused_with(const struct ckpt_spool_state *state, int code)
 	return state->refused && WIFEXITED(status) && WEXITSTATUS(status) == code;
 }
 
-/* slurmctld may be failing over: a hold or requeue is tried until the budget ends. */
-static void act(const struct ckpt_hook *hook, enum ckpt_policy_action action, const char *reason,
-		bool only_admin)
+/* slurmctld may be failing over: a hold or requeue is tried until the budget ends. 0 or an errno.
+ */
+static int act(const struct ckpt_hook *hook, enum ckpt_policy_action action, const char *reason,
+	       bool only_admin)
 {
 	static const char *const words[] = {
 		[CKPT_POLICY_REQUEUE] = "requeued",
@@ -83,26 +80,51 @@ static void act(const struct ckpt_hook *hook, enum ckpt_policy_action action, co
 
 	do {
 		if (action == CKPT_POLICY_HOLD)
-			r = ckpt_ask_hold(id, reason, only_admin, ask_deadline(hook), &err);
+			r = ckpt_ask_hold(id, reason, only_admin, hook->deadline_ns, &err);
 		else if (action == CKPT_POLICY_RELEASE)
-			r = ckpt_ask_release(id, ask_deadline(hook), &err);
+			r = ckpt_ask_release(id, hook->deadline_ns, &err);
 		else
-			r = ckpt_ask_requeue(id, ask_deadline(hook), &err);
+			r = ckpt_ask_requeue(id, 0, hook->deadline_ns, &err);
 	} while (r < 0 && try_again(hook));
 	if (r < 0)
 		ckpt_log(LOG_ERR, "could not be %s (%s): %.300s", words[action], reason, err.text);
 	else
 		ckpt_log(LOG_NOTICE, "%s: %s", words[action], reason);
+	return r;
+}
+
+/* Another job is at work in the run directory. Its number is the user's word, and no more than the
+ * user could ask of slurmctld. */
+static void stand_back(const struct ckpt_hook *hook, int64_t holder)
+{
+	struct ckpt_error err = { 0 };
+	int64_t id = hook->job.id;
+	int r;
+
+	do
+		r = ckpt_ask_requeue(id, holder == id ? 0 : holder, hook->deadline_ns, &err);
+	while (r < 0 && try_again(hook));
+	if (r < 0)
+		ckpt_log(LOG_ERR, "could not be requeued (job %lld is at work there): %.300s",
+			 (long long)holder, err.text);
+	else
+		ckpt_log(LOG_NOTICE, "requeued: job %lld is at work in its run directory",
+			 (long long)holder);
 }
 
 /* A refused attempt never touched the run directory, and neither do we: the site's choice is all,
  * and the hold that its refusal announced. */
-static void after_refusal(const struct ckpt_hook *hook, const struct ckpt_spool_state *state)
+static void after_refusal(const struct ckpt_hook *hook, const struct ckpt_spool_state *state,
+			  const struct ckpt_decision *decision)
 {
 	char reason[160];
 
 	if (hook->job.attempt != state->attempt)
 		return;
+	if (is_refused_with(state, CKPT_REFUSE_BUSY)) {
+		stand_back(hook, decision->holder);
+		return;
+	}
 	if (is_refused_with(state, CKPT_REFUSE_BUDGET)) {
 		snprintf(reason, sizeof(reason),
 			 "restarts used up, its output says which; scontrol release %lld goes on",
@@ -135,35 +157,68 @@ static void identify(struct ckpt_request *req, const struct ckpt_jobinfo *info)
 	ckpt_text_copy(req->job_name, sizeof(req->job_name), info->name);
 }
 
+/* Whether a companion may have noted that the job is to be requeued. */
+static bool is_watched(const struct ending *e)
+{
+	return e->has_options && (e->req.before_limit[0] ||
+				  (e->req.stall[0] && e->wants.causes & CKPT_REQUEUE_STALL));
+}
+
+/* Whether the job may have to be requeued, once slurmctld has said how it ended. */
+static bool may_requeue(const struct ending *e)
+{
+	int status = (int)e->state->batch_status;
+
+	if (e->hook->job.attempt != e->state->attempt)
+		return false;
+	return (e->graced && e->wants.causes & CKPT_REQUEUE_PREEMPT) || is_watched(e) ||
+	       e->wants.causes & CKPT_REQUEUE_TIME_LIMIT ||
+	       (WIFEXITED(status) && ckpt_requeue_has_code(&e->wants, WEXITSTATUS(status)));
+}
+
 /* The agent's part: the end of the attempt for the ledger, and what the ledger makes of it. */
 static void record(struct ending *e)
 {
 	struct ckpt_request *req = &e->req;
-	const char *cause = ckpt_cause_name(e->finding.cause);
 
+	e->shorter = *e->hook;
+	if (may_requeue(e))
+		e->shorter.deadline_ns -=
+			(e->hook->deadline_ns - ckpt_frame_now_ns()) / FOLLOW_PART;
 	req->attempt = e->state->attempt;
-	req->status_known = 1;
-	req->batch_status = e->state->batch_status;
+	req->status_known = e->state->has_status;
+	req->batch_status = e->state->has_status ? e->state->batch_status : 0;
 	req->finished = e->finding.finished;
-	ckpt_text_copy(req->reason, sizeof(req->reason), cause);
-	e->recorded = ckpt_hook_agent(e->hook, "record", req, &e->account) == 0;
-	if (e->recorded)
+	ckpt_text_copy(req->reason, sizeof(req->reason), ckpt_cause_name(e->finding.cause));
+	e->recorded = ckpt_hook_agent(&e->shorter, "record", req, &e->account) == 0;
+	if (e->recorded) {
+		e->finding.cause = ckpt_cause_noted(e->finding.cause, e->account.wanted);
 		ckpt_log(LOG_INFO, "attempt %lld ended: %s; recorded", (long long)req->attempt,
-			 cause);
+			 ckpt_cause_name(e->finding.cause));
+	}
+}
+
+static bool note(struct ending *e, const char *what, const char *why)
+{
+	struct ckpt_decision answer;
+
+	ckpt_text_copy(e->req.note, sizeof(e->req.note), what);
+	ckpt_text_copy(e->req.note_why, sizeof(e->req.note_why), why);
+	ckpt_text_copy(e->req.note_by, sizeof(e->req.note_by), "epilog");
+	return ckpt_hook_agent(e->hook, "note", &e->req, &answer) == 0;
 }
 
 /* The ledger learns first what is done then: a requeue that it does not know of could be repeated
- * for ever. */
-static bool note(struct ending *e, const struct ckpt_policy *policy)
+ * for ever; and one that was not to be had is taken back. */
+static void carry_out(struct ending *e, const struct ckpt_policy *policy, const char *reason)
 {
 	bool hold = policy->action == CKPT_POLICY_HOLD;
-	struct ckpt_decision answer;
+	bool noted = note(e, hold ? "hold" : "requeue", hold ? policy->reason : policy->why);
 
-	ckpt_text_copy(e->req.note, sizeof(e->req.note), hold ? "hold" : "requeue");
-	ckpt_text_copy(e->req.note_why, sizeof(e->req.note_why),
-		       hold ? policy->reason : policy->why);
-	ckpt_text_copy(e->req.note_by, sizeof(e->req.note_by), "epilog");
-	return ckpt_hook_agent(e->hook, "note", &e->req, &answer) == 0;
+	if (!noted && policy->action == CKPT_POLICY_REQUEUE)
+		ckpt_log(LOG_WARNING, "not requeued: the ledger cannot be written");
+	else if (act(e->hook, policy->action, reason, e->info.commented) < 0 && !hold)
+		note(e, "requeue", "refused");
 }
 
 /* What becomes of the job now. */
@@ -176,6 +231,7 @@ static void follow(struct ending *e)
 		.node = e->hook->job.node,
 		.attempt = e->state->attempt,
 		.batch_status = e->state->batch_status,
+		.wanted = e->account.wanted,
 		.recorded = e->recorded,
 		.progress = e->account.progress,
 		.faults = e->account.faults,
@@ -192,13 +248,9 @@ static void follow(struct ending *e)
 			ckpt_log(LOG_WARNING, "not requeued: %s", policy.reason);
 		return;
 	}
-	if (!note(e, &policy) && policy.action == CKPT_POLICY_REQUEUE) {
-		ckpt_log(LOG_WARNING, "not requeued: the ledger cannot be written");
-		return;
-	}
 	snprintf(reason, sizeof(reason), "%s%s", policy.reason[0] ? policy.reason : policy.why,
 		 policy.go_on ? "; scontrol release goes on" : "");
-	act(e->hook, policy.action, reason, e->info.commented);
+	carry_out(e, &policy, reason);
 }
 
 /* The job's options, with the run directories as the step has told them. */
@@ -209,21 +261,21 @@ static void take_options(struct ending *e, const struct ckpt_decision *decision)
 	e->has_options = ckpt_hook_request(e->hook, &e->req, &err) == 0;
 	if (!e->has_options)
 		ckpt_log(LOG_WARNING, "the job's options are refused: %.400s", err.text);
-	else if (decision->dirs[0])
-		ckpt_text_copy(e->req.dirs, sizeof(e->req.dirs), decision->dirs);
+	else if (decision->dirs[0] &&
+		 ckpt_text_copy(e->req.dirs, sizeof(e->req.dirs), decision->dirs))
+		e->req.expanded = 1;
 	ckpt_requeue_parse(e->has_options ? e->req.requeue : "none", &e->wants);
 }
 
-/* Whether the job may have to be requeued, once slurmctld has said how it ended. */
-static bool may_requeue(const struct ending *e)
+/* A call that is given up is one that slurmctld answers all the same, and the next one comes on top
+ * of it: where the job depends on the answer, a slow one is waited for. */
+static int64_t ask_deadline(const struct ending *e)
 {
-	int status = (int)e->state->batch_status;
+	int64_t now = ckpt_frame_now_ns(), left = e->hook->deadline_ns - now;
 
-	if (e->hook->job.attempt != e->state->attempt)
-		return false;
-	return (e->graced && e->wants.causes & CKPT_REQUEUE_PREEMPT) ||
-	       e->wants.causes & CKPT_REQUEUE_TIME_LIMIT ||
-	       (WIFEXITED(status) && ckpt_requeue_has_code(&e->wants, WEXITSTATUS(status)));
+	if (may_requeue(e))
+		return now + left - left / FOLLOW_PART;
+	return now + (left / 2 < ASK_MAX_NS ? left / 2 : ASK_MAX_NS);
 }
 
 /* Once where the answer is for the ledger alone; else until the budget ends. */
@@ -233,7 +285,7 @@ static void ask(struct ending *e)
 	int r;
 
 	do
-		r = ckpt_ask_show(e->hook->job.id, ask_deadline(e->hook), &e->info, &err);
+		r = ckpt_ask_show(e->hook->job.id, ask_deadline(e), &e->info, &err);
 	while (r < 0 && may_requeue(e) && try_again(e->hook));
 	e->has_info = r == 0;
 	if (r < 0)
@@ -247,8 +299,10 @@ static void find_cause(struct ending *e)
 		.count = e->hook->job.attempt,
 		.exit_code = e->hook->job.exit_code,
 		.batch_status = e->state->batch_status,
-		.num_nodes = e->hook->job.num_nodes,
-		.plain_zero = !e->graced && !(e->wants.causes & CKPT_REQUEUE_TIME_LIMIT),
+		.num_nodes =
+			e->hook->job.leader ? 0 : e->hook->job.num_nodes, /* other components' */
+		.plain_zero = !e->graced && !is_watched(e) &&
+			      !(e->wants.causes & CKPT_REQUEUE_TIME_LIMIT),
 		.this_boot = e->state->this_boot,
 	};
 	bool named = !e->has_options || !ckpt_hook_needs_identity(&e->req);
@@ -272,6 +326,7 @@ static void tally(const struct ending *e, const struct ckpt_decision *decision)
 		.cause = ckpt_cause_name(e->finding.cause),
 		.rejected = e->account.rejected,
 		.verify_ms = e->account.verify_ms,
+		.lost_s = e->account.lost_s,
 	};
 	const char *path = e->hook->site.metrics_file;
 	struct ckpt_error err = { 0 };
@@ -299,6 +354,14 @@ static void conclude(const struct ckpt_hook *hook, const struct ckpt_spool_state
 	tally(&e, decision);
 }
 
+/* Put back into the queue on its way to a start: a prolog failed. A start of which there is no
+ * status was lost with its slurmstepd, and the next attempt sees by the missing record. */
+static bool never_started(const struct ckpt_hook *hook, const struct ckpt_spool_state *state)
+{
+	return !state->started && ckpt_hook_job_is_batch_host(&hook->job) &&
+	       hook->job.attempt == state->attempt + 1;
+}
+
 void ckpt_hook_epilog(const struct ckpt_hook *hook)
 {
 	struct ckpt_spool_state state = { 0 };
@@ -312,9 +375,11 @@ void ckpt_hook_epilog(const struct ckpt_hook *hook)
 		ckpt_log(LOG_ERR, "%.400s", err.text);
 		return;
 	}
+	if (!state.has_status)
+		state.batch_status = NO_STATUS;
 	if (state.has_status && state.refused)
-		after_refusal(hook, &state);
-	else if (state.has_status)
+		after_refusal(hook, &state, &decision);
+	else if (state.has_status || never_started(hook, &state))
 		conclude(hook, &state, &decision);
 	if (state.attempt <= hook->job.attempt && ckpt_spool_remove(&hook->key, &err) < 0)
 		ckpt_log(LOG_WARNING, "%.400s", err.text);

@@ -18,6 +18,7 @@ struct view {
 	bool preempts;	 /* PreemptType names a plugin */
 	bool by_unknown; /* ... other than the one by partition */
 	bool graced;	 /* a GraceTime that is not 0 */
+	bool in_job;	 /* PrologFlags: RunInJob */
 	bool more;	 /* another file belongs to it */
 };
 
@@ -50,6 +51,7 @@ static void look_at(const char *line, struct view *view)
 		view->by_unknown |= strncasecmp(value, none, strlen(none)) != 0 &&
 				    strncasecmp(value, partition, strlen(partition)) != 0;
 	}
+	view->in_job |= strcasestr(line, "RunInJob") != NULL;
 	line += strspn(line, " \t");
 	view->more |= strncasecmp(line, "include", strlen("include")) == 0;
 }
@@ -70,5 +72,5 @@ bool ckpt_grace_is_possible(const char *path)
 	}
 	if (ferror(file) || view.more)
 		return true;
-	return view.preempts && (view.by_unknown || view.graced);
+	return view.in_job || (view.preempts && (view.by_unknown || view.graced));
 }

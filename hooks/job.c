@@ -56,6 +56,8 @@ int ckpt_hook_job_read(struct ckpt_hook_job *ret, struct ckpt_error *err)
 		job.nodes = text("SLURM_JOB_NODELIST");
 	if (!number("SLURM_JOB_NUM_NODES", 1, UINT32_MAX, &job.num_nodes))
 		job.num_nodes = 0;
+	if (!number("SLURM_HET_JOB_ID", 1, UINT32_MAX, &job.leader))
+		job.leader = 0;
 	job.uid = (uid_t)uid;
 	job.gid = (gid_t)gid;
 	*ret = job;
@@ -95,6 +97,7 @@ bool ckpt_hook_job_is_batch_host(const struct ckpt_hook_job *job)
 {
 	char first[256];
 
-	return ckpt_hook_first_node(job->nodes, first, sizeof(first)) &&
+	return (!job->leader || job->leader == job->id) &&
+	       ckpt_hook_first_node(job->nodes, first, sizeof(first)) &&
 	       strcmp(first, job->node) == 0;
 }

@@ -15,6 +15,7 @@
 /* Texts are borrowed from the environment. */
 struct ckpt_hook_job {
 	int64_t id, attempt; /* attempt: SLURM_JOB_RESTART_COUNT */
+	int64_t leader;	     /* of a heterogeneous job's components: the first one's id; else 0 */
 	uid_t uid;
 	gid_t gid;
 	const char *user, *work_dir, *cluster, *node;
@@ -39,7 +40,8 @@ int ckpt_hook_job_read(struct ckpt_hook_job *ret, struct ckpt_error *err);
  */
 bool ckpt_hook_first_node(const char *list, char *buf, size_t size);
 
-/* True if the batch script of @job starts on this node. */
+/* True if the batch script of @job starts on this node: never one of a heterogeneous job's later
+ * components, which have job ids and nodes of their own. */
 bool ckpt_hook_job_is_batch_host(const struct ckpt_hook_job *job);
 
 #endif

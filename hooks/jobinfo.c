@@ -4,16 +4,20 @@
  * with every major release of Slurm. Runs as root or as the job's owner.
  *
  *   show JOBID              one line on stdout: job=... state=... ... end=1 (struct ckpt_jobinfo)
- *   left JOBID              left=SECONDS until its time limit, or left=unlimited
- *   requeue JOBID           puts the job back into the queue
+ *   left JOBID              left=SECONDS until its time limit, or left=unlimited; in a second
+ *                           line limit=SECONDS, the whole of it
+ *   requeue JOBID [AFTER]   puts the job back into the queue; AFTER: until that job has ended
+ *   requeue-running JOBID   the same, if it runs or is suspended: one that is ending or has been
+ *                           cancelled stays as it is, which is no failure
  *   hold JOBID [REASON [only]]   the same, held; one that waits there already is held where it
  *                           is. REASON becomes, by root, the job's admin comment and, without
  *                           `only`, its comment; by its owner it goes behind the comment it has
  *   release JOBID           undoes a hold
+ *   signal JOBID NUMBER     to all tasks of its steps on all its nodes, not to its script
  *
- * It keeps no deadline: its caller does, and kills it. RPCs: show, left, requeue and release one,
- * hold at most two, by the owner three. Exit: 0 done, 1 slurmctld said no or does not answer, 2
- * usage, 3 held, but the reason could not be left.
+ * It keeps no deadline: its caller does, and kills it. RPCs: show, left, requeue, release
+ * one, signal, requeue with AFTER and hold at most two, hold by the owner three. Exit: 0 done, 1
+ * slurmctld said no or does not answer, 2 usage, 3 held, but the reason could not be left.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -24,6 +28,8 @@
 #include <time.h>
 #include <unistd.h>
 
+/* since 26.05 jobs are named by a structure; this has its header take numbers too */
+#define SLURM_BACKWARD_COMPAT
 #include <slurm/slurm.h>
 #include <slurm/slurm_errno.h>
 
@@ -34,7 +40,7 @@
 
 /* What may stand behind a job's number. */
 struct words {
-	const char *reason; /* NULL: none */
+	const char *reason; /* NULL: none; of requeue, the other job's number; of signal, its */
 	bool only;
 };
 
@@ -90,6 +96,8 @@ static void print_job(const slurm_job_info_t *job)
 	print_word("name", plain_name(job->name));
 	print_word("host", plain_name(job->batch_host));
 	print_word("held", held_word(job));
+	if (!job->requeue)
+		printf(" no_requeue=1");
 	if (job->comment && *job->comment)
 		printf(" commented=1");
 	printf(" end=1\n");
@@ -131,21 +139,64 @@ static int left(uint32_t job_id, const struct words *words)
 	} else if (job) {
 		seconds = (long long)job->end_time - (long long)time(NULL);
 		printf("left=%lld\n", seconds > 0 ? seconds : 0);
+		if (job->time_limit != NO_VAL)
+			printf("limit=%lld\n", 60LL * job->time_limit);
 	}
 	slurm_free_job_info_msg(answer);
 	return job ? 0 : 1;
 }
 
-static int requeue(uint32_t job_id, const struct words *words)
-{
-	(void)words;
-	return slurm_requeue(job_id, 0) == SLURM_SUCCESS ? 0 : 1;
-}
-
 static int update(uint32_t job_id, job_desc_msg_t *change)
 {
+#ifdef slurm_load_job /* such a header */
+	change->step_id.job_id = job_id;
+#else
 	change->job_id = job_id;
+#endif
 	return slurm_update_job(change) == SLURM_SUCCESS ? 0 : 1;
+}
+
+static bool parse_id(const char *text, uint32_t *ret)
+{
+	char *end = NULL;
+	unsigned long id;
+
+	if (text[0] < '1' || text[0] > '9')
+		return false;
+	errno = 0;
+	id = strtoul(text, &end, 10);
+	*ret = (uint32_t)id;
+	return !errno && !*end && id <= UINT32_MAX;
+}
+
+/* A job that waits already is what was asked for: a call whose answer came too late had arrived,
+ * and to ask a busy slurmctld again and again for what it has done would keep it busy. Requeued it
+ * is, also where the other job is none that slurmctld knows. */
+static int requeue(uint32_t job_id, const struct words *words)
+{
+	char dependency[40];
+	job_desc_msg_t change;
+	uint32_t after = 0;
+
+	if (words->reason && !parse_id(words->reason, &after))
+		return 2;
+	if (slurm_requeue(job_id, 0) != SLURM_SUCCESS && errno != ESLURM_JOB_PENDING)
+		return 1;
+	if (!after)
+		return 0;
+	slurm_init_job_desc_msg(&change);
+	snprintf(dependency, sizeof(dependency), "afterany:%u", after);
+	change.dependency = dependency;
+	update(job_id, &change);
+	return 0;
+}
+
+static int requeue_running(uint32_t job_id, const struct words *words)
+{
+	(void)words;
+	if (slurm_requeue(job_id, JOB_RUNNING) == SLURM_SUCCESS || errno == ESLURM_JOB_PENDING)
+		return 0;
+	return 1;
 }
 
 /* The comment @old with our part, which is its end, made to say @reason. */
@@ -214,6 +265,33 @@ static int hold(uint32_t job_id, const struct words *words)
 	return waits ? 1 : NO_NOTE;
 }
 
+/* The name of @job_id that means it alone, in @buf: the last task of an array has the array's own
+ * number, and a signal to that goes to all tasks (slurmctld/job_mgr.c, job_str_signal). */
+static bool name_alone(uint32_t job_id, char *buf, size_t size)
+{
+	job_info_msg_t *answer = NULL;
+	slurm_job_info_t *job = load(job_id, &answer);
+
+	if (job && job->array_job_id && job->array_task_id != NO_VAL)
+		snprintf(buf, size, "%u_%u", job->array_job_id, job->array_task_id);
+	else
+		snprintf(buf, size, "%u", job_id);
+	slurm_free_job_info_msg(answer);
+	return job != NULL;
+}
+
+static int signal_steps(uint32_t job_id, const struct words *words)
+{
+	char name[32];
+	uint32_t number;
+
+	if (!words->reason || !parse_id(words->reason, &number) || number > 64)
+		return 2;
+	if (!name_alone(job_id, name, sizeof(name)))
+		return 1;
+	return slurm_kill_job2(name, (uint16_t)number, 0, NULL) == SLURM_SUCCESS ? 0 : 1;
+}
+
 static int release(uint32_t job_id, const struct words *words)
 {
 	job_desc_msg_t change;
@@ -230,26 +308,19 @@ static const struct verb {
 	int most; /* words after the program's name */
 	int (*run)(uint32_t job_id, const struct words *words);
 } verbs[] = {
-	{ "show", 2, show }, { "left", 2, left },	{ "requeue", 2, requeue },
-	{ "hold", 4, hold }, { "release", 2, release },
+	{ "show", 2, show },
+	{ "left", 2, left },
+	{ "requeue", 3, requeue },
+	{ "hold", 4, hold },
+	{ "release", 2, release },
+	{ "signal", 3, signal_steps },
+	{ "requeue-running", 2, requeue_running },
 };
-
-static bool parse_id(const char *text, uint32_t *ret)
-{
-	char *end = NULL;
-	unsigned long id;
-
-	if (text[0] < '1' || text[0] > '9')
-		return false;
-	errno = 0;
-	id = strtoul(text, &end, 10);
-	*ret = (uint32_t)id;
-	return !errno && !*end && id <= UINT32_MAX;
-}
 
 int main(int argc, char **argv)
 {
 	struct words words = { .reason = argc > 3 ? argv[3] : NULL, .only = argc > 4 };
+	bool helped;
 	uint32_t id;
 
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
@@ -259,7 +330,10 @@ int main(int argc, char **argv)
 		slurm_init(NULL);
 		return verbs[i].run(id, &words);
 	}
-	fprintf(stderr, "usage: ckpt-jobinfo show|left|requeue|release JOBID | "
-			"hold JOBID [REASON [only]]\n");
-	return 2;
+	helped = argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "--version") == 0);
+	fprintf(helped ? stdout : stderr,
+		"ckpt-jobinfo " CKPT_VERSION " is started by ckpt-resume's hook and companion.\n"
+		"usage: ckpt-jobinfo show|left|release|requeue-running JOBID | "
+		"requeue JOBID [AFTER] | hold JOBID [REASON [only]] | signal JOBID NUMBER\n");
+	return helped ? 0 : 2;
 }

@@ -25,7 +25,7 @@
 #define PAUSE_NS 5000000
 #define END_LINE "# end"
 
-enum metric { ATTEMPTS, ENDS, REJECTED, VERIFYING };
+enum metric { ATTEMPTS, ENDS, LOST, REJECTED, VERIFYING };
 
 static const struct row {
 	const char *name, *help, *labels[2];
@@ -34,6 +34,9 @@ static const struct row {
 		       "Attempts that ended here, by the mode they had started in.",
 		       { "mode" } },
 	[ENDS] = { "ckpt_resume_ends_total", "Ends of attempts by cause.", { "cause" } },
+	[LOST] = { "ckpt_resume_lost_seconds_total",
+		   "Seconds of work, about, that ends of a cause left to be done again.",
+		   { "cause" } },
 	[REJECTED] = { "ckpt_resume_rejected_checkpoints_total",
 		       "Newer checkpoints that an attempt's end found not valid.",
 		       { "format", "problem" } },
@@ -325,6 +328,8 @@ int ckpt_metrics_count(const char *path, const struct ckpt_metrics_end *end, str
 		read_back(dir, name, t);
 		count(t, ATTEMPTS, end->mode, 1000);
 		count(t, ENDS, end->cause, 1000);
+		count(t, LOST, end->cause,
+		      end->lost_s > VALUE_MAX / 1000 ? -1 : 1000 * end->lost_s);
 		count(t, VERIFYING, "", end->verify_ms);
 		count_rejected(t, end->rejected);
 		r = replace(dir, name, t);

@@ -21,6 +21,7 @@ struct ckpt_metrics_end {
 	const char *cause;    /* ckpt_cause_name() */
 	const char *rejected; /* struct ckpt_decision's `rejected` */
 	int64_t verify_ms;    /* that checks took */
+	int64_t lost_s;	      /* of work that has to be done again, about */
 };
 
 /*

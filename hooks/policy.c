@@ -13,6 +13,8 @@
 #define LISTED_CODE (1U << 8)	/* the exit code is in the list */
 #define HELD_BY_LIMIT (1U << 9) /* Slurm holds it for too many requeues of this kind */
 #define PROGRESS (1U << 10)
+#define WANTED_STALL (1U << 11) /* its companion noted a requeue, and ended before it was made */
+#define WANTED_LIMIT (1U << 12)
 
 struct row {
 	enum ckpt_cause cause; /* CKPT_CAUSE_UNKNOWN: any */
@@ -28,6 +30,8 @@ static const struct row rows[] = {
 	{ CKPT_CAUSE_TIME_LIMIT, "timeout", CKPT_REQUEUE_TIME_LIMIT, CKPT_POLICY_REQUEUE,
 	  "time-limit" },
 	{ CKPT_CAUSE_EXIT_CODE, "failed", LISTED_CODE, CKPT_POLICY_REQUEUE, "exit" },
+	{ CKPT_CAUSE_UNKNOWN, "ended", WANTED_STALL, CKPT_POLICY_REQUEUE, "stall" },
+	{ CKPT_CAUSE_UNKNOWN, "ended", WANTED_LIMIT, CKPT_POLICY_REQUEUE, "time-limit" },
 	/* since 24.05 it requeues those itself, and holds them after some (JobHoldMaxRequeue) */
 	{ CKPT_CAUSE_PREEMPTED, "pending", CKPT_REQUEUE_PREEMPT | HELD_BY_LIMIT | PROGRESS,
 	  CKPT_POLICY_RELEASE, "preempt" },
@@ -42,8 +46,14 @@ static bool is_ended(const char *state)
 /* Ending here, in this attempt: then, and only then, a requeue of ours is not one too many. */
 static bool is_ours_to_requeue(const struct ckpt_policy_facts *f)
 {
-	return f->info->completing && f->info->restart == f->attempt &&
+	return f->info->completing && f->info->restart == f->attempt && !f->info->no_requeue &&
 	       strcmp(f->info->host, f->node) == 0 && is_ended(f->info->state);
+}
+
+/* Ended by somebody else, once: without a record too it is no loop of the job's own. */
+static bool is_of_others(const struct ckpt_policy_facts *f)
+{
+	return f->cause == CKPT_CAUSE_PREEMPTED;
 }
 
 /* Put back into the queue after this attempt, and waiting for its epilogs. */
@@ -64,6 +74,10 @@ static unsigned features(const struct ckpt_policy_facts *f)
 		found |= HELD_BY_LIMIT;
 	if (f->progress)
 		found |= PROGRESS;
+	if (f->wanted && strcmp(f->wanted, "stall") == 0)
+		found |= WANTED_STALL;
+	if (f->wanted && strcmp(f->wanted, "time-limit") == 0)
+		found |= WANTED_LIMIT;
 	return found;
 }
 
@@ -72,7 +86,8 @@ static bool fits(const struct row *row, const struct ckpt_policy_facts *f)
 	bool state = strcmp(row->state, "ended") == 0 ? is_ended(f->info->state)
 						      : strcmp(row->state, f->info->state) == 0;
 
-	return row->cause == f->cause && state && (row->all & ~features(f)) == 0;
+	return (row->cause == f->cause || row->cause == CKPT_CAUSE_UNKNOWN) && state &&
+	       (row->all & ~features(f)) == 0;
 }
 
 static bool is_beyond_site(const struct ckpt_policy_facts *f)
@@ -91,7 +106,7 @@ static bool is_spent(const struct ckpt_policy_facts *f, char *buf, size_t size)
 	else if (f->own_max && f->restarts + 1 > f->own_max)
 		snprintf(buf, size, "--ckpt-max-restarts=%" PRId64 " used up", f->own_max);
 	else if (f->faults >= CKPT_REQUEUE_FAULTS)
-		snprintf(buf, size, "%" PRId64 " attempts in a row failed without a new checkpoint",
+		snprintf(buf, size, "%" PRId64 " attempts in a row ended without a new checkpoint",
 			 f->faults);
 	else if (f->repeats >= CKPT_REQUEUE_REPEATS)
 		snprintf(buf, size,
@@ -126,7 +141,7 @@ struct ckpt_policy ckpt_policy_decide(const struct ckpt_policy_facts *f)
 		return policy;
 	if (policy.action == CKPT_POLICY_REQUEUE && is_ours_to_requeue(f)) {
 		policy = hold_if_spent(f, policy);
-		if (policy.action == CKPT_POLICY_HOLD || f->recorded)
+		if (policy.action == CKPT_POLICY_HOLD || f->recorded || is_of_others(f))
 			return policy;
 		snprintf(policy.reason, sizeof(policy.reason),
 			 "its end could not be recorded, and what is not recorded could go on for "

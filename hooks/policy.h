@@ -23,9 +23,11 @@ struct ckpt_policy_facts {
 	const struct ckpt_jobinfo *info;  /* slurmctld's answer; NULL: none, and so nothing */
 	const char *node;		  /* this one */
 	int64_t attempt;
-	int64_t batch_status;		   /* raw */
-	bool recorded;			   /* the ledger has the attempt's end: the agent said so */
-	bool progress;			   /* the attempt left a new valid checkpoint */
+	int64_t batch_status; /* raw */
+	const char *wanted;   /* why its companion wanted it requeued, "stall" or "time-limit"; NULL
+				 or "": it did not */
+	bool recorded;	      /* the ledger has the attempt's end: the agent said so */
+	bool progress;	      /* the attempt left a new valid checkpoint */
 	int64_t faults, repeats, restarts; /* as struct ckpt_decision has them */
 	int64_t own_max;		   /* --ckpt-max-restarts; 0 = none */
 	int64_t site_max;		   /* MaxRestarts=; 0 = none */
@@ -35,7 +37,8 @@ struct ckpt_policy_facts {
 
 struct ckpt_policy {
 	enum ckpt_policy_action action;
-	const char *why; /* a word for the ledger: preempt, time-limit, exit; NULL with NOTHING */
+	const char *why; /* a word for the ledger: preempt, time-limit, stall, exit; NULL with
+			    NOTHING */
 	bool go_on;	 /* a hold that its owner may release, and then it starts */
 	char reason[CKPT_POLICY_REASON]; /* of a hold, or of a requeue that was due and is not made;
 					    else empty */

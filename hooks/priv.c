@@ -119,7 +119,6 @@ static int set_limits(const struct ckpt_priv *priv)
 	return 0;
 }
 
-/* Behind every job in the queues for CPU and disk. */
 static void step_back(void)
 {
 	setpriority(PRIO_PROCESS, 0, 19);
@@ -132,7 +131,8 @@ int ckpt_priv_drop(void *arg)
 	int r;
 
 	offer_to_oom_killer();
-	step_back();
+	if (priv->behind)
+		step_back();
 	umask(077);
 	r = change_ids(priv);
 	if (r < 0)

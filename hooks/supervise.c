@@ -3,7 +3,9 @@
  * See supervise.h. slurmd waits for the end of the hook's stdout and stderr as well as for the
  * hook, so the worker gives them up before it does anything else. The supervisor is the subreaper
  * of everything below it. A timer stands behind the deadline: should the supervisor itself be stuck
- * (a dead syslog socket), it exits 0 from the signal handler.
+ * (a dead syslog socket), it exits 0 from the signal handler. On a busy node the timer can also be
+ * faster than the supervisor, which has not yet seen that the worker was granted more: what counts
+ * is the deadline of that moment.
  */
 #include "hooks/supervise.h"
 
@@ -33,6 +35,7 @@
 #define BACKSTOP_MS 250 /* after the deadline; with margin and KILL_MS still within a second */
 
 static volatile sig_atomic_t told_to_end;
+static struct ckpt_supervise_clock *backstop_clock;
 
 static void on_signal(int sig)
 {
@@ -40,34 +43,11 @@ static void on_signal(int sig)
 		told_to_end = 1;
 }
 
-static void on_alarm(int sig)
-{
-	(void)sig;
-	_exit(0);
-}
-
 static void handle(int sig, void (*handler)(int))
 {
 	struct sigaction action = { .sa_handler = handler };
 
 	sigaction(sig, &action, NULL);
-}
-
-/* SIGCHLD and SIGTERM arrive only inside ppoll(), whose mask is *@ret_open; SIGALRM at any time,
- * whatever the caller had blocked. */
-static void take_signals(sigset_t *ret_open)
-{
-	sigset_t block;
-
-	handle(SIGCHLD, on_signal);
-	handle(SIGTERM, on_signal);
-	handle(SIGALRM, on_alarm);
-	handle(SIGPIPE, SIG_IGN);
-	sigemptyset(&block);
-	sigaddset(&block, SIGCHLD);
-	sigaddset(&block, SIGTERM);
-	sigprocmask(SIG_SETMASK, &block, NULL);
-	sigemptyset(ret_open);
 }
 
 /* Descriptors 0 to 2 exist, whatever slurmd left open: no other file may come to lie there. */
@@ -82,9 +62,14 @@ static void hold_stdio(void)
 		close(fd);
 }
 
+static int64_t backstop_us(int64_t deadline_ns)
+{
+	return (deadline_ns - ckpt_frame_now_ns()) / 1000 + BACKSTOP_MS * 1000;
+}
+
 static void arm_backstop(int64_t deadline_ns)
 {
-	int64_t left_us = (deadline_ns - ckpt_frame_now_ns()) / 1000 + BACKSTOP_MS * 1000;
+	int64_t left_us = backstop_us(deadline_ns);
 	struct itimerval timer = { 0 };
 
 	if (left_us < 1)
@@ -92,6 +77,37 @@ static void arm_backstop(int64_t deadline_ns)
 	timer.it_value.tv_sec = left_us / 1000000;
 	timer.it_value.tv_usec = left_us % 1000000;
 	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+/* Calls nothing but the clock and the timer, which are the kernel's. */
+static void on_alarm(int sig)
+{
+	int64_t deadline_ns = backstop_clock ? atomic_load(&backstop_clock->deadline_ns) : 0;
+	int was = errno;
+
+	(void)sig;
+	if (backstop_us(deadline_ns) <= 0)
+		_exit(0);
+	arm_backstop(deadline_ns);
+	errno = was;
+}
+
+/* SIGCHLD and SIGTERM arrive only inside ppoll(), whose mask is *@ret_open; SIGALRM at any time,
+ * whatever the caller had blocked. */
+static void take_signals(sigset_t *ret_open)
+{
+	const struct sigaction alarm = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
+	sigset_t block;
+
+	handle(SIGCHLD, on_signal);
+	handle(SIGTERM, on_signal);
+	sigaction(SIGALRM, &alarm, NULL);
+	handle(SIGPIPE, SIG_IGN);
+	sigemptyset(&block);
+	sigaddset(&block, SIGCHLD);
+	sigaddset(&block, SIGTERM);
+	sigprocmask(SIG_SETMASK, &block, NULL);
+	sigemptyset(ret_open);
 }
 
 int64_t ckpt_supervise_grant(struct ckpt_supervise_clock *clock, int64_t budget_ms)
@@ -227,6 +243,7 @@ void ckpt_supervise(ckpt_supervise_fn *work, void *arg)
 	}
 	clock->begin_ns = begin_ns;
 	atomic_store(&clock->deadline_ns, begin_ns + CKPT_SUPERVISE_FIRST_MS * MS_NS);
+	backstop_clock = clock;
 	pid = fork();
 	if (pid == 0) {
 		close(pair[0]);

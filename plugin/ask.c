@@ -70,12 +70,12 @@ static void fill_facts(struct ckpt_request *req, const struct ckpt_asking *askin
 	}
 }
 
-/* True if a run directory is taken from the work directory. */
+/* True if a run directory, or that of the state, is taken from the work directory. */
 static bool needs_work_dir(const struct ckpt_request *req)
 {
 	const char *dirs = *req->dirs ? req->dirs : req->default_dir;
 
-	if (*dirs != '/')
+	if (*dirs != '/' || (*req->state && *req->state != '/'))
 		return true;
 	for (const char *p = strchr(dirs, ':'); p; p = strchr(p + 1, ':'))
 		if (p[1] != '/')
@@ -109,11 +109,13 @@ int ckpt_ask_request(struct ckpt_request *req, const struct ckpt_asking *asking,
 	fill_facts(req, asking);
 	req->job_id = asking->job_id;
 	req->attempt = asking->attempt;
+	req->hooks = asking->hooks;
 	req->array_job = asking->array_job;
 	req->array_task = asking->array_task;
 	if (asking->attempt == 0) /* later the ledger knows why, if anybody does */
 		ckpt_text_copy(req->reason, sizeof(req->reason), "first-start");
 	ckpt_site_into_request(asking->site, req);
+	req->lease = asking->companion;
 	req->max_bytes = 0;
 	req->budget_ms = asking->site->step_budget_ms;
 	if (!getcwd(req->work_dir, sizeof(req->work_dir)))
@@ -205,6 +207,18 @@ struct ckpt_ending ckpt_ask(const struct ckpt_asking *asking, struct ckpt_decisi
 	return refuse(CKPT_REFUSE_OPTION);
 }
 
+/* How to start an agent that only follows a decision, by @op. */
+static struct ckpt_launch follower(const struct ckpt_site *site, const char *op)
+{
+	int64_t budget_ns = site->step_budget_ms * 1000000;
+
+	return (struct ckpt_launch) {
+		.agent = site->agent,
+		.op = op,
+		.deadline_ns = budget_ns ? ckpt_frame_now_ns() + budget_ns : 0,
+	};
+}
+
 /* Law 11: interrupted before the pointers follow the decision, the script would follow the old
  * ones. */
 static struct ckpt_ending settle(const struct ckpt_asking *asking,
@@ -212,12 +226,7 @@ static struct ckpt_ending settle(const struct ckpt_asking *asking,
 {
 	_cleanup_free_ struct ckpt_request *req = calloc(1, sizeof(*req));
 	_cleanup_free_ struct ckpt_decision *d = calloc(1, sizeof(*d));
-	int64_t budget_ns = asking->site->step_budget_ms * 1000000;
-	const struct ckpt_launch how = {
-		.agent = asking->site->agent,
-		.op = "settle",
-		.deadline_ns = budget_ns ? ckpt_frame_now_ns() + budget_ns : 0,
-	};
+	const struct ckpt_launch how = follower(asking->site, "settle");
 	struct ckpt_error err = { .text = "no memory" };
 	struct ckpt_launch_end end = { 0 };
 	int r = -ENOMEM;
@@ -235,6 +244,17 @@ static struct ckpt_ending settle(const struct ckpt_asking *asking,
 	else if (strcmp(d->warning, before->warning) != 0)
 		say_warning(d->warning);
 	return (struct ckpt_ending) { .start = true };
+}
+
+bool ckpt_ask_claim(const struct ckpt_asking *asking)
+{
+	_cleanup_free_ struct ckpt_request *req = calloc(1, sizeof(*req));
+	_cleanup_free_ struct ckpt_decision *d = calloc(1, sizeof(*d));
+	const struct ckpt_launch how = follower(asking->site, "claim");
+	struct ckpt_launch_end end = { 0 };
+
+	return req && d && ckpt_ask_request(req, asking, NULL) == 0 &&
+	       ckpt_launch_agent(&how, req, d, &end, NULL) == 0;
 }
 
 struct ckpt_ending ckpt_ask_settle(const struct ckpt_asking *asking, const struct ckpt_decision *d)

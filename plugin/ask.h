@@ -24,7 +24,9 @@ struct ckpt_asking {
 	const struct ckpt_site *site;
 	ckpt_getenv_fn *lookup; /* into the job's environment */
 	void *arg;
+	bool hooks; /* a prolog began the attempt */
 	int64_t job_id, attempt;
+	bool companion;		       /* the attempt will have one */
 	int64_t array_job, array_task; /* 0 and CKPT_REQUEST_NO_TASK outside of arrays */
 };
 
@@ -60,6 +62,10 @@ struct ckpt_ending ckpt_ask(const struct ckpt_asking *asking, struct ckpt_decisi
  * pointers and quarantine (op settle); trouble in that is a warning.
  */
 struct ckpt_ending ckpt_ask_settle(const struct ckpt_asking *asking, const struct ckpt_decision *d);
+
+/* Takes the lease for a decision made before (op claim). False where another job has it, or nobody
+ * can tell: then the decision is to be made anew, which waits and says so. */
+bool ckpt_ask_claim(const struct ckpt_asking *asking);
 
 /* Writes "ckpt-resume: " @text and a newline to standard error. */
 void ckpt_ask_say(const char *text);

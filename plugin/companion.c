@@ -39,13 +39,14 @@ static void fill_facts(struct facts *facts, const struct ckpt_asking *asking,
 	    asking->lookup(asking->arg, "SLURM_JOB_END_TIME"));
 }
 
-static int start(const struct ckpt_asking *asking, const struct ckpt_decision *d,
+static int start(const struct ckpt_asking *asking, const struct ckpt_decision *d, int held,
 		 struct ckpt_error *err)
 {
 	_cleanup_free_ struct ckpt_request *req = calloc(1, sizeof(*req));
 	_cleanup_free_ struct facts *facts = calloc(1, sizeof(*facts));
 	char program[CKPT_PATH_MAX];
-	struct ckpt_detach how = { .program = ckpt_site_companion(asking->site, program) };
+	struct ckpt_detach how = { .program = ckpt_site_companion(asking->site, program),
+				   .held = held };
 	int r;
 
 	if (!req || !facts)
@@ -60,13 +61,13 @@ static int start(const struct ckpt_asking *asking, const struct ckpt_decision *d
 	return ckpt_detach(&how, req, err);
 }
 
-void ckpt_companion_start(const struct ckpt_asking *asking, const struct ckpt_decision *d)
+void ckpt_companion_start(const struct ckpt_asking *asking, const struct ckpt_decision *d, int held)
 {
 	struct ckpt_error err = { 0 };
 
 	if (strcmp(asking->site->companion, "no") == 0)
 		return;
-	if (start(asking, d, &err) < 0)
+	if (start(asking, d, held, &err) < 0)
 		dprintf(STDERR_FILENO,
 			"ckpt-resume: warning: no companion, so checkpoints are not watched: %s\n",
 			err.text);

@@ -27,7 +27,8 @@ static const struct row {
 	  "run directories; %j %A %a %x %u are expanded (default checkpoints)" },
 	{ "ckpt-env", "env_names", NULL, "NAME[,NAME]",
 	  "further variables that get the checkpoint's path" },
-	{ "ckpt-verify", "verify", NULL, "LEVEL", "how far to check: structure or full" },
+	{ "ckpt-verify", "verify", NULL, "LEVEL",
+	  "how far to check: structure, sample or full (default the site's, full)" },
 	{ "ckpt-config", "config", NULL, "FILE", "run configuration (JSON)" },
 	{ "ckpt-glob", "glob", NULL, "PATTERN", "further names that are checkpoints" },
 	{ "ckpt-metric", "metric", NULL, "KEY:min|max", "what makes a checkpoint the best one" },
@@ -36,16 +37,25 @@ static const struct row {
 	  "align pointers and epoch_info.json after a fallback (default yes)" },
 	{ "ckpt-state", "state", NULL, "DIR", "directory for the files that ckpt-resume keeps" },
 	{ "ckpt-requeue", "requeue", NULL, "LIST",
-	  "start again after preempt, time-limit, node-fail, stall, exit:N[,N...]; none (default "
-	  "preempt,node-fail,stall)" },
+	  "start again after preempt, time-limit, stall, exit:N[,N...]; none (default "
+	  "preempt,node-fail,stall; node-fail changes nothing: Slurm requeues those itself, and "
+	  "--no-requeue forbids it)" },
 	{ "ckpt-max-restarts", "own_max_restarts", NULL, "N",
-	  "hold the job instead of starting it for the (N+1)th time again (default: no limit)" },
+	  "hold the job instead of starting it for the (N+1)th time again; 1 or more (default: no "
+	  "limit)" },
 	{ "ckpt-stall", "stall", NULL, "TIME|auto",
-	  "without any sign of progress for so long the job is signalled and requeued" },
+	  "without any sign of progress for so long the job is signalled and requeued (auto: four "
+	  "times the longest time between the run's saves, nothing before two are known)" },
 	{ "ckpt-before-limit", "before_limit", NULL, "TIME",
 	  "so long before its time limit the job is signalled, saves, and is requeued" },
 	{ "ckpt-signal", "signal", NULL, "NAME",
 	  "the signal that makes the program save (default USR1; for a stall TERM)" },
+	{ "ckpt-keep", "keep", NULL, "N[,best=K]",
+	  "remove the oldest sealed checkpoints beyond the N newest and the K best (default: keep "
+	  "all)" },
+	{ "ckpt-share", "share", NULL, "wait|requeue|yes",
+	  "where another job is at work in the run directory: wait for it, go back into the queue, "
+	  "or start beside it (default the site's, wait)" },
 	{ "ckpt-repin", "repin", "1", "yes|no", "the pin holds at later attempts too" },
 };
 
@@ -66,6 +76,14 @@ static const char *normalize(const struct row *row, const char *arg)
 	return strcmp(arg, "no") == 0 ? "0" : arg;
 }
 
+/* What is said of @field without the field's own name, which no user knows. */
+static const char *words_of(const struct ckpt_field *field, const char *text)
+{
+	size_t n = strlen(field->key);
+
+	return strncmp(text, field->key, n) == 0 && text[n] == ':' ? text + n + 2 : text;
+}
+
 /* Checks @value in the company of what was given before, all of which is good. */
 static int check(const struct row *row, const char *value, struct ckpt_error *err)
 {
@@ -78,8 +96,11 @@ static int check(const struct row *row, const char *value, struct ckpt_error *er
 				 field->help);
 	trial = asked;
 	r = ckpt_field_set(field, &trial, value, &why);
+	if (r < 0 && strcmp(row->key, "repin") == 0)
+		return ckpt_fail(err, r, "--%s=%s is neither yes nor no", row->name,
+				 CKPT_QUOTE(value));
 	if (r < 0)
-		return ckpt_fail(err, r, "--%s: %.900s", row->name, why.text);
+		return ckpt_fail(err, r, "--%s: %.900s", row->name, words_of(field, why.text));
 	r = ckpt_request_check(&trial, err);
 	if (r < 0 || value[0] != '/' || strcmp(row->key, "mode") != 0)
 		return r;

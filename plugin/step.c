@@ -7,11 +7,14 @@
 #include "plugin/step.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "plugin/ask.h"
@@ -24,6 +27,9 @@
 /* As in <slurm/slurm.h>, the same in all releases. */
 #define BATCH_STEP 0xfffffffbU
 #define NO_NUMBER 0xfffffffeU
+
+#define COMPANION_MS 500 /* for the companion to end with its task */
+#define LEAVE_NS 2000000 /* from the close of its last descriptor to its leaving the group */
 
 /* From the batch task to root, over a shared mapping. The user's process could write here. */
 struct report {
@@ -41,6 +47,8 @@ static struct {
 	struct ckpt_spool_state spool;
 	struct ckpt_decision decision;
 	struct report *report;
+	pid_t pid;    /* slurmstepd's */
+	int alive[2]; /* a pipe: the companion holds the end for writing; or 0, 0 */
 } step;
 
 /* One byte more than any field holds, so that a cut value is too long for its field. */
@@ -82,6 +90,8 @@ static void read_spool(spank_t sp)
 	int r = ckpt_spool_read(&key, &step.spool, &step.decision, &err);
 
 	step.has_spool = r == 0 && step.spool.this_boot;
+	if (step.has_spool)
+		r = ckpt_spool_put_started(&key, &err);
 	if (r < 0 && r != -ENOENT)
 		slurm_error("ckpt-resume: %s", err.text);
 }
@@ -104,11 +114,14 @@ void ckpt_step_begin(spank_t sp, int ac, char *argv[])
 	if (!is_batch(sp) || !lookup(sp, CKPT_OPTION "RESUME"))
 		return;
 	step.begun = true;
+	step.pid = getpid();
 	step.disabled = !ckpt_ask_site(&step.site, ac, argv);
 	if (step.disabled)
 		return;
 	spank_unsetenv(sp, "SLURM_RESTART_COUNT"); /* the user's; Slurm's own comes later */
 	map_report();
+	if (pipe2(step.alive, O_CLOEXEC) < 0)
+		step.alive[0] = step.alive[1] = 0;
 	cluster = lookup(sp, "SLURM_CLUSTER_NAME");
 	if (!cluster || !ckpt_text_is_word(cluster) || !node ||
 	    !ckpt_text_copy(step.cluster, sizeof(step.cluster), cluster) ||
@@ -210,6 +223,11 @@ static void fill_array(spank_t sp, struct ckpt_asking *asking)
 	asking->array_task = task;
 }
 
+static bool is_refused(const struct ckpt_decision *d)
+{
+	return strcmp(d->mode, "refused") == 0;
+}
+
 /*
  * Whether the spool's decision is for this attempt. The prolog cannot see arrays: whether their
  * tasks have run directories of their own is the agent's to check. A refusal is of root and holds
@@ -218,8 +236,7 @@ static void fill_array(spank_t sp, struct ckpt_asking *asking)
 static bool spool_decides(const struct ckpt_asking *asking)
 {
 	return step.has_spool && step.spool.has_decision && step.spool.attempt == asking->attempt &&
-	       (asking->array_task == CKPT_REQUEST_NO_TASK ||
-		strcmp(step.decision.mode, "refused") == 0);
+	       (asking->array_task == CKPT_REQUEST_NO_TASK || is_refused(&step.decision));
 }
 
 /* One decision for this attempt: the prolog's, or one made now. */
@@ -230,25 +247,28 @@ static void decide(spank_t sp, int64_t job_id)
 				      .arg = sp,
 				      .job_id = job_id,
 				      .attempt = attempt_of(sp),
+				      .companion = strcmp(step.site.companion, "no") != 0,
 				      .array_task = CKPT_REQUEST_NO_TASK };
 	struct ckpt_ending ending;
 
+	asking.hooks = step.has_spool && step.spool.attempt == asking.attempt;
 	fill_array(sp, &asking);
 	if (step.report)
 		step.report->attempt = asking.attempt;
-	if (spool_decides(&asking))
+	if (spool_decides(&asking) &&
+	    (!asking.companion || is_refused(&step.decision) || ckpt_ask_claim(&asking)))
 		ending = ckpt_ask_settle(&asking, &step.decision);
 	else
 		ending = ckpt_ask(&asking, &step.decision);
+	if (step.report && (ending.start || step.decision.refusal == CKPT_REFUSE_BUSY))
+		step.report->decision = step.decision;
 	if (!ending.start)
 		stop_task(&ending);
-	if (step.report)
-		step.report->decision = step.decision;
 	if (ckpt_decision_export(&step.decision, 1, set_variable, sp) < 0) {
 		ckpt_ask_say("the decision's variables cannot be set; the script was not started");
 		stop_task(&(struct ckpt_ending) { .refused = true, .code = CKPT_REFUSE_UNKNOWN });
 	}
-	ckpt_companion_start(&asking, &step.decision);
+	ckpt_companion_start(&asking, &step.decision, step.alive[1]);
 }
 
 /* Removes the options, so that no srun of this job takes them for its own. */
@@ -329,12 +349,33 @@ static void keep_decision(const struct ckpt_spool_key *key)
 		slurm_error("ckpt-resume: %s", err.text);
 }
 
+/*
+ * Behind this hook slurmstepd kills what is left of the step, and where it keeps it in a control
+ * group that is not empty at once it sleeps a second, and slurmd, which looks less and less often,
+ * another: so the companion, which ends by itself now, is let go first.
+ */
+static void await_companion(void)
+{
+	const struct timespec leave = { 0, LEAVE_NS };
+	struct pollfd end = { .fd = step.alive[0], .events = POLLIN };
+
+	/* another process (SlurmdParameters=contain_spank) has copies of both ends: none shows */
+	if (!step.alive[0] || getpid() != step.pid)
+		return;
+	close(step.alive[1]);
+	if (poll(&end, 1, 0) == 0 && poll(&end, 1, COMPANION_MS) > 0)
+		nanosleep(&leave, NULL);
+	close(step.alive[0]);
+	step.alive[0] = step.alive[1] = 0;
+}
+
 void ckpt_step_end(spank_t sp)
 {
 	const struct ckpt_spool_key key = spool_key(sp);
 	struct ckpt_error err = { 0 };
 	int status;
 
+	await_companion();
 	if (!step.begun || !step.report || step.report->attempt < 0 || !step.cluster[0])
 		return;
 	if (access(step.site.spool_dir, F_OK) < 0)

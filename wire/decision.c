@@ -68,11 +68,14 @@ static const struct ckpt_field rows[] = {
 	ROW(line, NULL, TEXT, NULL, "the decision in words"),
 	ROW(warning, NULL, TEXT, NULL, "what the user should know besides"),
 	INT_ROW(refusal, NULL, 0, 255, "exit code of a refusal"),
+	INT_ROW(holder, NULL, 0, UINT32_MAX, "the job at work in the run directory"),
 	INT_ROW(progress, NULL, 0, 1, "1: the attempt left a new valid checkpoint"),
 	INT_ROW(faults, NULL, 0, UINT32_MAX, "attempts in a row that failed without one"),
 	INT_ROW(repeats, NULL, 0, UINT32_MAX, "attempts that failed in the same way"),
 	INT_ROW(restarts, NULL, 0, UINT32_MAX, "restarts since it began or was held"),
+	ROW(wanted, NULL, WORD, NULL, "why its companion wanted it requeued"),
 	INT_ROW(verify_ms, NULL, 0, INT32_MAX, "milliseconds of checks at the end"),
+	INT_ROW(lost_s, NULL, 0, INT32_MAX, "seconds of work that have to be done again, about"),
 	ROW(rejected, NULL, TEXT, NULL, "newer ones rejected at the end, FORMAT/PROBLEM,..."),
 	INT_ROW(settle, NULL, 0, 1, "1: the step aligns pointers or quarantines"),
 };
@@ -127,6 +130,7 @@ static int check_refused(const struct ckpt_decision *d, struct ckpt_error *err)
 	case CKPT_REFUSE_OPTION:
 	case CKPT_REFUSE_PIN:
 	case CKPT_REFUSE_BUDGET:
+	case CKPT_REFUSE_BUSY:
 	case CKPT_REFUSE_UNKNOWN:
 		return 0;
 	default:

@@ -18,6 +18,7 @@ enum ckpt_refusal {
 	CKPT_REFUSE_OPTION = 64,  /* the options of the job are wrong (EX_USAGE) */
 	CKPT_REFUSE_PIN = 65,	  /* the pinned checkpoint is missing or not valid (EX_DATAERR) */
 	CKPT_REFUSE_BUDGET = 69,  /* starting again leads nowhere: to be held (EX_UNAVAILABLE) */
+	CKPT_REFUSE_BUSY = 73,	  /* another job is at work in the run directory (EX_CANTCREAT) */
 	CKPT_REFUSE_UNKNOWN = 75, /* could not find out, law 6 (EX_TEMPFAIL) */
 };
 
@@ -42,14 +43,17 @@ struct ckpt_decision {
 	char line[1024];		   /* the decision in words, without the "ckpt-resume: " */
 	char warning[1024];		   /* what the user should know besides; may be empty */
 	int64_t refusal;		   /* enum ckpt_refusal when mode is refused */
+	int64_t holder; /* with CKPT_REFUSE_BUSY: the job at work there; else 0 */
 	/* op record: what the ledger makes of the attempt that ended */
-	int64_t progress;   /* 1: it left a valid checkpoint that it did not start from */
-	int64_t faults;	    /* attempts in a row that ended by their own fault without one */
-	int64_t repeats;    /* attempts that ended the same way at the same checkpoint */
+	int64_t progress; /* 1: it left a valid checkpoint that it did not start from */
+	int64_t faults;	 /* attempts in a row that ended by their own fault, or were requeued at the
+			    time limit, without one */
+	int64_t repeats; /* attempts that ended the same way at the same checkpoint */
 	int64_t restarts;   /* since the run began or was last held */
+	char wanted[16];    /* stall, time-limit: its companion noted that it is to be requeued */
 	int64_t verify_ms;  /* that checks at the end of an attempt took; op record alone */
-	char rejected[512]; /* newer ones found not valid then: "FORMAT/PROBLEM,...", as many as fit
-			     */
+	int64_t lost_s;	    /* seconds of work behind what the next one starts from, about */
+	char rejected[512]; /* newer ones not valid then: "FORMAT/PROBLEM,...", as many as fit */
 	int64_t settle;	    /* 1: the step has to align pointers or quarantine (agent op settle) */
 };
 

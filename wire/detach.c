@@ -19,13 +19,14 @@
 #include "wire/launch_child.h"
 #include "wire/text.h"
 
-#define SLICE_MS 1000 /* between two looks at a lifeline that cannot be polled */
+#define SLICE_MS 50 /* between two looks at a lifeline that cannot be polled */
 
 /* All that the children need, made before the forks. */
 struct start {
 	char *argv[2];
 	char **envp;
 	int lifeline, null_fd; /* above the descriptors that are arranged */
+	int held;	       /* the same; -1: none */
 	int last_fd;
 };
 
@@ -36,19 +37,21 @@ static void start_done(struct start *s)
 		close(s->lifeline);
 	if (s->null_fd >= 0)
 		close(s->null_fd);
+	if (s->held >= 0)
+		close(s->held);
 }
 
-static int open_lifeline(void)
+static int open_lifeline(pid_t task)
 {
 	char path[32];
 	int fd = -1;
 
 #ifdef SYS_pidfd_open
-	fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	fd = (int)syscall(SYS_pidfd_open, task, 0);
 #endif
 	if (fd >= 0)
 		return fd;
-	snprintf(path, sizeof(path), "/proc/%d", (int)getpid());
+	snprintf(path, sizeof(path), "/proc/%d", (int)task);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
@@ -56,7 +59,7 @@ static int open_lifeline(void)
 static int start_build(struct start *s, const struct ckpt_detach *how,
 		       const struct ckpt_request *req)
 {
-	_cleanup_close_ int lifeline = open_lifeline();
+	_cleanup_close_ int lifeline = open_lifeline(how->task ? how->task : getpid());
 	_cleanup_close_ int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	if (lifeline < 0)
@@ -65,12 +68,16 @@ static int start_build(struct start *s, const struct ckpt_detach *how,
 		return -errno;
 	s->argv[0] = (char *)how->program;
 	s->last_fd = ckpt_child_last_fd();
-	s->lifeline = ckpt_child_raise_fd(lifeline, CKPT_DETACH_LIFELINE_FD + 1);
+	s->lifeline = ckpt_child_raise_fd(lifeline, CKPT_DETACH_HELD_FD + 1);
 	if (s->lifeline < 0)
 		return s->lifeline;
-	s->null_fd = ckpt_child_raise_fd(null_fd, CKPT_DETACH_LIFELINE_FD + 1);
+	s->null_fd = ckpt_child_raise_fd(null_fd, CKPT_DETACH_HELD_FD + 1);
 	if (s->null_fd < 0)
 		return s->null_fd;
+	if (how->held > 0)
+		s->held = ckpt_child_raise_fd(how->held, CKPT_DETACH_HELD_FD + 1);
+	if (how->held > 0 && s->held < 0)
+		return s->held;
 	s->envp = ckpt_child_env(req, how->more);
 	return s->envp ? 0 : -ENOMEM;
 }
@@ -81,9 +88,10 @@ __attribute__((noreturn)) static void become(const struct start *s)
 {
 	ckpt_child_reset_signals();
 	if (dup2(s->null_fd, STDIN_FILENO) < 0 || dup2(s->null_fd, STDOUT_FILENO) < 0 ||
-	    dup2(s->lifeline, CKPT_DETACH_LIFELINE_FD) < 0 || chdir("/") < 0)
+	    dup2(s->lifeline, CKPT_DETACH_LIFELINE_FD) < 0 || chdir("/") < 0 ||
+	    (s->held >= 0 && dup2(s->held, CKPT_DETACH_HELD_FD) < 0))
 		_exit(127);
-	ckpt_child_close_from(CKPT_DETACH_LIFELINE_FD + 1, s->last_fd);
+	ckpt_child_close_from(CKPT_DETACH_HELD_FD + (s->held >= 0), s->last_fd);
 	execve(s->argv[0], s->argv, s->envp);
 	_exit(127);
 }
@@ -116,7 +124,7 @@ static int reap(pid_t pid)
 int ckpt_detach(const struct ckpt_detach *how, const struct ckpt_request *req,
 		struct ckpt_error *err)
 {
-	_cleanup_(start_done) struct start s = { .lifeline = -1, .null_fd = -1 };
+	_cleanup_(start_done) struct start s = { .lifeline = -1, .null_fd = -1, .held = -1 };
 	pid_t pid;
 	int r;
 

@@ -1,24 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Starts a program that is nobody's child and ends with the calling process: the companion of a
- * batch task. A session of its own, so that no signal to the task's group reaches it; working
- * directory "/"; standard input and output on /dev/null, standard error inherited; on descriptor 3
- * its lifeline, a pidfd of the calling process (the directory /proc/PID on kernels before 5.3), and
- * nothing else open. An exec of the caller leaves the lifeline what it is.
+ * Starts a program that is nobody's child and ends with a task, mostly the calling process: the
+ * companion of a batch script. A session of its own, so that no signal to the task's group reaches
+ * it; working directory "/"; standard input and output on /dev/null, standard error inherited; on
+ * descriptor 3 its lifeline, a pidfd of the task (the directory /proc/PID on kernels before 5.3),
+ * on 4 what it holds, if anything, and nothing else open. An exec of the caller leaves the lifeline
+ * what it is.
  */
 #ifndef CKPT_WIRE_DETACH_H
 #define CKPT_WIRE_DETACH_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "wire/request.h"
 
 #define CKPT_DETACH_LIFELINE_FD 3
+#define CKPT_DETACH_HELD_FD 4
 
 /* What to start. */
 struct ckpt_detach {
 	const char *program;	 /* absolute path */
 	const char *const *more; /* variables besides the request's, "NAME=VALUE"; NULL-ended */
+	pid_t task;		 /* whose end it ends with; 0: the calling process */
+	/* A descriptor that it has open for as long as it lives, such as one end of a pipe whose
+	 * other end tells so; not above 0: none. The caller keeps its own. */
+	int held;
 };
 
 /*

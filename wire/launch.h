@@ -19,7 +19,7 @@
 /* How to start it. */
 struct ckpt_launch {
 	const char *agent;   /* absolute path of ckpt-agent */
-	const char *op;	     /* "resolve", "settle", "record" */
+	const char *op;	     /* "resolve", "claim", "settle", "record" */
 	bool confined;	     /* pass --no-exec: seccomp, no fetch; stdio on /dev/null, cwd "/" */
 	int64_t deadline_ns; /* CLOCK_MONOTONIC; 0 = none */
 	/* Runs in the child just before exec, e.g. to drop privileges; non-zero ends the child with

@@ -66,9 +66,11 @@ char **ckpt_child_env(const struct ckpt_request *req, const char *const *more)
 	for (size_t i = 0; r == 0 && i < fields->n; i++) {
 		char number[24];
 		const struct ckpt_field *row = &fields->rows[i];
+		const char *value = ckpt_field_get(row, req, number, sizeof(number));
 
-		r = env_add(&env, CKPT_REQUEST_ENV_PREFIX, row->env,
-			    ckpt_field_get(row, req, number, sizeof(number)));
+		if (row->min > 0 && strcmp(value, "0") == 0)
+			continue; /* not given: no value that it may have */
+		r = env_add(&env, CKPT_REQUEST_ENV_PREFIX, row->env, value);
 	}
 	if (r == 0)
 		r = env_add_more(&env, more);

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "wire/keep.h"
 #include "wire/requeue.h"
 #include "wire/text.h"
 
@@ -25,6 +26,7 @@
 
 #define MODE_HELP "auto, best, fresh, step:N, epoch:N, name:NAME or an absolute path"
 #define DIRS_HELP "DIR[:DIR...], 8 at most, with %j %A %a %x %u %% expanded when the job runs"
+#define STATE_HELP "a directory for the files that ckpt-resume keeps, with letters as in --ckpt-dir"
 #define ENV_HELP                                                                                   \
 	"NAME[,NAME...] of letters, digits and '_', not PATH, LD_*, SLURM_*, CKPT_* or a name "    \
 	"that changes how programs start"
@@ -32,8 +34,11 @@
 #define METRIC_HELP "KEY:min or KEY:max"
 #define EPOCH_HELP "completed or next"
 #define STALL_HELP "auto, or a time: minutes, or 30s, 10m, 2h, 1d, MM:SS, D-HH:MM:SS"
-#define LIMIT_HELP "a time: minutes, or 30s, 10m, 2h, 1d, MM:SS, D-HH:MM:SS"
+#define LIMIT_HELP "30s or more: minutes, or 30s, 10m, 2h, 1d, MM:SS, D-HH:MM:SS"
+#define LIMIT_LEAST_S 30 /* a third of it is for the requeue */
 #define SIGNAL_HELP "USR1, USR2, TERM, INT, HUP, URG, CONT or a number of a signal from 1 to 64"
+#define KEEP_HELP "N[,best=K]: the N newest (2 or more) and the K best (1 or more)"
+#define SHARE_HELP "wait, requeue or yes"
 #define ALIGN_HELP "yes or no"
 #define REQUEUE_HELP                                                                               \
 	"preempt, time-limit, node-fail, stall, exit:N[,N...] with commas between; none"
@@ -48,13 +53,15 @@ static const struct ckpt_field rows[] = {
 	ROW(metric, "METRIC", TEXT, METRIC_HELP),
 	ROW(epoch, "EPOCH", WORD, EPOCH_HELP),
 	ROW(align, "ALIGN", WORD, ALIGN_HELP),
-	ROW(state, "STATE", TEXT, "directory for the files that ckpt-resume keeps"),
+	ROW(state, "STATE", TEXT, STATE_HELP),
 	ROW(requeue, "REQUEUE", TEXT, REQUEUE_HELP),
-	INT_ROW(own_max_restarts, "OWN_MAX_RESTARTS", 0, UINT32_MAX,
-		"restarts after which the job is held; 0: no cap"),
+	INT_ROW(own_max_restarts, "OWN_MAX_RESTARTS", 1, UINT32_MAX,
+		"restarts after which the job is held"),
 	ROW(stall, "STALL", TEXT, STALL_HELP),
 	ROW(before_limit, "BEFORE_LIMIT", TEXT, LIMIT_HELP),
 	ROW(signal, "SIGNAL", WORD, SIGNAL_HELP),
+	ROW(keep, "KEEP", TEXT, KEEP_HELP),
+	ROW(share, "SHARE", WORD, SHARE_HELP),
 	INT_ROW(repin, "REPIN", 0, 1, "1: the pin of the first start holds at later ones too"),
 
 	INT_ROW(job_id, "JOB_ID", 0, UINT32_MAX, "the job's id; 0: not in a job"),
@@ -83,9 +90,14 @@ static const struct ckpt_field rows[] = {
 	ROW(quarantine, "QUARANTINE", WORD, "rename, mark or off"),
 	ROW(reject_non_finite, "REJECT_NON_FINITE", WORD,
 	    "no; yes: a checkpoint with NaN is passed over; any: one with Inf too"),
+	INT_ROW(share_wait_ms, "SHARE_WAIT_MS", 0, INT32_MAX,
+		"most milliseconds to wait for another job in the run directory"),
+	INT_ROW(lease, "LEASE", 0, 1, "1: a companion will hold the run directory's lease"),
 	INT_ROW(budget_ms, "BUDGET_MS", 0, INT32_MAX, "milliseconds for the answer; 0: no limit"),
 	INT_ROW(max_bytes, "MAX_BYTES", 0, INT64_MAX, "most bytes read of checkpoints; 0: no cap"),
 	INT_ROW(max_restarts, "MAX_RESTARTS", 0, UINT32_MAX, "most restarts of a job; 0: no cap"),
+	INT_ROW(expanded, "EXPANDED", 0, 1, "1: the directories are those of a decision"),
+	INT_ROW(hooks, "HOOKS", 0, 1, "1: a prolog began this attempt"),
 	INT_ROW(in_hook, "IN_HOOK", 0, 1, "1: started by the prolog or the epilog"),
 };
 
@@ -149,8 +161,6 @@ static const char *dirs_problem(const char *dirs)
 			return "has an empty directory";
 		n += *p == ':';
 	}
-	if (*dirs == ':')
-		return "has an empty directory";
 	if (n > CKPT_REQUEST_DIRS)
 		return "names too many directories";
 	return percent_problem(dirs);
@@ -256,6 +266,13 @@ static const char *align_problem(const char *text)
 	return empty_or_one_of(text, allowed) ? NULL : "is neither yes nor no";
 }
 
+static const char *share_problem(const char *text)
+{
+	static const char *const allowed[] = { "wait", "requeue", "yes", NULL };
+
+	return empty_or_one_of(text, allowed) ? NULL : "is none of wait, requeue, yes";
+}
+
 static const char *requeue_problem(const char *text)
 {
 	return ckpt_requeue_parse(text, NULL);
@@ -271,6 +288,15 @@ static const char *duration_problem(const char *text)
 static const char *stall_problem(const char *text)
 {
 	return strcmp(text, "auto") == 0 ? NULL : duration_problem(text);
+}
+
+static const char *limit_problem(const char *text)
+{
+	int64_t seconds;
+
+	if (*text && ckpt_text_duration(text, &seconds) && seconds < LIMIT_LEAST_S)
+		return "is too short to save and to be requeued in";
+	return duration_problem(text);
 }
 
 static int signal_number(const char *text)
@@ -304,6 +330,11 @@ int ckpt_request_signal(const struct ckpt_request *req, int fallback)
 	return *req->signal ? signal_number(req->signal) : fallback;
 }
 
+static const char *keep_problem(const char *text)
+{
+	return ckpt_keep_parse(text, NULL);
+}
+
 /* The rules by wire key, with the option as the user knows it. */
 static const struct rule {
 	const char *key, *option;
@@ -318,8 +349,11 @@ static const struct rule {
 	{ "align", "--ckpt-align", align_problem },
 	{ "requeue", "--ckpt-requeue", requeue_problem },
 	{ "stall", "--ckpt-stall", stall_problem },
-	{ "before_limit", "--ckpt-before-limit", duration_problem },
+	{ "before_limit", "--ckpt-before-limit", limit_problem },
 	{ "signal", "--ckpt-signal", signal_problem },
+	{ "keep", "--ckpt-keep", keep_problem },
+	{ "share", "--ckpt-share", share_problem },
+	{ "state", "--ckpt-state", percent_problem },
 };
 
 void ckpt_request_init(struct ckpt_request *req)

@@ -33,11 +33,13 @@ struct ckpt_request {
 	char align[8];		    /* yes, no; empty = yes */
 	char state[CKPT_PATH_MAX]; /* directory for .ckpt-resume's files; empty = run directories */
 	char requeue[256];	   /* after which ends it starts again (wire/requeue.h) */
-	int64_t own_max_restarts;  /* most restarts before the job is held; 0 = no cap */
+	int64_t own_max_restarts;  /* most restarts before the job is held; 0 = not given: no cap */
 	char stall[24];		   /* TIME or auto: without progress for that long is a hang */
 	char before_limit[24];	   /* TIME before the time limit to save and requeue */
 	char signal[16];	   /* that makes the program save; empty = the purpose's own */
-	int64_t repin;		   /* 1: a pin holds at later attempts too */
+	char keep[32];		   /* N[,best=K]: which checkpoints are kept; empty = all */
+	char share[16]; /* wait, requeue, yes: another job at work there; empty = site's */
+	int64_t repin;	/* 1: a pin holds at later attempts too */
 
 	/* the job, from Slurm */
 	int64_t job_id;	 /* 0: not in a job (ckptctl by hand) */
@@ -51,8 +53,7 @@ struct ckpt_request {
 	int64_t array_task;  /* %a; CKPT_REQUEST_NO_TASK */
 	char reason[32];     /* CKPT_RESUME_REASON: why this attempt exists */
 
-	char decided[CKPT_PATH_MAX]; /* op settle: the path that the prolog decided on; else empty
-				      */
+	char decided[CKPT_PATH_MAX]; /* op settle alone: the path that the prolog decided on */
 
 	/* the end of an attempt (op record) */
 	int64_t status_known; /* 1: batch_status holds the raw wait status of the batch task */
@@ -71,11 +72,16 @@ struct ckpt_request {
 						 = any */
 	char quarantine[16];		      /* rename, mark, off */
 	char reject_non_finite[16];	      /* no (or empty), yes: NaN, any: Inf too */
-	int64_t budget_ms;		      /* for the whole answer; 0 = none */
-	int64_t max_bytes;		      /* most bytes read of checkpoints; 0 = no cap */
-	int64_t max_restarts;		      /* MaxRestarts=; 0 = none */
-	int64_t in_hook; /* 1: prolog or epilog: mark, never rename; no alignment, no fetch, no
-			    recall */
+	int64_t share_wait_ms;		      /* ShareWait=: most time for share=wait */
+	int64_t lease;	      /* 1: a companion will hold the run directory's lease */
+	int64_t budget_ms;    /* for the whole answer; 0 = none */
+	int64_t max_bytes;    /* most bytes read of checkpoints; 0 = no cap */
+	int64_t max_restarts; /* MaxRestarts=; 0 = none */
+	int64_t expanded; /* 1: the directories are a decision's, with no letter left that says of
+			     an array's that each task has its own */
+	int64_t hooks;	  /* 1: a prolog began this attempt, and so an epilog will tell its end */
+	int64_t in_hook;  /* 1: prolog or epilog: mark, never rename; no alignment, no fetch, no
+			     recall */
 };
 
 extern const struct ckpt_fields ckpt_request_fields;

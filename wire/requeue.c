@@ -83,3 +83,23 @@ bool ckpt_requeue_has_code(const struct ckpt_requeue *requeue, int64_t code)
 {
 	return code > 0 && code < 256 && (requeue->codes[code / 64] >> (code % 64) & 1);
 }
+
+static bool is_ours_to_name(const char *cause)
+{
+	static const char *const vague[] = { "",	 "unknown",   "finished",
+					     "requeued", "exit-code", "signal" };
+
+	for (size_t i = 0; i < sizeof(vague) / sizeof(vague[0]); i++)
+		if (strcmp(cause, vague[i]) == 0)
+			return true;
+	return false;
+}
+
+const char *ckpt_requeue_cause(const char *why, const char *cause)
+{
+	if (!is_ours_to_name(cause))
+		return cause;
+	if (strcmp(why, "stall") == 0)
+		return "stalled";
+	return strcmp(why, "time-limit") == 0 ? "time-limit" : cause;
+}

@@ -12,7 +12,7 @@
 enum ckpt_requeue_cause {
 	CKPT_REQUEUE_PREEMPT = 1, /* ended in the grace time of a preemption, whatever the code */
 	CKPT_REQUEUE_TIME_LIMIT = 2, /* ended by its time limit */
-	CKPT_REQUEUE_NODE_FAIL = 4,  /* Slurm's own doing; named for completeness */
+	CKPT_REQUEUE_NODE_FAIL = 4,  /* Slurm's own doing; changes nothing */
 	CKPT_REQUEUE_STALL = 8,	     /* the companion's */
 };
 
@@ -36,6 +36,15 @@ struct ckpt_requeue {
  * what is wrong with the list; *@ret is untouched then.
  */
 const char *ckpt_requeue_parse(const char *list, struct ckpt_requeue *ret);
+
+/*
+ * The word for why an attempt ended that we requeued, or were about to, for @why ("stall",
+ * "time-limit"; "" or another word: we did not), where Slurm has it as ended by @cause: "stalled",
+ * "time-limit", or @cause. Slurm's own doing (cancelled, preempted, its time limit, a lost node, no
+ * memory) stands; how a program leaves at our signal, and that the job was requeued, say less than
+ * we know.
+ */
+const char *ckpt_requeue_cause(const char *why, const char *cause);
 
 /* True if the exit code @code is in the list. */
 bool ckpt_requeue_has_code(const struct ckpt_requeue *requeue, int64_t code);

@@ -36,6 +36,7 @@ static const char *const verify_words[] = { "structure", "sample", "full", NULL 
 static const char *const quarantine_words[] = { "rename", "mark", "off", NULL };
 static const char *const non_finite_words[] = { "no", "yes", "any", NULL };
 static const char *const companion_words[] = { "yes", "no", NULL };
+static const char *const share_words[] = { "wait", "requeue", "yes", NULL };
 static const char *const prolog_words[] = { "requeue", "always", "off", NULL };
 static const char *const undecided_words[] = { "fail", "hold", "requeue", NULL };
 
@@ -198,6 +199,12 @@ static bool parse_count(const struct row *row, void *member, const char *value)
 	X("Companion", "yes|no (default yes)",                                                     \
 	  "Start a companion in each job that watches and seals its checkpoints.", word,           \
 	  companion, 0, 0, companion_words)                                                        \
+	X("Share", "wait|requeue|yes (default wait)",                                              \
+	  "What a job does where another job is at work in its run directory.", word, share, 0, 0, \
+	  share_words)                                                                             \
+	X("ShareWait", "SECONDS[s|m|h|d] (default 5m)",                                            \
+	  "How long Share=wait waits before the job goes back into the queue.", ms, share_wait_ms, \
+	  0, 24 * HOUR_MS, NULL)                                                                   \
 	X("MetricsFile", "PATH (default: none)",                                                   \
 	  "Counters as a Prometheus text file, in a directory that root alone can write.", path,   \
 	  metrics_file, 0, 0, NULL)                                                                \
@@ -252,8 +259,10 @@ const char *ckpt_site_value(const struct ckpt_site *site, size_t index, char *bu
 	} else if (row->size == sizeof(n)) {
 		memcpy(&n, member, sizeof(n));
 	}
-	if (row->parse == parse_ms)
+	if (row->parse == parse_ms && n % 1000 != 0)
 		snprintf(buf, CKPT_SITE_VALUE_MAX, "%" PRId64 ".%03d", n / 1000, (int)(n % 1000));
+	else if (row->parse == parse_ms)
+		snprintf(buf, CKPT_SITE_VALUE_MAX, "%" PRId64, n / 1000);
 	else if (row->parse == parse_seconds || row->parse == parse_size ||
 		 row->parse == parse_count)
 		snprintf(buf, CKPT_SITE_VALUE_MAX, "%" PRId64, n);
@@ -272,6 +281,8 @@ void ckpt_site_defaults(struct ckpt_site *site)
 		.quarantine = "rename",
 		.reject_non_finite = "no",
 		.companion = "yes",
+		.share = "wait",
+		.share_wait_ms = 300000,
 		.prolog_budget_ms = 5000,
 		.epilog_budget_ms = 5000,
 		.step_budget_ms = 120000,
@@ -463,6 +474,9 @@ void ckpt_site_into_request(const struct ckpt_site *site, struct ckpt_request *r
 		       site->reject_non_finite);
 	if (!req->verify[0])
 		ckpt_text_copy(req->verify, sizeof(req->verify), site->verify);
+	if (!req->share[0])
+		ckpt_text_copy(req->share, sizeof(req->share), site->share);
+	req->share_wait_ms = site->share_wait_ms;
 	req->max_restarts = site->max_restarts;
 	req->max_bytes = site->max_bytes;
 }

@@ -37,6 +37,8 @@ struct ckpt_site {
 	char quarantine[16];		  /* Quarantine=rename|mark|off */
 	char reject_non_finite[16];	  /* RejectNonFinite=no|yes|any */
 	char companion[8];		  /* Companion=yes|no */
+	char share[16];			  /* Share=wait|requeue|yes */
+	int64_t share_wait_ms;		  /* ShareWait= */
 	char metrics_file[CKPT_PATH_MAX]; /* MetricsFile=; empty = none */
 	int64_t prolog_budget_ms;	  /* PrologBudget= seconds, decimals allowed */
 	int64_t epilog_budget_ms;	  /* EpilogBudget= */
@@ -90,10 +92,10 @@ bool ckpt_site_disabled(const struct ckpt_site *site);
 /* True if @partition is in Partitions= or that list is empty. */
 bool ckpt_site_partition(const struct ckpt_site *site, const char *partition);
 
-/* Copies the site's rows (default_dir, run_dirs, quarantine, verify where the user gave none, ...)
- * into @req; budget_ms is the caller's to set, and max_bytes the caller's to zero outside of hooks.
- */
 struct ckpt_request;
+
+/* Copies the site's rows (default_dir, run_dirs, quarantine, verify where the user gave none, ...)
+ * into @req. The caller sets budget_ms, and zeroes max_bytes outside of hooks. */
 void ckpt_site_into_request(const struct ckpt_site *site, struct ckpt_request *req);
 
 #endif

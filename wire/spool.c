@@ -46,7 +46,7 @@ static const struct ckpt_field stamp_rows[] = {
 
 static const struct ckpt_fields stamp_fields = { stamp_rows, 4 };
 
-static const char *const file_names[] = { "attempt",	 "decision",	 "status",
+static const char *const file_names[] = { "attempt",	 "decision",	 "status",    "started",
 					  "attempt.new", "decision.new", "status.new" };
 #define FILE_NAMES_N (sizeof(file_names) / sizeof(file_names[0]))
 
@@ -258,6 +258,18 @@ int ckpt_spool_put_decision(const struct ckpt_spool_key *key, const struct ckpt_
 	return 0;
 }
 
+int ckpt_spool_put_started(const struct ckpt_spool_key *key, struct ckpt_error *err)
+{
+	_cleanup_close_ int dir = open_job(key, false, err), fd = -1;
+
+	if (dir < 0)
+		return dir;
+	fd = openat(dir, "started", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return fd < 0 ? ckpt_fail(err, -errno, "writing the spool of job %" PRId64 ": %s",
+				  key->job_id, strerror(errno))
+		      : 0;
+}
+
 /* True if @dir was begun for @attempt since this host booted. */
 static bool is_begun(int dir, int64_t attempt)
 {
@@ -338,6 +350,7 @@ static int read_dir(int dir, int64_t job_id, struct ckpt_spool_state *state,
 	state->this_boot = strcmp(s.boot, boot) == 0;
 	if (!state->this_boot)
 		return 0;
+	state->started = faccessat(dir, "started", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 	r = read_decision(dir, job_id, state, d);
 	return r < 0 ? r : read_status(dir, boot, state);
 }

@@ -27,6 +27,7 @@ struct ckpt_spool_key {
 struct ckpt_spool_state {
 	int64_t attempt;
 	bool this_boot;	   /* written since this host booted */
+	bool started;	   /* the batch step came as far as this plugin */
 	bool has_decision; /* *decision is filled and checked */
 	bool has_status;   /* batch_status is the raw wait status of the batch task */
 	bool refused;	   /* the batch task ended in task_init by our own refusal */
@@ -40,6 +41,10 @@ int ckpt_spool_begin(const struct ckpt_spool_key *key, int64_t attempt, struct c
 /* Stores the prolog's decision. 0 or an errno (ENOENT: no spool was begun). */
 int ckpt_spool_put_decision(const struct ckpt_spool_key *key, const struct ckpt_decision *d,
 			    struct ckpt_error *err);
+
+/* Notes that the batch step of what was begun is there: its stepd, if no status follows, was lost.
+ * 0 or an errno (ENOENT: no spool was begun). */
+int ckpt_spool_put_started(const struct ckpt_spool_key *key, struct ckpt_error *err);
 
 /* Stores the batch task's raw wait status for @attempt; makes the directory where no prolog did. */
 int ckpt_spool_put_status(const struct ckpt_spool_key *key, int64_t attempt, int64_t status,

@@ -15,6 +15,14 @@ static int control_len(const unsigned char *p)
 	return p[0] < 0x20 || p[0] == 0x7f;
 }
 
+/* Whether the second byte at @p makes an overlong form, a surrogate or one beyond U+10FFFF, which
+ * begin as a character does (RFC 3629, section 4). */
+static bool is_no_character(const unsigned char *p)
+{
+	return (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+	       (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f);
+}
+
 /* Bytes of the UTF-8 character at @p; 0 if there is none, or not the whole of it. */
 static int char_len(const unsigned char *p)
 {
@@ -27,7 +35,7 @@ static int char_len(const unsigned char *p)
 	for (int i = 1; i < n; i++)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
-	return n;
+	return n > 2 && is_no_character(p) ? 0 : n;
 }
 
 /* Bytes at @p that are not to be shown: a control character or one byte outside UTF-8; else 0. */
@@ -49,6 +57,19 @@ void ckpt_text_clean(char *s)
 		if (unsafe)
 			memset(p, '?', (size_t)n);
 		p += n;
+	}
+}
+
+void ckpt_text_make_utf8(char *s)
+{
+	unsigned char *p = (unsigned char *)s;
+
+	while (*p) {
+		int n = char_len(p);
+
+		if (n == 0)
+			*p = '?';
+		p += n ? n : 1;
 	}
 }
 
@@ -107,7 +128,7 @@ bool ckpt_text_int(const char *s, int64_t min, int64_t max, int64_t *ret)
 	const char *digits = s + negative;
 	int64_t value = 0;
 
-	if (!*digits || (digits[0] == '0' && digits[1]))
+	if (!*digits || (digits[0] == '0' && (digits[1] || negative)))
 		return false;
 	for (const char *p = digits; *p; p++) {
 		if (*p < '0' || *p > '9')

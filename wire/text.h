@@ -14,6 +14,9 @@
  * and every byte that is no UTF-8: alone, 80..9F are C1 controls to some terminals. */
 void ckpt_text_clean(char *s);
 
+/* Replaces every byte of @s that is no UTF-8 by '?', and nothing else. */
+void ckpt_text_make_utf8(char *s);
+
 /* True if @s holds a control byte. Bytes outside UTF-8 are none: file names may hold them. */
 bool ckpt_text_has_control(const char *s);
 

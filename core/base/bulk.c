@@ -1,160 +1,93 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * See bulk.h. Residency is looked at window by window, so that a file of which a part is in memory
- * costs what its parts cost. A direct read that fails or ends early is done again through the page
- * cache, which then gives the bytes or the error: O_DIRECT is never more than a faster way.
+ * See bulk.h. What is in memory is looked at window by window, so that a file of which a part is
+ * costs what its parts cost. A read of whole pages that fails or ends early is done again just as
+ * it was asked for, which then gives the bytes or the error.
  */
 #include "core/base/bulk.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "core/base/memory.h"
+#include "core/base/pages.h"
+#include "core/base/workers.h"
 
 #define WINDOW ((uint64_t)4 * 1024 * 1024)
-#define ALIGN ((uint64_t)4096)	      /* of a direct read's offset, length and buffer */
+#define ALIGN CKPT_PAGES_ALIGN
 #define SMALL ((uint64_t)1024 * 1024) /* a file of this size is not worth any question */
-#define EXPECT_MOST (4 * WINDOW)      /* less is dropped late, and asked about at once */
-#define THREADS_COLD 4 /* so that the disk has work while others' bytes are looked at */
+#define EXPECT_MOST (4 * WINDOW)      /* that is asked about at once */
+/* So that the disk has work while others' bytes are looked at; past the page cache nobody else
+ * sees to that. */
+#define THREADS_COLD 4
+#define THREADS_DIRECT 12
 #define WORTH_THREADS ((uint64_t)32 * 1024 * 1024)
-#define SAMPLES 4 /* whether a file is in memory: its beginning, its end and two between */
-/* Reads that come out of one direct read; a page more, since they need not begin with one. */
-#define READS_MOST ((size_t)3)
-#define READERS_ALL ((size_t)32 * 1024 * 1024)
+#define PART (SMALL / 16) /* of a sample */
+#define SAMPLES 4	  /* whether a file is in memory: its beginning, its end and two between */
+/*
+ * All readers' buffers for what is read past the page cache lie in huge pages, where there are any:
+ * the disk gets a read in one piece, not page by page, and its bytes are looked at twice as fast.
+ */
+#define HUGE ((size_t)2 * 1024 * 1024)
+#define ARENA ((size_t)12 * 1024 * 1024)
+#define READS_MOST ((size_t)8)	  /* out of one; a page more, since they need not begin with one */
 #define GAP ((uint64_t)64 * 1024) /* that a reader of one range after the other may leave out */
 
-void ckpt_bulk_init(struct ckpt_bulk *bulk, const struct ckpt_file *file)
+/* @len bytes that begin with a huge page, for munmap(). NULL without memory. */
+static char *map_huge(size_t len)
 {
-	*bulk = (struct ckpt_bulk) { .file = file, .direct = CKPT_FILE_INIT };
-	pthread_mutex_init(&bulk->lock, NULL);
+	char *map =
+		mmap(NULL, len + HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t before;
+
+	if (map == MAP_FAILED)
+		return NULL;
+	before = (HUGE - (uintptr_t)map % HUGE) % HUGE;
+	if (before > 0)
+		munmap(map, before);
+	if (before < HUGE)
+		munmap(map + before + len, HUGE - before);
+	madvise(map + before, len, MADV_HUGEPAGE);
+	return map + before;
+}
+
+void ckpt_bulk_init(struct ckpt_bulk *bulk, const struct ckpt_file *file, int threads)
+{
+	size_t n = threads > 0 ? (size_t)threads : 1, reads = ARENA / n / CKPT_BULK_MOST;
+
+	*bulk = (struct ckpt_bulk) { .file = file, .whole = *file };
+	bulk->whole.base = 0;
+	bulk->whole.size = UINT64_MAX;
+	if (file->source || file->pages == CKPT_PAGES_ANY || file->direct < 0)
+		return;
+	reads = reads > READS_MOST ? READS_MOST : reads;
+	bulk->each = (reads > 0 ? reads : 1) * CKPT_BULK_MOST + ALIGN;
+	bulk->arena_size = n * bulk->each;
+	bulk->arena = map_huge(bulk->arena_size);
 }
 
 void ckpt_bulk_done(struct ckpt_bulk *bulk)
 {
-	ckpt_cleanup_close(&bulk->direct.fd);
-	pthread_mutex_destroy(&bulk->lock);
+	if (bulk->arena)
+		munmap(bulk->arena, bulk->arena_size);
+	bulk->arena = NULL;
 }
 
-int ckpt_bulk_reader_init(struct ckpt_bulk_reader *reader, struct ckpt_bulk *bulk, int threads)
+int ckpt_bulk_reader_init(struct ckpt_bulk_reader *reader, struct ckpt_bulk *bulk)
 {
-	size_t reads = READERS_ALL / (size_t)(threads > 0 ? threads : 1) / CKPT_BULK_MOST;
-	size_t size;
-
-	if (reads > READS_MOST)
-		reads = READS_MOST;
-	size = (reads > 0 ? reads : 1) * CKPT_BULK_MOST + ALIGN;
-	*reader = (struct ckpt_bulk_reader) { .bulk = bulk, .size = size };
-	reader->buf = aligned_alloc(ALIGN, size); /* untouched pages cost nothing */
+	*reader = (struct ckpt_bulk_reader) { .bulk = bulk, .buf = malloc(CKPT_BULK_MOST) };
+	if (bulk->arena)
+		reader->direct_buf = bulk->arena + bulk->each * bulk->readers++;
 	return reader->buf ? 0 : -ENOMEM;
-}
-
-/* Past the last use of a window. */
-static void leave_window(struct ckpt_bulk_reader *reader)
-{
-	if (reader->drop)
-		posix_fadvise(reader->bulk->file->fd, (off_t)reader->begin,
-			      (off_t)(reader->end - reader->begin), POSIX_FADV_DONTNEED);
-	reader->drop = false;
 }
 
 void ckpt_bulk_reader_done(struct ckpt_bulk_reader *reader)
 {
-	if (reader->bulk)
-		leave_window(reader);
 	free(reader->buf);
 	*reader = (struct ckpt_bulk_reader) { 0 };
-}
-
-/* A descriptor of its own for the same inode, since O_DIRECT is the open file's. */
-static int reopen_direct(int fd)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return open(path, O_RDONLY | O_DIRECT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-}
-
-/* Whether direct reads at multiples of ALIGN are right for @fd, as far as the kernel says. */
-static bool is_aligned_enough(int fd)
-{
-#ifdef STATX_DIOALIGN
-	struct statx stx;
-
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &stx) == 0 &&
-	    (stx.stx_mask & STATX_DIOALIGN))
-		return stx.stx_dio_offset_align && stx.stx_dio_offset_align <= ALIGN &&
-		       stx.stx_dio_mem_align <= ALIGN;
-#endif
-	return fd >= 0;
-}
-
-static enum ckpt_bulk_way open_direct(struct ckpt_bulk *bulk)
-{
-	_cleanup_close_ int fd = reopen_direct(bulk->file->fd);
-
-	if (fd < 0 || !is_aligned_enough(fd))
-		return CKPT_BULK_DROP;
-	bulk->direct = *bulk->file;
-	bulk->direct.base = 0;
-	bulk->direct.size = UINT64_MAX;
-	bulk->direct.fd = ckpt_take_fd(&fd);
-	return CKPT_BULK_DIRECT;
-}
-
-static uint64_t memory(const struct ckpt_ctx *ctx)
-{
-	_cleanup_close_ int rootfd = -1;
-
-	if (ctx->seam && ctx->seam->memory)
-		return ctx->seam->memory;
-	rootfd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return rootfd < 0 ? 0 : ckpt_memory_available(rootfd);
-}
-
-/* Whether the page cache may take this file beside what this work has filled it with before. */
-static bool fits(const struct ckpt_bulk *bulk)
-{
-	struct ckpt_ctx *ctx = bulk->file->ctx;
-	uint64_t quarter, size = bulk->file->size;
-
-	if (!ctx || ctx->cache != CKPT_CACHE_AUTO)
-		return !ctx || ctx->cache == CKPT_CACHE_FILL;
-	quarter = memory(ctx) / 4;
-	if (size > quarter || ctx->checkpoint_bytes > quarter || ctx->filled > quarter - size)
-		return false;
-	ctx->filled += size;
-	return true;
-}
-
-static enum ckpt_bulk_way way_of(struct ckpt_bulk *bulk)
-{
-	enum ckpt_bulk_way way;
-
-	pthread_mutex_lock(&bulk->lock);
-	if (bulk->way == CKPT_BULK_UNDECIDED)
-		bulk->way = fits(bulk) ? CKPT_BULK_FILL : open_direct(bulk);
-	way = bulk->way;
-	pthread_mutex_unlock(&bulk->lock);
-	return way;
-}
-
-/* The file system takes O_DIRECT at the opening and refuses it at the reading. */
-static void refuse_direct(struct ckpt_bulk *bulk)
-{
-	pthread_mutex_lock(&bulk->lock);
-	bulk->way = CKPT_BULK_DROP;
-	pthread_mutex_unlock(&bulk->lock);
-}
-
-static enum ckpt_cached cached(const struct ckpt_file *file, uint64_t off, uint64_t len)
-{
-	const struct ckpt_seam *seam = file->ctx ? file->ctx->seam : NULL;
-
-	if (seam && seam->cached)
-		return (enum ckpt_cached)seam->cached(seam->arg, file->fd, off, len);
-	return ckpt_cached(file->fd, off, len);
 }
 
 static uint64_t align_up(uint64_t at)
@@ -164,30 +97,27 @@ static uint64_t align_up(uint64_t at)
 
 /* What is cached of the whole pages of [@begin, @end): those at its edges are its neighbours' too.
  */
-static enum ckpt_cached cached_inside(const struct ckpt_file *file, uint64_t begin, uint64_t end)
+static int cached_inside(const struct ckpt_file *file, uint64_t begin, uint64_t end)
 {
 	if (end / ALIGN * ALIGN > align_up(begin)) {
 		begin = align_up(begin);
 		end = end / ALIGN * ALIGN;
 	}
-	return cached(file, begin, end - begin);
+	return ckpt_pages_cached(file, begin, end - begin);
 }
 
 /* Makes [@begin, @end) of the whole file the window. */
 static void enter_window(struct ckpt_bulk_reader *reader, uint64_t begin, uint64_t end)
 {
 	const struct ckpt_file *file = reader->bulk->file;
-	enum ckpt_cached in_memory = cached_inside(file, begin, end);
 
-	leave_window(reader);
 	reader->begin = begin / ALIGN * ALIGN;
 	reader->end = align_up(end);
-	reader->way = CKPT_BULK_UNDECIDED;
-	if (in_memory == CKPT_CACHED_ALL)
+	reader->direct = false;
+	if (cached_inside(file, begin, end) == CKPT_CACHED_ALL)
 		return;
-	reader->way = way_of(reader->bulk);
-	reader->drop = reader->way == CKPT_BULK_DROP && in_memory == CKPT_CACHED_NONE;
-	if (reader->way != CKPT_BULK_DIRECT) /* threads confuse the kernel's own readahead */
+	reader->direct = reader->direct_buf != NULL;
+	if (file->pages == CKPT_PAGES_ANY) /* threads confuse the kernel's own readahead */
 		posix_fadvise(file->fd, (off_t)reader->begin, (off_t)(reader->end - reader->begin),
 			      POSIX_FADV_WILLNEED);
 }
@@ -205,21 +135,24 @@ static void enter_around(struct ckpt_bulk_reader *reader, uint64_t at)
 	enter_window(reader, begin, end);
 }
 
-/* How much to read past the page cache for [@at, @at + @len), from @begin on: more than asked for
- * where one range follows the other. */
+/* How much to read past the page cache for [@at, @at + @len), from @begin on: as many such reads
+ * as the buffer holds where one range follows the other. */
 static size_t direct_len(const struct ckpt_bulk_reader *reader, uint64_t begin, uint64_t at,
 			 size_t len)
 {
-	uint64_t least = align_up(at + len), end = reader->end;
+	uint64_t end = align_up(at + len), room = begin + reader->bulk->each - at;
 
-	if (at < reader->next || at - reader->next > GAP || end < least)
-		end = least;
-	if (end - begin > reader->size)
-		end = begin + reader->size;
+	if (len > 0 && at >= reader->next && at - reader->next <= GAP && reader->end > end) {
+		end = align_up(at + room / len * len);
+		if (end > begin + reader->bulk->each)
+			end = begin + reader->bulk->each;
+		if (end > reader->end)
+			end = reader->end;
+	}
 	return (size_t)(end - begin);
 }
 
-/* Fills the buffer past the page cache. 0 if it then holds [@at, @at + @len), else an errno. */
+/* Fills the buffer with whole pages. 0 if it then holds [@at, @at + @len), else an errno. */
 static int fill_direct(struct ckpt_bulk_reader *reader, uint64_t at, size_t len)
 {
 	uint64_t begin = at / ALIGN * ALIGN;
@@ -228,18 +161,14 @@ static int fill_direct(struct ckpt_bulk_reader *reader, uint64_t at, size_t len)
 
 	reader->held_len = 0;
 	while (got < want && n > 0 && got % ALIGN == 0) {
-		n = ckpt_file_read_some(&reader->bulk->direct, begin + got, reader->buf + got,
+		n = ckpt_file_read_some(&reader->bulk->whole, begin + got, reader->direct_buf + got,
 					want - got);
 		got += n > 0 ? (size_t)n : 0;
 	}
-	if (n == -ETIMEDOUT || n == -EDQUOT)
+	if (n < 0)
 		return (int)n;
-	if (n < 0) {
-		refuse_direct(reader->bulk);
-		enter_window(reader, reader->begin, reader->end);
-	}
 	if (begin + got < at + len)
-		return -EINVAL;
+		return -ENODATA;
 	reader->held_off = begin;
 	reader->held_len = got;
 	return 0;
@@ -256,7 +185,6 @@ static int read_cached(struct ckpt_bulk_reader *reader, uint64_t off, size_t len
 {
 	int r;
 
-	reader->held_len = 0;
 	r = ckpt_file_read(reader->bulk->file, off, reader->buf, len, err);
 	if (r == 0)
 		*ret = reader->buf;
@@ -278,26 +206,37 @@ void ckpt_bulk_expect(struct ckpt_bulk_reader *reader, uint64_t off, uint64_t le
 	reader->next = file->base + off;
 }
 
-/* True if some of the file, by a few samples, has to come from the disk. */
+/* True if a part of the file of SMALL bytes from @at on has to come from the disk. Single pages
+ * that are missing do not count: kernels that reclaim memory beforehand (DAMON) take some. */
+static bool is_part_cold(const struct ckpt_file *file, uint64_t at)
+{
+	int cached = cached_inside(file, at, at + SMALL);
+
+	for (uint64_t i = 0; cached == CKPT_CACHED_SOME && i < SMALL; i += PART)
+		if (cached_inside(file, at + i, at + i + PART) == CKPT_CACHED_NONE)
+			cached = CKPT_CACHED_NONE;
+	return cached != CKPT_CACHED_ALL && cached != CKPT_CACHED_SOME;
+}
+
+/* True if some of the file is, by a few samples. */
 static bool is_cold(const struct ckpt_file *file)
 {
-	for (uint64_t i = 0; i < SAMPLES; i++) {
-		uint64_t at = (file->size - SMALL) / (SAMPLES - 1) * i;
-
-		if (cached_inside(file, file->base + at, file->base + at + SMALL) !=
-		    CKPT_CACHED_ALL)
+	for (uint64_t i = 0; i < SAMPLES; i++)
+		if (is_part_cold(file, file->base + (file->size - SMALL) / (SAMPLES - 1) * i))
 			return true;
-	}
 	return false;
 }
 
 int ckpt_bulk_threads(const struct ckpt_file *file, int n)
 {
 	bool chosen = file->ctx && file->ctx->threads > 0;
+	int cold = THREADS_COLD;
 
-	if (chosen || n >= THREADS_COLD || !has_windows(file, 0, WORTH_THREADS))
+	if (file->pages != CKPT_PAGES_ANY && file->direct >= 0)
+		cold = THREADS_DIRECT;
+	if (chosen || n >= cold || !has_windows(file, 0, WORTH_THREADS))
 		return n;
-	return is_cold(file) ? THREADS_COLD : n;
+	return is_cold(file) ? cold : n;
 }
 
 int ckpt_bulk_read(struct ckpt_bulk_reader *reader, uint64_t off, size_t len, const void **ret,
@@ -311,13 +250,50 @@ int ckpt_bulk_read(struct ckpt_bulk_reader *reader, uint64_t off, size_t len, co
 		return read_cached(reader, off, len, ret, err);
 	if (at < reader->begin || at >= reader->end)
 		enter_around(reader, at);
-	if (reader->way != CKPT_BULK_DIRECT)
+	if (!reader->direct)
 		return read_cached(reader, off, len, ret, err);
 	if (!holds(reader, at, len))
 		r = fill_direct(reader, at, len);
 	reader->next = at + len;
 	if (r != 0)
 		return read_cached(reader, off, len, ret, err);
-	*ret = reader->buf + (at - reader->held_off);
+	*ret = reader->direct_buf + (at - reader->held_off);
 	return 0;
+}
+
+struct runner {
+	struct ckpt_bulk_reader reader;
+	ckpt_bulk_fn *fn;
+	void *arg;
+};
+
+static void *runner_main(void *worker)
+{
+	struct runner *self = worker;
+
+	self->fn(&self->reader, self->arg);
+	return NULL;
+}
+
+int ckpt_bulk_run(const struct ckpt_file *file, int n, ckpt_bulk_fn *fn, void *arg)
+{
+	_cleanup_free_ struct runner *runners = calloc((size_t)n, sizeof(*runners));
+	struct ckpt_bulk bulk;
+	int ready = 0;
+
+	if (!runners)
+		return -ENOMEM;
+	ckpt_bulk_init(&bulk, file, n);
+	for (; ready < n; ready++) {
+		runners[ready].fn = fn;
+		runners[ready].arg = arg;
+		if (ckpt_bulk_reader_init(&runners[ready].reader, &bulk) < 0)
+			break;
+	}
+	if (ready > 0)
+		ckpt_workers_run(runner_main, runners, sizeof(*runners), ready);
+	for (int i = 0; i < ready; i++)
+		ckpt_bulk_reader_done(&runners[i].reader);
+	ckpt_bulk_done(&bulk);
+	return ready > 0 ? 0 : -ENOMEM;
 }

@@ -14,7 +14,6 @@
 #include "core/base/crc.h"
 #include "core/base/crc_deferred.h"
 #include "core/base/crc_share.h"
-#include "core/base/workers.h"
 #include "wire/text.h"
 
 #define PIECE ((uint64_t)4 * 1024 * 1024)
@@ -56,7 +55,7 @@ struct pool {
 
 struct worker {
 	struct pool *pool;
-	struct ckpt_bulk_reader reader;
+	struct ckpt_bulk_reader *reader;
 };
 
 static const struct ckpt_error no_memory = { -ENOMEM, "no memory to verify checksums" };
@@ -211,7 +210,7 @@ static int work_crc(struct worker *self, const struct work *work, uint32_t *ret,
 
 	while (left > 0) {
 		size_t n = left < CKPT_BULK_MOST ? (size_t)left : CKPT_BULK_MOST;
-		int r = pool->stop ? -ECANCELED : ckpt_bulk_read(&self->reader, off, n, &data, err);
+		int r = pool->stop ? -ECANCELED : ckpt_bulk_read(self->reader, off, n, &data, err);
 
 		if (r != 0)
 			return r;
@@ -261,7 +260,7 @@ static int expect(struct worker *self, const struct batch *batch, int i)
 			break;
 		end = range->off + range->len;
 	}
-	ckpt_bulk_expect(&self->reader, off, end - off);
+	ckpt_bulk_expect(self->reader, off, end - off);
 	return i;
 }
 
@@ -295,10 +294,11 @@ static void show_progress(const struct pool *pool)
 		ctx->progress(ctx->progress_arg, pool->file->name, pool->done, pool->job->total);
 }
 
-static void *worker_main(void *arg)
+/* ckpt_bulk_fn */
+static void work(struct ckpt_bulk_reader *reader, void *arg)
 {
-	struct worker *self = arg;
-	struct pool *pool = self->pool;
+	struct pool *pool = arg;
+	struct worker self = { .pool = pool, .reader = reader };
 	struct batch batch;
 
 	do {
@@ -306,29 +306,8 @@ static void *worker_main(void *arg)
 		take_batch(pool, &batch);
 		show_progress(pool);
 		pthread_mutex_unlock(&pool->lock);
-		run_batch(self, &batch);
+		run_batch(&self, &batch);
 	} while (batch.n > 0);
-	return NULL;
-}
-
-static void run_workers(struct pool *pool, struct worker *workers, int n)
-{
-	struct ckpt_bulk bulk;
-	int ready = 0;
-
-	ckpt_bulk_init(&bulk, pool->file);
-	for (; ready < n; ready++) {
-		workers[ready].pool = pool;
-		if (ckpt_bulk_reader_init(&workers[ready].reader, &bulk, n) < 0)
-			break;
-	}
-	if (ready > 0)
-		ckpt_workers_run(worker_main, workers, sizeof(*workers), ready);
-	else
-		pool_fail(pool, -ENOMEM, &no_memory);
-	for (int i = 0; i < ready; i++)
-		ckpt_bulk_reader_done(&workers[i].reader);
-	ckpt_bulk_done(&bulk);
 }
 
 static int worth_threads(const struct ckpt_file *file)
@@ -344,11 +323,9 @@ static int verify_all(const struct ckpt_file *file, const struct ckpt_crc_job *j
 {
 	struct pool pool = { .file = file, .job = job, .lock = PTHREAD_MUTEX_INITIALIZER };
 	int n = worth_threads(file);
-	_cleanup_free_ struct worker *workers = calloc((size_t)n, sizeof(*workers));
 
-	if (!workers)
-		return ckpt_fail(err, -ENOMEM, "%s", no_memory.text);
-	run_workers(&pool, workers, n);
+	if (ckpt_bulk_run(file, n, work, &pool) < 0)
+		pool_fail(&pool, -ENOMEM, &no_memory);
 	show_progress(&pool);
 	cut_put(pool.cut);
 	pthread_mutex_destroy(&pool.lock);

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <time.h>
 
+#include "core/base/clock.h"
+
 #define MAX_THREADS 64 /* beyond this a file system, not the CPU, sets the speed */
 
 int64_t ckpt_ctx_now(const struct ckpt_ctx *ctx)
@@ -18,7 +20,7 @@ int64_t ckpt_ctx_now(const struct ckpt_ctx *ctx)
 	if (ctx && ctx->seam && ctx->seam->now_ns)
 		return ctx->seam->now_ns(ctx->seam->arg);
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+	return ckpt_clock_ns(ts);
 }
 
 int ckpt_ctx_expired(const struct ckpt_ctx *ctx)

@@ -21,6 +21,11 @@ struct ckpt_seam {
 	ssize_t (*pread)(void *arg, int fd, void *buf, size_t len, off_t off);
 	/* enum ckpt_cached (memory.h) of a range of a file */
 	int (*cached)(void *arg, int fd, uint64_t off, uint64_t len);
+	/* statfs(2)'s f_type of a file's file system; 0 = unknown */
+	uint32_t (*fs_type)(void *arg, int fd);
+	uint64_t (*blocks)(void *arg, int fd); /* of 512 bytes that a file has */
+	/* madvise(2) with MADV_POPULATE_READ */
+	int (*populate)(void *arg, void *at, size_t len);
 	uint64_t memory; /* bytes that are available; 0 = the machine's */
 	void *arg;
 };
@@ -30,8 +35,7 @@ typedef void ckpt_progress_fn(void *arg, const char *name, uint64_t done, uint64
 
 /* What becomes of the page cache when files are read that are not in it. */
 enum ckpt_cache {
-	CKPT_CACHE_AUTO, /* as FILL for a checkpoint that fits a quarter of the memory, else LEAVE
-			  */
+	CKPT_CACHE_AUTO, /* FILL for a checkpoint that fits a quarter of the memory, else LEAVE */
 	CKPT_CACHE_FILL,
 	CKPT_CACHE_LEAVE,
 };
@@ -44,13 +48,18 @@ struct ckpt_ctx {
 	struct ckpt_share *share; /* of a check that several do (share.h); NULL = all of it */
 	/* Where checks leave their CRCs (crc_deferred.h); NULL = they compute them. */
 	struct ckpt_crc_deferred *deferred;
-	uint64_t seed;	/* of samples: the same seed reads the same parts */
-	bool no_recall; /* do not read files that a tape system has released */
+	uint64_t seed;	    /* of samples: the same seed reads the same parts */
+	bool no_recall;	    /* do not read files that a tape system has released */
+	bool tell_all;	    /* look on behind the first difference from a digest */
+	bool ahead;	    /* map what is in memory to fetch it into the CPU's cache (ahead.h) */
+	bool recall_chosen; /* but those of the checkpoint that is about to be chosen */
 	ckpt_progress_fn *progress;
 	void *progress_arg;
 	enum ckpt_cache cache;
 	uint64_t checkpoint_bytes; /* of the one being read, all its files; 0 = not known */
-	_Atomic uint64_t filled;   /* bytes of files that were let into the page cache */
+	uint64_t filled;	   /* bytes of checkpoints that were let into the page cache */
+	uint64_t filling;	   /* of those the one being read */
+	_Atomic uint64_t quarter;  /* of the memory; 0 = not asked for yet */
 	_Atomic uint64_t bytes_read;
 };
 

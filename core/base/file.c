@@ -9,14 +9,19 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
+#include "core/base/clock.h"
+#include "core/base/pages.h"
 #include "wire/field.h"
 #include "wire/text.h"
 
-#define READ_CHUNK ((size_t)1024 * 1024) /* most that is read between two looks at the clock */
+/* Most that is read between two looks at the clock. */
+#define READ_CHUNK ((size_t)2 * 1024 * 1024)
 
 /* Below this size a file without blocks may just be stored inside its inode. */
 #define RELEASED_MIN 65536
+#define RELEASED_BLOCKS 1 /* at most, of 512 bytes */
 
 bool ckpt_identity_same(const struct ckpt_identity *a, const struct ckpt_identity *b)
 {
@@ -24,18 +29,13 @@ bool ckpt_identity_same(const struct ckpt_identity *a, const struct ckpt_identit
 	       a->ctime_ns == b->ctime_ns;
 }
 
-static int64_t to_ns(const struct timespec *ts)
-{
-	return (int64_t)ts->tv_sec * 1000000000 + ts->tv_nsec;
-}
-
 static struct ckpt_identity identity_of(const struct stat *st)
 {
 	return (struct ckpt_identity) {
 		.ino = st->st_ino,
 		.size = (uint64_t)st->st_size,
-		.mtime_ns = to_ns(&st->st_mtim),
-		.ctime_ns = to_ns(&st->st_ctim),
+		.mtime_ns = ckpt_clock_ns(st->st_mtim),
+		.ctime_ns = ckpt_clock_ns(st->st_ctim),
 		.dev = st->st_dev,
 		.blocks = (uint64_t)st->st_blocks,
 	};
@@ -51,17 +51,44 @@ static int not_regular(struct ckpt_error *err, const char *name)
 	return ckpt_fail(err, CKPT_FILE_NOT_REGULAR, "%s is not a regular file", CKPT_QUOTE(name));
 }
 
-static bool is_released(const struct ckpt_ctx *ctx, const struct stat *st)
+uint32_t ckpt_file_fs_type(const struct ckpt_file *file)
 {
-	return ctx && ctx->no_recall && st->st_blocks == 0 && st->st_size >= RELEASED_MIN;
+	const struct ckpt_seam *seam = file->ctx ? file->ctx->seam : NULL;
+	struct statfs fs;
+
+	if (seam && seam->fs_type)
+		return seam->fs_type(seam->arg, file->fd);
+	return fstatfs(file->fd, &fs) == 0 ? (uint32_t)fs.f_type : 0;
+}
+
+bool ckpt_file_released(const struct ckpt_file *file)
+{
+	static const struct {
+		uint32_t type;
+		uint64_t blocks; /* of 512 bytes that a released file has at most */
+	} tapes[] = {
+		{ 0x0bd00bd0, 1 }, /* Lustre */
+		{ 0x47504653, 0 }, /* GPFS */
+		{ 0x6969, 0 },	   /* NFS: what its server keeps is not to be seen */
+		{ 0, 1 },	   /* could not be asked */
+	};
+	uint32_t type;
+
+	if (file->id.blocks > RELEASED_BLOCKS || file->id.size < RELEASED_MIN)
+		return false;
+	type = ckpt_file_fs_type(file);
+	for (size_t i = 0; i < sizeof(tapes) / sizeof(tapes[0]); i++)
+		if (tapes[i].type == type)
+			return file->id.blocks <= tapes[i].blocks;
+	return false;
 }
 
 int ckpt_file_open(struct ckpt_ctx *ctx, int dirfd, const char *name, struct ckpt_file *ret,
 		   struct ckpt_error *err)
 {
 	_cleanup_close_ int fd = -1;
+	struct ckpt_file file;
 	struct stat st;
-	char *copy;
 
 	if (fstatat(dirfd, name, &st, 0) < 0)
 		return fail_errno(err, errno, "look up", name);
@@ -74,17 +101,21 @@ int ckpt_file_open(struct ckpt_ctx *ctx, int dirfd, const char *name, struct ckp
 		return fail_errno(err, errno, "look up", name);
 	if (!S_ISREG(st.st_mode))
 		return not_regular(err, name);
-	if (is_released(ctx, &st))
-		return ckpt_fail(err, -ENODATA, "%s is released to tape, not recalled here",
+	file = (struct ckpt_file) {
+		.fd = fd, .size = (uint64_t)st.st_size, .id = identity_of(&st), .ctx = ctx
+	};
+	if (ctx && ctx->seam && ctx->seam->blocks)
+		file.id.blocks = ctx->seam->blocks(ctx->seam->arg, fd);
+	if (ctx && ctx->no_recall && ckpt_file_released(&file))
+		return ckpt_fail(err, -ENODATA,
+				 "%s is released to tape, or was never written: not read unasked",
 				 CKPT_QUOTE(name));
-	copy = strdup(name);
-	if (!copy)
+	file.name = strdup(name);
+	if (!file.name)
 		return fail_errno(err, ENOMEM, "open", name);
-	*ret = (struct ckpt_file) { .fd = ckpt_take_fd(&fd),
-				    .name = copy,
-				    .size = (uint64_t)st.st_size,
-				    .id = identity_of(&st),
-				    .ctx = ctx };
+	ckpt_take_fd(&fd);
+	*ret = file;
+	ckpt_pages_open(ret);
 	return 0;
 }
 
@@ -118,11 +149,13 @@ int ckpt_file_view(const struct ckpt_file *file, uint64_t off, uint64_t len, str
 	ret->name = copy;
 	ret->base = file->base + off; /* cannot overflow: it lies in the file */
 	ret->size = len;
+	ckpt_pages_share(ret);
 	return 0;
 }
 
 void ckpt_file_done(struct ckpt_file *file)
 {
+	ckpt_pages_close(file);
 	ckpt_cleanup_close(&file->fd);
 	free(file->name);
 	*file = (struct ckpt_file)CKPT_FILE_INIT;
@@ -130,14 +163,9 @@ void ckpt_file_done(struct ckpt_file *file)
 
 static ssize_t do_pread(const struct ckpt_file *file, void *buf, size_t len, uint64_t off)
 {
-	const struct ckpt_seam *seam = file->ctx ? file->ctx->seam : NULL;
-	off_t at = (off_t)(file->base + off);
-
 	if (file->source)
 		return file->source->pread(file->source->arg, buf, len, file->base + off);
-	if (seam && seam->pread)
-		return seam->pread(seam->arg, file->fd, buf, len, at);
-	return pread(file->fd, buf, len, at);
+	return ckpt_pages_pread(file, buf, len, file->base + off);
 }
 
 ssize_t ckpt_file_read_some(const struct ckpt_file *file, uint64_t off, void *buf, size_t len)

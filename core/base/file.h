@@ -45,6 +45,8 @@ struct ckpt_file {
 	struct ckpt_ctx *ctx; /* borrowed */
 	/* Borrowed; NULL: the descriptor's own bytes. Else only ckpt_file_read() may read. */
 	const struct ckpt_file_source *source;
+	int pages;  /* enum ckpt_pages (pages.h): what is to become of those in memory */
+	int direct; /* where pages is not ANY: reads past the page cache, or -1; owned */
 };
 
 #define CKPT_FILE_INIT                                                                             \
@@ -59,10 +61,24 @@ enum ckpt_file_result {
 
 /*
  * Opens @name relative to @dirfd (AT_FDCWD is allowed) for reading. Symbolic links are followed:
- * runs as the user, never as root. 0; CKPT_FILE_NOT_REGULAR; -ENOENT; or another errno.
+ * runs as the user, never as root. 0; CKPT_FILE_NOT_REGULAR; -ENOENT; -ENODATA where the context
+ * says no_recall and it is released; or another errno.
  */
 int ckpt_file_open(struct ckpt_ctx *ctx, int dirfd, const char *name, struct ckpt_file *ret,
 		   struct ckpt_error *err);
+
+/*
+ * Whether a tape system may have released the data of @file, so that to read, map or even seek(2)
+ * for data in it would bring them back. It has a size and no blocks then, on Lustre one (mdt_lib.c,
+ * mdt_pack_attr2body(): for tar). Two file systems are known to have such: Lustre (lfs-hsm(1)) and
+ * GPFS (Spectrum Protect and Archive, by DMAPI); an NFS server may export either. XFS lost its
+ * DMAPI in Linux 2.6.36, others never had one: on all of these it is a hole. Below 64 KiB data may
+ * be kept in the inode: not released.
+ */
+bool ckpt_file_released(const struct ckpt_file *file);
+
+/* statfs(2)'s f_type of the file system of @file; 0 = could not be asked. */
+uint32_t ckpt_file_fs_type(const struct ckpt_file *file);
 
 /* A view of [@off, @off + @len) of @file with a descriptor of its own. 0, CKPT_FILE_SHORT or an
  * errno. */
@@ -82,7 +98,7 @@ int ckpt_file_read(const struct ckpt_file *file, uint64_t off, void *buf, size_t
 		   struct ckpt_error *err);
 
 /*
- * As one pread(2) of at most 1 MiB at @off, not held against the file's size: bytes read, 0 at the
+ * As one pread(2) of at most 2 MiB at @off, not held against the file's size: bytes read, 0 at the
  * end, or an errno; otherwise as ckpt_file_read(). For readers that know how to go on.
  */
 ssize_t ckpt_file_read_some(const struct ckpt_file *file, uint64_t off, void *buf, size_t len);

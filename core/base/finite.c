@@ -10,10 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/workers.h"
+#include "core/base/bulk.h"
 #include "wire/text.h"
 
-#define BUFFER ((size_t)256 * 1024) /* fits a core's L2 cache; whole numbers of every size */
 #define PIECE ((uint64_t)4 * 1024 * 1024)
 #define BATCH_MAX 64
 
@@ -52,8 +51,10 @@ struct pool {
 
 struct worker {
 	struct pool *pool;
-	void *buf;
+	struct ckpt_bulk_reader *reader;
 };
+
+static const struct ckpt_error no_memory = { -ENOMEM, "no memory to look for NaN and Inf" };
 
 /* Where a hit at @off belongs among those that are kept. */
 static int hit_place(const struct ckpt_finite *all, uint64_t off)
@@ -153,7 +154,6 @@ static bool next_range(struct pool *pool, struct ckpt_finite_range *ret)
  * left. */
 static uint64_t take_range(struct pool *pool, struct batch *batch, bool *more)
 {
-	const struct ckpt_error no_memory = { -ENOMEM, "no memory to look for NaN and Inf" };
 	struct ckpt_finite_range range = { 0 };
 
 	*more = next_range(pool, &range);
@@ -194,15 +194,16 @@ static int run_work(struct worker *self, struct work *work, struct ckpt_error *e
 {
 	const struct pool *pool = self->pool;
 	uint64_t off = work->range.off, left = work->range.len;
+	const void *data = NULL;
 
 	while (left > 0) {
-		size_t n = left < BUFFER ? (size_t)left : BUFFER;
-		int r = pool->stop ? -ECANCELED
-				   : ckpt_file_read(pool->file, off, self->buf, n, err);
+		/* whole numbers of every size */
+		size_t n = left < CKPT_BULK_MOST ? (size_t)left : CKPT_BULK_MOST;
+		int r = pool->stop ? -ECANCELED : ckpt_bulk_read(self->reader, off, n, &data, err);
 
 		if (r != 0)
 			return r;
-		ckpt_floats_count(work->range.kind, self->buf, n, off, &work->found);
+		ckpt_floats_count(work->range.kind, data, n, off, &work->found);
 		off += n;
 		left -= n;
 	}
@@ -251,10 +252,11 @@ static void show_progress(const struct pool *pool)
 		ctx->progress(ctx->progress_arg, pool->file->name, pool->done, pool->job->total);
 }
 
-static void *worker_main(void *arg)
+/* ckpt_bulk_fn */
+static void work(struct ckpt_bulk_reader *reader, void *arg)
 {
-	struct worker *self = arg;
-	struct pool *pool = self->pool;
+	struct pool *pool = arg;
+	struct worker self = { .pool = pool, .reader = reader };
 	struct batch batch;
 
 	do {
@@ -262,18 +264,18 @@ static void *worker_main(void *arg)
 		take_batch(pool, &batch);
 		show_progress(pool);
 		pthread_mutex_unlock(&pool->lock);
-		run_batch(self, &batch);
+		run_batch(&self, &batch);
 	} while (batch.n > 0);
-	return NULL;
 }
 
 static int worth_threads(const struct ckpt_file *file, const struct ckpt_finite_job *job)
 {
 	uint64_t bytes = job->total ? job->total : file->size, useful = bytes / PIECE + 1;
-	int n = ckpt_ctx_threads(file->ctx);
+	int n;
 
 	if (file->source) /* one thread at a time may read it */
 		return 1;
+	n = ckpt_bulk_threads(file, ckpt_ctx_threads(file->ctx));
 	return useful < (uint64_t)n ? (int)useful : n;
 }
 
@@ -284,15 +286,10 @@ int ckpt_finite_scan(const struct ckpt_file *file, const struct ckpt_finite_job 
 		.file = file, .job = job, .lock = PTHREAD_MUTEX_INITIALIZER, .all = ret
 	};
 	int n = worth_threads(file, job);
-	_cleanup_free_ struct worker *workers = calloc((size_t)n, sizeof(*workers));
-	_cleanup_free_ char *buffers = malloc((size_t)n * BUFFER);
 
 	*ret = (struct ckpt_finite) { 0 };
-	if (!workers || !buffers)
-		return ckpt_fail(err, -ENOMEM, "no memory to look for NaN and Inf");
-	for (int i = 0; i < n; i++)
-		workers[i] = (struct worker) { .pool = &pool, .buf = buffers + (size_t)i * BUFFER };
-	ckpt_workers_run(worker_main, workers, sizeof(*workers), n);
+	if (ckpt_bulk_run(file, n, work, &pool) < 0)
+		pool_fail(&pool, -ENOMEM, &no_memory);
 	if (pool.whole)
 		whole_put(&pool, pool.whole);
 	pthread_mutex_destroy(&pool.lock);

@@ -39,15 +39,13 @@ struct ckpt_finite {
 	uint64_t poisoned;	/* ranges that hold any */
 	uint64_t nan, inf;	/* in all of them */
 	int n_hits;
-	struct ckpt_finite_hit hits[CKPT_FINITE_HITS]; /* those that lie first in the file, in order
-							*/
+	struct ckpt_finite_hit hits[CKPT_FINITE_HITS]; /* the first ones in the file, in order */
 };
 
 /*
  * Looks through all ranges of @file and fills @ret. Threads split large ranges, where the file has
- * no source; memory is threads x
- * 512 KiB. 0; CKPT_FILE_SHORT for a range that reaches beyond the file; or an errno (-ETIMEDOUT,
- * -EDQUOT, -EIO ...): then @ret holds what was looked through until then.
+ * no source; memory is that of bulk.h. 0; CKPT_FILE_SHORT for a range that reaches beyond the file;
+ * or an errno (-ETIMEDOUT, -EDQUOT, -EIO ...): then @ret holds what was looked through until then.
  */
 int ckpt_finite_scan(const struct ckpt_file *file, const struct ckpt_finite_job *job,
 		     struct ckpt_finite *ret, struct ckpt_error *err);

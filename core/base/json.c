@@ -149,6 +149,13 @@ const char *ckpt_json_text(const cJSON *o, const char *key)
 	return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, key));
 }
 
+bool ckpt_json_is(const cJSON *o, const char *key, const char *text)
+{
+	const char *value = ckpt_json_text(o, key);
+
+	return value && strcmp(value, text) == 0;
+}
+
 bool ckpt_json_bool(const cJSON *o, const char *key, bool fallback)
 {
 	const cJSON *item = cJSON_GetObjectItemCaseSensitive(o, key);

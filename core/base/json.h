@@ -48,6 +48,9 @@ bool ckpt_json_number(const cJSON *o, const char *key, double *ret);
 /* Member @key as a string, borrowed; NULL if absent or no string. */
 const char *ckpt_json_text(const cJSON *o, const char *key);
 
+/* Whether member @key is the string @text. */
+bool ckpt_json_is(const cJSON *o, const char *key, const char *text);
+
 /* Member @key as a boolean; @fallback if absent or no boolean. */
 bool ckpt_json_bool(const cJSON *o, const char *key, bool fallback);
 

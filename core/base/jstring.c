@@ -6,10 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/base/hash.h"
 #include "core/base/jstream_private.h"
-
-#define HASH_SEED 0xcbf29ce484222325u
-#define HASH_PRIME 0x100000001b3u
 
 /* A string under way. */
 struct text {
@@ -17,13 +15,6 @@ struct text {
 	bool cut;
 	uint64_t hash;
 };
-
-static uint64_t hash_more(uint64_t hash, const unsigned char *s, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ s[i]) * HASH_PRIME;
-	return hash;
-}
 
 /* FNV alone leaves its high bits weak for short names. */
 static uint64_t hash_final(uint64_t hash)
@@ -35,14 +26,14 @@ static uint64_t hash_final(uint64_t hash)
 
 uint64_t ckpt_jstream_hash(const char *text, size_t len)
 {
-	return hash_final(hash_more(HASH_SEED, (const unsigned char *)text, len));
+	return hash_final(ckpt_hash(CKPT_HASH_START, text, len));
 }
 
 static void keep(struct ckpt_jstream *js, struct text *t, const unsigned char *s, size_t len)
 {
 	size_t room = CKPT_JSTREAM_TEXT - t->len;
 
-	t->hash = hash_more(t->hash, s, len);
+	t->hash = ckpt_hash(t->hash, s, len);
 	if (len > room) {
 		t->cut = true;
 		len = room;
@@ -208,7 +199,7 @@ static void keep_plain(struct ckpt_jstream *js, struct text *t)
 /* A string whose opening quote is next. */
 int ckpt_jstream_string(struct ckpt_jstream *js, struct ckpt_jtoken *tok, struct ckpt_error *err)
 {
-	struct text t = { .hash = HASH_SEED };
+	struct text t = { .hash = CKPT_HASH_START };
 	int c, r = 0;
 
 	js->pos++;

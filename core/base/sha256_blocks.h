@@ -35,12 +35,17 @@ bool ckpt_sha256_has_wide(void);
 /* Begins a message in @lane. */
 void ckpt_sha256_start(struct ckpt_sha256_state *state, int lane);
 
+/* Bytes that are fetched into the cache for each block of all lanes. */
+#define CKPT_SHA256_SOON ((size_t)CKPT_SHA256_LANES * CKPT_SHA256_BLOCK)
+
 /*
  * Takes @n blocks in at @data[lane] for each lane whose pointer is not NULL. The others' state is
- * undefined afterwards. 0, or -EIO when libcrypto refuses.
+ * undefined afterwards. Where that is done side by side, @n * CKPT_SHA256_SOON bytes from @soon on
+ * are fetched into the CPU's cache meanwhile, by instructions that cannot fault; NULL: none. 0, or
+ * -EIO when libcrypto refuses.
  */
 int ckpt_sha256_blocks(struct ckpt_sha256_state *state,
-		       const uint8_t *const data[CKPT_SHA256_LANES], size_t n);
+		       const uint8_t *const data[CKPT_SHA256_LANES], size_t n, const uint8_t *soon);
 
 /*
  * Ends a message of @len bytes: appends the padding to the last @len % 64 bytes of it, which stand

@@ -55,7 +55,7 @@ static int take_in(struct mate *mate, uint64_t index, size_t len)
 
 	if (index + 1 == run->pieces)
 		n += ckpt_sha256_pad(mate->buf + n * CKPT_SHA256_BLOCK, run->message->len);
-	return ckpt_sha256_blocks(&run->state, data, n);
+	return ckpt_sha256_blocks(&run->state, data, n, NULL);
 }
 
 /* The next piece to read; run->pieces when there is none. */

@@ -27,6 +27,9 @@ struct ckpt_sha256_source {
 	/* Asked often, with mates by several threads at once: true ends the work. */
 	bool (*stop)(void *arg);
 	void *arg;
+	/* The messages of a thread follow each other in their files: it may fetch ahead (ahead.h).
+	 */
+	bool ahead;
 };
 
 /* How a job's work is shared out. */

@@ -5,14 +5,15 @@
 #include "core/base/share.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-/* FNV-1a: spreads names; nothing rests on it but the balance. */
+#include "core/base/hash.h"
+
+/* Spreads names; nothing rests on it but the balance. */
 static uint64_t name_hash(const char *name)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	uint64_t h = ckpt_hash(CKPT_HASH_START, name, strlen(name));
 
-	for (; *name; name++)
-		h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
 	return h ^ (h >> 32);
 }
 

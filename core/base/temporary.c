@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/clock.h"
 #include "wire/cleanup.h"
 
 #define NAME_CUT 200 /* of the name in the temporary's name, which must stay below NAME_MAX */
@@ -30,11 +31,6 @@ struct writer {
 	unsigned int where;
 	int pid;
 };
-
-static int64_t mtime_ns(const struct stat *st)
-{
-	return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
-}
 
 static void mix(uint32_t *hash, const void *data, size_t len)
 {
@@ -101,7 +97,7 @@ static bool is_left(int dirfd, const char *name, unsigned int where, int64_t now
 
 	return parse(name, &writer) && fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
-	       is_gone(&writer, where, now_ns - mtime_ns(&st));
+	       is_gone(&writer, where, now_ns - ckpt_clock_ns(st.st_mtim));
 }
 
 int ckpt_temporary_sweep(int dirfd, const char *fresh)
@@ -117,7 +113,7 @@ int ckpt_temporary_sweep(int dirfd, const char *fresh)
 	if (!dir || fstatat(dirfd, fresh, &now, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
 	while ((entry = readdir(dir)))
-		if (is_left(dirfd, entry->d_name, where, mtime_ns(&now)) &&
+		if (is_left(dirfd, entry->d_name, where, ckpt_clock_ns(now.st_mtim)) &&
 		    unlinkat(dirfd, entry->d_name, 0) == 0)
 			removed++;
 	return removed;

@@ -15,7 +15,9 @@ struct ckpt_member {
 	const char *name, *stem;
 	enum ckpt_fold fold;
 	int64_t part;
-	bool weak, crew;
+	bool weak;
+	enum ckpt_numbering numbering;
+	int64_t ranks;	     /* that there are by the name, or 0 */
 	struct ckpt_set set; /* what its name says of the set */
 };
 
@@ -66,6 +68,19 @@ int ckpt_parts_fold(struct ckpt_catalog *cat, int dirfd, struct ckpt_members *ba
 
 /* Makes sets of all members and appends them. 0, -ENOMEM or -E2BIG. */
 int ckpt_members_fold(struct ckpt_catalog *cat, struct ckpt_members *members);
+
+/* Appends, of the sets that all members make up, the one that has the member @name, judged against
+ * the others as ckpt_crews_compare() does. 0, -ENOENT, -ENOMEM or -E2BIG. */
+int ckpt_members_fold_one(struct ckpt_catalog *cat, struct ckpt_members *members, const char *name);
+
+/*
+ * Gives those of the sorted @sets an elder that lack ranks which the last whole older set of their
+ * series has. A smaller crew is believed from CKPT_CREW_AGREED saves in a row on that have the
+ * same ranks: then a run goes on with fewer. (A rank begins to write one save when its last is
+ * finished and all have met in the next step, so no more than two are cut short by one end.) Names
+ * that tell how many ranks there are need no elder.
+ */
+void ckpt_crews_compare(struct ckpt_set *sets, size_t n);
 
 /* Orders the runs, newest member first, and sorts the sets. 0 or an errno. */
 int ckpt_catalog_order(struct ckpt_catalog *cat, struct ckpt_error *err);

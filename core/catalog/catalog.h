@@ -12,6 +12,14 @@
 
 #include "core/format/format.h"
 
+/* Which ranks the names of a set of ranks' files can be missing by themselves. */
+enum ckpt_numbering {
+	CKPT_RANKS_FROM_0,   /* each up to the highest */
+	CKPT_RANKS_IN_A_ROW, /* each between the lowest and the highest: a node's own directory has
+				the ranks of that node alone, and some count from 1 */
+	CKPT_RANKS_ANY,	     /* none: others' are kept as copies */
+};
+
 enum ckpt_role {
 	CKPT_ROLE_NUMBERED,
 	CKPT_ROLE_LAST,
@@ -23,6 +31,27 @@ enum ckpt_role {
 
 /* "numbered", "last", ... Never NULL. */
 const char *ckpt_role_name(enum ckpt_role role);
+
+/* Saves in a row by fewer ranks, after which these are all that there are. */
+#define CKPT_CREW_AGREED 3
+
+/* The ranks of a set of which each has a file. */
+struct ckpt_crew {
+	const char *name; /* of the set */
+	enum ckpt_numbering numbering;
+	int64_t total;	/* ranks that there are by the files' names, or 0 */
+	size_t n;	/* files */
+	int64_t rank[]; /* of each, ascending, as the set's members */
+};
+
+/* Two crews held against each other, rank by rank: begins as both and nothing else. */
+struct ckpt_crew_walk {
+	const struct ckpt_crew *crew, *elder;
+	size_t own, at; /* ranks of @crew and of @elder that were gone past */
+};
+
+/* The next rank, ascending, of @walk->elder that @walk->crew has no file of. False: no more. */
+bool ckpt_crew_next_lost(struct ckpt_crew_walk *walk, int64_t *ret_rank);
 
 /* One checkpoint, before anything of it was read. Strings are owned by the catalog. */
 struct ckpt_set {
@@ -38,16 +67,18 @@ struct ckpt_set {
 	bool has_number; /* the name holds a number of unknown meaning: it orders the series,
 			    nothing else */
 	int64_t number;
-	bool ranks; /* each member is a checkpoint file of one rank, numbered from 0: judged one by
-		       one */
-	int64_t crew;	      /* ranks that a set of the series has in dir at most, where all
-				 must have as many; else 0 */
+	const struct ckpt_crew *crew;  /* each member is a checkpoint file of one rank, judged one
+					  by one; else NULL */
+	const struct ckpt_crew *elder; /* an older set of the series with ranks that this one lacks,
+					  where it must have them; else NULL */
+	bool usual_crew;	       /* the save before or after it has the same ranks */
 	const char **members; /* names in dir that make up the set (the name itself for a file),
 				 NULL-terminated */
 	int run;	      /* index into catalog.runs; -1: a pinned path outside of them */
 	size_t trail;	      /* the resolver's: its last trail entry + 1; 0 = none */
 	struct ckpt_report *report;   /* NULL until verified; owned */
 	enum ckpt_level report_level; /* level at which the report was made */
+	bool stale;		      /* it is to be made anew */
 };
 
 /* A name that looks like a checkpoint but does not count, and why. */
@@ -61,8 +92,7 @@ struct ckpt_skipped {
 /* One directory that was scanned: a run directory itself or a run folder below it. */
 struct ckpt_run {
 	const char *dir;
-	int64_t mtime_ns; /* of its newest member; found only where runs have to be ordered, else 0
-			   */
+	int64_t mtime_ns; /* of its newest member; 0 unless runs have to be ordered */
 	int request;	  /* index of the requested directory it was found under */
 };
 
@@ -85,8 +115,7 @@ struct ckpt_catalog {
 struct ckpt_catalog_options {
 	const char *glob; /* further names that are checkpoints (fnmatch, ':' separated); NULL or ""
 			     = none */
-	bool known_layouts_only; /* a work directory searched by default: unmistakable names alone
-				  */
+	bool known_layouts_only; /* searched by default: unmistakable names alone */
 };
 
 /*

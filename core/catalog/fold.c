@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/catalog/build.h"
+#include "core/catalog/order.h"
 
 void ckpt_members_done(struct ckpt_members *members)
 {
@@ -29,7 +30,8 @@ int ckpt_members_add(struct ckpt_catalog *cat, struct ckpt_members *members, con
 		.fold = parsed->fold,
 		.part = parsed->part,
 		.weak = parsed->weak,
-		.crew = parsed->crew,
+		.numbering = parsed->numbering,
+		.ranks = parsed->ranks,
 		.set = *set,
 	};
 	if (!m->name || !m->stem)
@@ -61,61 +63,106 @@ static size_t group_len(const struct ckpt_member *m, size_t n)
 	return i;
 }
 
-/* The set that @n members make up. 0, 1 when they prove none, or an errno. */
-static int make_set(struct ckpt_catalog *cat, const struct ckpt_member *m, size_t n)
+static const struct ckpt_crew *make_crew(struct ckpt_catalog *cat, const struct ckpt_member *m,
+					 size_t n)
 {
-	struct ckpt_set set = m->set;
-	bool weak = true;
+	struct ckpt_crew *crew =
+		ckpt_pool_alloc(cat->pool, sizeof(*crew) + n * sizeof(*crew->rank));
 
+	if (!crew)
+		return NULL;
+	crew->name = m->name;
+	crew->numbering = m->numbering;
+	crew->total = m->ranks;
+	crew->n = n;
+	for (size_t i = 0; i < n; i++)
+		crew->rank[i] = m[i].part;
+	return crew;
+}
+
+/* The set that @n members make up. 0, 1 when they prove none, or -ENOMEM. */
+static int make_set(struct ckpt_catalog *cat, const struct ckpt_member *m, size_t n,
+		    struct ckpt_set *ret)
+{
+	bool weak = true, ranks = m->fold == CKPT_FOLD_RANKS;
+
+	*ret = m->set;
 	for (size_t i = 0; i < n; i++)
 		weak = weak && m[i].weak;
 	if (weak)
 		return 1;
-	set.members = ckpt_pool_alloc(cat->pool, (n + 1) * sizeof(*set.members));
-	if (!set.members)
+	ret->members = ckpt_pool_alloc(cat->pool, (n + 1) * sizeof(*ret->members));
+	ret->crew = ranks ? make_crew(cat, m, n) : NULL;
+	if (!ret->members || (ranks && !ret->crew))
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
-		set.members[i] = m[i].name;
-	set.members[n] = NULL;
-	set.name = m->fold == CKPT_FOLD_RANKS ? m->name : m->stem;
-	set.ranks = m->fold == CKPT_FOLD_RANKS;
-	set.crew = m->crew ? m[n - 1].part + 1 : 0;
-	return ckpt_catalog_add(cat, &set);
+		ret->members[i] = m[i].name;
+	ret->members[n] = NULL;
+	ret->name = ranks ? m->name : m->stem;
+	return 0;
 }
 
-/* What one set of a series has, all must have; the names' order keeps a series together. */
-static void share_crew(struct ckpt_set *sets, size_t n)
+static void sort_members(struct ckpt_members *members)
 {
-	int64_t crew = 0;
-	size_t i;
-
-	for (i = 0; i < n && sets[i].crew && !strcmp(sets[i].series, sets[0].series); i++)
-		crew = sets[i].crew > crew ? sets[i].crew : crew;
-	while (i-- > 0)
-		sets[i].crew = crew;
-}
-
-static void share_crews(struct ckpt_set *sets, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (i == 0 || !sets[i].crew || strcmp(sets[i].series, sets[i - 1].series) != 0)
-			share_crew(sets + i, n - i);
+	if (members->n)
+		qsort(members->m, members->n, sizeof(*members->m), compare_members);
 }
 
 int ckpt_members_fold(struct ckpt_catalog *cat, struct ckpt_members *members)
 {
-	size_t n, first = cat->n_sets;
+	struct ckpt_set set;
+	size_t n;
 	int r;
 
-	if (members->n)
-		qsort(members->m, members->n, sizeof(*members->m), compare_members);
+	sort_members(members);
 	for (size_t i = 0; i < members->n; i += n) {
 		n = group_len(&members->m[i], members->n - i);
-		r = make_set(cat, &members->m[i], n);
+		r = make_set(cat, &members->m[i], n, &set);
+		if (r == 0)
+			r = ckpt_catalog_add(cat, &set);
 		if (r < 0)
 			return r;
 	}
-	if (cat->n_sets > first)
-		share_crews(cat->sets + first, cat->n_sets - first);
 	return 0;
+}
+
+/* All sets of @members, sorted. Their number or -ENOMEM. */
+static ssize_t make_sets(struct ckpt_catalog *cat, struct ckpt_members *members,
+			 struct ckpt_set *ret)
+{
+	size_t n, made = 0;
+	int r;
+
+	sort_members(members);
+	for (size_t i = 0; i < members->n; i += n) {
+		n = group_len(&members->m[i], members->n - i);
+		r = make_set(cat, &members->m[i], n, &ret[made]);
+		if (r < 0)
+			return r;
+		made += r == 0;
+	}
+	ckpt_order_sets(ret, made);
+	return (ssize_t)made;
+}
+
+static bool has_member(const struct ckpt_set *set, const char *name)
+{
+	for (const char **m = set->members; *m; m++)
+		if (strcmp(*m, name) == 0)
+			return true;
+	return false;
+}
+
+int ckpt_members_fold_one(struct ckpt_catalog *cat, struct ckpt_members *members, const char *name)
+{
+	_cleanup_free_ struct ckpt_set *sets = calloc(members->n + 1, sizeof(*sets));
+	ssize_t n = sets ? make_sets(cat, members, sets) : -ENOMEM;
+
+	if (n < 0)
+		return (int)n;
+	ckpt_crews_compare(sets, (size_t)n);
+	for (ssize_t i = 0; i < n; i++)
+		if (has_member(&sets[i], name))
+			return ckpt_catalog_add(cat, &sets[i]);
+	return -ENOENT;
 }

@@ -10,6 +10,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "core/base/clock.h"
 #include "core/catalog/pattern.h"
 
 /* Where training programs put their runs. */
@@ -106,8 +107,7 @@ void ckpt_folders_newest_first(struct ckpt_folders *folders)
 	for (size_t i = 0; i < folders->n; i++) {
 		folders->f[i].mtime_ns = INT64_MIN;
 		if (!stat(folders->f[i].path, &st))
-			folders->f[i].mtime_ns =
-				st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
+			folders->f[i].mtime_ns = ckpt_clock_ns(st.st_mtim);
 	}
 	if (folders->n)
 		qsort(folders->f, folders->n, sizeof(*folders->f), compare_age);

@@ -61,7 +61,7 @@ static void recall(const struct ckpt_name_memo_entry *e, const char *name, struc
 	memcpy(ret, &e->parsed, offsetof(struct ckpt_name, series));
 	memcpy(ret->series, e->parsed.series, strlen(e->parsed.series) + 1);
 	ret->stem[0] = '\0';
-	ret->position = (struct ckpt_position) { 0 };
+	ret->position = (struct ckpt_position) { .step_vague = e->parsed.position.step_vague };
 	ret->has_number = false;
 	ret->number = 0;
 	ckpt_name_take_numbers(name, ret);

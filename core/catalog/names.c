@@ -25,8 +25,7 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* Lower-cases @name into @ret. False when no entry can have that name. */
-static bool lower_name(const char *name, char *ret, size_t *ret_len)
+bool ckpt_name_lower(const char *name, char *ret, size_t *ret_len)
 {
 	size_t i;
 
@@ -57,7 +56,7 @@ static bool subject_init(struct subject *s, const char *name)
 
 	s->name = name;
 	s->ext = CKPT_EXT_NONE;
-	if (!lower_name(name, s->lower, &s->len))
+	if (!ckpt_name_lower(name, s->lower, &s->len))
 		return false;
 	s->len = ckpt_name_unpacked(s->lower);
 	s->lower[s->len] = '\0';
@@ -92,6 +91,9 @@ static void set_number(struct ckpt_name *ret, char meaning, int64_t value)
 		break;
 	case 'p':
 		ret->part = value;
+		break;
+	case 'o':
+		ret->ranks = value;
 		break;
 	}
 }
@@ -128,6 +130,13 @@ static size_t cut_version(const char *s, size_t len)
 	return i < len && i >= 2 && s[i - 1] == 'v' && s[i - 2] == '-' ? i - 2 : len;
 }
 
+/* Whether a metric's value begins at @i: "=0.35", also before any counter (NeMo's default names).
+ */
+static bool is_metric(const char *s, size_t i)
+{
+	return i > 0 && s[i - 1] == '=' && is_digit(s[i]) && memchr(s + i, '.', span_metric(s + i));
+}
+
 /*
  * The series: numbers that the pattern took become '#', and so does every number after the first of
  * them, so that a metric's value in the name does not make a series of each checkpoint.
@@ -138,7 +147,7 @@ static void make_series(const struct subject *s, const struct ckpt_pattern_match
 	size_t i = 0, out = 0;
 
 	while (i < end) {
-		if (i >= first && is_digit(s->lower[i])) {
+		if ((i >= first && is_digit(s->lower[i])) || (m->n && is_metric(s->lower, i))) {
 			ret[out++] = '#';
 			i += i == first ? m->numbers[0].end - first : span_metric(s->lower + i);
 		} else {
@@ -179,7 +188,8 @@ static void fill(const struct subject *s, const struct ckpt_name_row *row,
 	ret->layout = row->layout;
 	ret->role = role_of(row, s->lower);
 	ret->weak = row->flags & CKPT_ROW_WEAK;
-	ret->crew = (row->flags & CKPT_ROW_CREW) == CKPT_ROW_CREW;
+	ret->numbering = (row->flags & CKPT_ROW_COPIES) == CKPT_ROW_COPIES ? CKPT_RANKS_ANY
+									   : CKPT_RANKS_FROM_0;
 	ret->mistakable = row->flags & CKPT_ROW_MISTAKABLE;
 	ret->top_only = row->flags & CKPT_ROW_TOP & ~CKPT_ROW_MISTAKABLE;
 	ret->holds = row->flags & CKPT_ROW_ORBAX    ? "_CHECKPOINT_METADATA"
@@ -190,6 +200,7 @@ static void fill(const struct subject *s, const struct ckpt_name_row *row,
 	ret->n_numbers = m->n;
 	memcpy(ret->numbers, m->numbers, sizeof(ret->numbers));
 	ckpt_name_take_numbers(s->lower, ret);
+	ret->position.step_vague = row->flags & CKPT_ROW_VAGUE;
 	make_series(s, m, ret->series);
 	if (row->flags & CKPT_ROW_RANDOM)
 		snprintf(ret->series, sizeof(ret->series), "%s", row->pattern);
@@ -227,7 +238,8 @@ static int parse_plain(const char *name, bool is_dir, struct ckpt_name *ret)
 {
 	int r;
 
-	if (!is_dir && (!ckpt_name_parse_bundle(name, ret) || !ckpt_name_parse_shards(name, ret)))
+	if (!is_dir && (!ckpt_name_parse_bundle(name, ret) || !ckpt_name_parse_shards(name, ret) ||
+			!ckpt_name_parse_ranked(name, ret)))
 		return 0;
 	r = ckpt_name_parse_rows(name, is_dir ? CKPT_KIND_DIRECTORY : CKPT_KIND_FILE, ret);
 	if (!r && is_dir)
@@ -308,7 +320,7 @@ int ckpt_name_parse(const char *name, bool is_dir, struct ckpt_name *ret, const 
 	size_t len, at, end;
 	const char *why;
 
-	if (name[0] == '.' || !lower_name(name, lower, &len))
+	if (name[0] == '.' || !ckpt_name_lower(name, lower, &len))
 		return CKPT_NAME_NONE;
 	if (is_quarantined(lower)) {
 		*ret_why = "quarantined";
@@ -321,10 +333,13 @@ int ckpt_name_parse(const char *name, bool is_dir, struct ckpt_name *ret, const 
 	}
 	if (!find_mark(ckpt_name_superseded, lower, &at, &end))
 		return parse_plain(name, is_dir, ret);
-	if (parse_without(name, at, end, is_dir, ret) || ret->fold != CKPT_FOLD_NONE)
+	if (parse_without(name, at, end, is_dir, ret) ||
+	    (ret->fold != CKPT_FOLD_NONE && ret->fold != CKPT_FOLD_RANKS))
 		return CKPT_NAME_NONE;
 	ret->role = CKPT_ROLE_SUPERSEDED;
 	ckpt_name_end_series(ret, name + at);
+	if (ret->fold == CKPT_FOLD_RANKS)
+		ckpt_name_end(ret->stem, sizeof(ret->stem), name + at);
 	return 0;
 }
 

@@ -11,6 +11,10 @@
 
 #define CKPT_NAME_SIZE 256 /* NAME_MAX and the NUL */
 
+/* Endings of data of any kind, as choices of a pattern: no framework's checkpoints alone have them.
+ * Others that mean data (.bin, .pkl, .npz) are extensions of the table as well. */
+#define CKPT_NAME_DATA_ENDS "npy|nc|nc4|cdf|dat|he5|pickle"
+
 /* How an entry belongs to a set with others. */
 enum ckpt_fold {
 	CKPT_FOLD_NONE,
@@ -36,8 +40,9 @@ struct ckpt_name {
 								     them */
 	int n_numbers;
 	enum ckpt_fold fold;
-	int64_t part;	 /* shard or rank of a folded one, or CKPT_PART_ */
-	bool crew;	 /* ranks: there are as many in every set of the series */
+	int64_t part;		       /* shard or rank of a folded one, or CKPT_PART_ */
+	enum ckpt_numbering numbering; /* of ranks */
+	int64_t ranks;		       /* that there are by the name, or 0 */
 	bool weak;	 /* no member but data files proves that the stem is a checkpoint */
 	bool mistakable; /* other files have such names too: no candidate in a directory searched by
 			    default */
@@ -57,9 +62,9 @@ enum ckpt_name_result {
 
 /*
  * Reads @name. @is_dir: the entry is a directory. 0 with *@ret, or ckpt_name_result. A number
- * beyond int64 is no number: the name is a checkpoint's, without a position. Sources: formats.md's
- * tables of names (PyTorch, Lightning, HF Trainer, accelerate, kohya, Coqui, F5-TTS, fairseq,
- * detectron2, mmengine, Keras, TensorFlow).
+ * beyond int64 is no number: the name is a checkpoint's, without a position. Sources: what
+ * PyTorch's users, Lightning, HF Trainer, accelerate, kohya, Coqui, F5-TTS, fairseq, detectron2,
+ * mmengine, Keras and TensorFlow write by default.
  */
 int ckpt_name_parse(const char *name, bool is_dir, struct ckpt_name *ret, const char **ret_why);
 

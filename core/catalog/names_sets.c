@@ -12,11 +12,16 @@
 #include "core/catalog/rows.h"
 #include "wire/text.h"
 
+void ckpt_name_end(char *text, size_t size, const char *end)
+{
+	size_t len = strlen(text);
+
+	snprintf(text + len, size - len, "%s", end);
+}
+
 void ckpt_name_end_series(struct ckpt_name *ret, const char *end)
 {
-	size_t len = strlen(ret->series);
-
-	snprintf(ret->series + len, sizeof(ret->series) - len, "%s", end);
+	ckpt_name_end(ret->series, sizeof(ret->series), end);
 }
 
 int ckpt_name_parse_prefix(const char *prefix, struct ckpt_name *ret)
@@ -163,5 +168,120 @@ int ckpt_name_parse_shards(const char *name, struct ckpt_name *ret)
 	}
 	parse_shard_base(base, ret);
 	ret->part = part;
+	return 0;
+}
+
+/* Where a name says which rank's it is: [begin, end) with the signs around it. */
+struct rank_word {
+	size_t begin, end;
+	struct ckpt_pattern_number rank, ranks; /* ranks: where it tells how many there are */
+};
+
+static bool is_alnum(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* Length of the number at @s behind at most one sign, 0 for none; *@ret has where it is in @name.
+ */
+static size_t take_number(const char *name, const char *s, char meaning,
+			  struct ckpt_pattern_number *ret)
+{
+	size_t sign = *s && strchr("-_=.", *s) ? 1 : 0, digits = strspn(s + sign, "0123456789");
+
+	ret->meaning = meaning;
+	ret->begin = (size_t)(s - name) + sign;
+	ret->end = ret->begin + digits;
+	return digits ? sign + digits : 0;
+}
+
+/* The word of a rank that begins at @word, of @len letters, in @lower. */
+static bool read_rank_word(const char *lower, const char *word, size_t len, struct rank_word *ret)
+{
+	const char *at = word + len;
+	size_t more = take_number(lower, at, 'p', &ret->rank);
+
+	if (more == 0 || (word > lower && is_alnum(word[-1])))
+		return false;
+	at += more;
+	more = *at == '-' || *at == '_' ? 1 : 0;
+	ret->ranks = (struct ckpt_pattern_number) { 0 };
+	if (strncmp(at + more, "of", 2) == 0) {
+		size_t number = take_number(lower, at + more + 2, 'o', &ret->ranks);
+
+		at += number ? more + 2 + number : 0;
+	}
+	if (is_alnum(*at))
+		return false;
+	ret->begin = (size_t)(word - lower);
+	ret->end = (size_t)(at - lower);
+	if (ret->begin > 0 && strchr("-_=.", lower[ret->begin - 1]))
+		ret->begin--;
+	else if (ret->begin == 0 && *at && strchr("-_=", *at))
+		ret->end++;
+	return true;
+}
+
+/* The only word of a rank in @lower. */
+static bool find_rank_word(const char *lower, struct rank_word *ret)
+{
+	static const char *const words[] = { "rank", "shard" };
+	struct rank_word one;
+	int n = 0;
+
+	if (strstr(lower, "lora")) /* a matrix's rank */
+		return false;
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		for (const char *at = strstr(lower, words[i]); at; at = strstr(at + 1, words[i])) {
+			if (!read_rank_word(lower, at, strlen(words[i]), &one))
+				continue;
+			*ret = one;
+			n++;
+		}
+	}
+	return n == 1;
+}
+
+/* Numbers of the name without the word stand where they do in the name itself; the word's own are
+ * added. */
+static bool take_word(const char *name, const struct rank_word *word, struct ckpt_name *ret)
+{
+	size_t len = word->end - word->begin;
+
+	for (int i = 0; i < ret->n_numbers; i++) {
+		if (ret->numbers[i].begin < word->begin)
+			continue;
+		ret->numbers[i].begin += len;
+		ret->numbers[i].end += len;
+	}
+	if (ret->n_numbers + 2 > CKPT_PATTERN_NUMBERS)
+		return false;
+	ret->numbers[ret->n_numbers++] = word->rank;
+	if (word->ranks.end)
+		ret->numbers[ret->n_numbers++] = word->ranks;
+	ret->part = CKPT_PART_INDEX;
+	ckpt_name_take_numbers(name, ret);
+	return ret->part >= 0;
+}
+
+int ckpt_name_parse_ranked(const char *name, struct ckpt_name *ret)
+{
+	char lower[CKPT_NAME_SIZE], rest[CKPT_NAME_SIZE];
+	struct rank_word word = { 0 };
+	size_t len;
+
+	if (!ckpt_name_lower(name, lower, &len) || !find_rank_word(lower, &word))
+		return CKPT_NAME_NONE;
+	if (ckpt_name_parse_rows(name, CKPT_KIND_FILE, ret) == 0 && ret->fold == CKPT_FOLD_RANKS)
+		return 0;
+	snprintf(rest, sizeof(rest), "%.*s%s", (int)word.begin, name, name + word.end);
+	if (rest[0] == '.' || ckpt_name_parse_rows(rest, CKPT_KIND_FILE, ret) != 0 ||
+	    ret->fold != CKPT_FOLD_NONE || !take_word(name, &word, ret))
+		return CKPT_NAME_NONE;
+	ret->fold = CKPT_FOLD_RANKS;
+	ret->numbering = CKPT_RANKS_IN_A_ROW;
+	snprintf(ret->stem, sizeof(ret->stem), "%.*s#%s", (int)word.rank.begin, name,
+		 name + word.rank.end);
+	ckpt_name_end_series(ret, word.ranks.end ? "_rank#-of-#" : "_rank#");
 	return 0;
 }

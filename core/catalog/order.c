@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/catalog/averages.h"
+
 #define COMPARE(a, b) (((a) > (b)) - ((a) < (b)))
 
 /* Groups whose members' numbers compare; also the order of groups of the same age. */
@@ -20,6 +22,7 @@ struct key {
 	struct ckpt_position position;
 	int tier;
 	enum group group;
+	bool average;		/* of another one that is sorted with it */
 	int64_t group_mtime_ns; /* of the group's newest member */
 	int64_t mtime_ns;
 	enum ckpt_evidence evidence;
@@ -31,10 +34,18 @@ static bool has_epoch(const struct ckpt_position *p)
 	return p->has_epoch && !isnan(p->epoch);
 }
 
+/* Whether the step may have begun again with each epoch. */
+static bool may_restart(const struct ckpt_position *p)
+{
+	return p->has_step && p->step_vague && has_epoch(p);
+}
+
 int ckpt_order_progress(const struct ckpt_position *a, const struct ckpt_position *b, int *ret)
 {
 	if (a->has_step && b->has_step) {
-		*ret = COMPARE(a->step, b->step);
+		*ret = may_restart(a) && may_restart(b) ? COMPARE(a->epoch, b->epoch) : 0;
+		if (!*ret)
+			*ret = COMPARE(a->step, b->step);
 		return 0;
 	}
 	if (has_epoch(a) && has_epoch(b)) {
@@ -42,6 +53,12 @@ int ckpt_order_progress(const struct ckpt_position *a, const struct ckpt_positio
 		return 0;
 	}
 	return CKPT_ORDER_INCOMPARABLE;
+}
+
+bool ckpt_order_is_doubtful(const struct ckpt_position *a, const struct ckpt_position *b)
+{
+	return may_restart(a) && may_restart(b) &&
+	       COMPARE(a->epoch, b->epoch) * COMPARE(a->step, b->step) < 0;
 }
 
 struct ckpt_position ckpt_order_position(const struct ckpt_set *set)
@@ -59,6 +76,9 @@ struct ckpt_position ckpt_order_position(const struct ckpt_set *set)
 		p.has_step = true;
 		p.step = inside->step;
 		p.step_source = inside->step_source;
+		/* files called by their steps alone: had these begun again, so had the names */
+		p.step_vague =
+			inside->step_vague && (!set->named.has_step || has_epoch(&set->named));
 	}
 	if (has_epoch(inside)) {
 		p.has_epoch = true;
@@ -92,11 +112,25 @@ static uint64_t word_of_double(double d)
 	return bits < 0 ? ~(uint64_t)bits : word_of_int(bits);
 }
 
+#define STEP_BITS 40 /* of a word that holds an epoch too */
+
+/* An epoch and a step inside it in one word; beyond it they are level, and the names decide. */
+static uint64_t word_of_both(const struct ckpt_position *p)
+{
+	const double epochs = (double)(UINT64_C(1) << (64 - STEP_BITS));
+	const uint64_t steps = UINT64_C(1) << STEP_BITS;
+	uint64_t step = p->step < 0 ? 0 : (uint64_t)p->step;
+	uint64_t epoch = (uint64_t)(p->epoch < 0 ? 0 : p->epoch < epochs ? p->epoch : epochs - 1);
+
+	return epoch << STEP_BITS | (step < steps ? step : steps - 1);
+}
+
 uint64_t ckpt_order_rank(const struct ckpt_set *set)
 {
 	switch (number_kind(set)) {
 	case 3:
-		return ~word_of_int(set->named.step);
+		return may_restart(&set->named) ? ~word_of_both(&set->named)
+						: ~word_of_int(set->named.step);
 	case 2:
 		return ~word_of_double(set->named.epoch);
 	case 1:
@@ -164,19 +198,25 @@ static struct key make_key(struct ckpt_set *set)
 	};
 }
 
-/* Whether all numbered sets of @tier have a step, an epoch. */
-static void tier_numbers(const struct key *keys, size_t n, int tier, bool *ret_steps,
-			 bool *ret_epochs)
+/* What all numbered sets of a tier have: a step, an epoch, a step that may begin again with it. */
+struct numbers {
+	bool steps, epochs, restarts;
+};
+
+static struct numbers tier_numbers(const struct key *keys, size_t n, int tier)
 {
-	*ret_steps = *ret_epochs = true;
+	struct numbers all = { true, true, true };
+
 	for (size_t i = 0; i < n; i++) {
 		const struct ckpt_position *p = &keys[i].position;
 
 		if (keys[i].tier != tier || (!p->has_step && !has_epoch(p)))
 			continue;
-		*ret_steps = *ret_steps && p->has_step;
-		*ret_epochs = *ret_epochs && has_epoch(p);
+		all.steps = all.steps && p->has_step;
+		all.epochs = all.epochs && has_epoch(p);
+		all.restarts = all.restarts && may_restart(p);
 	}
+	return all;
 }
 
 static enum group group_of(const struct key *key, bool epochs)
@@ -195,11 +235,19 @@ static int compare_series(const struct key *a, const struct key *b)
 	return c ? c : compare_text(a->set->series, b->set->series);
 }
 
+/* An average of which no number tells that it is level with the plain one. */
+static bool stands_back(const struct key *key)
+{
+	return key->average && (key->group == BY_NUMBER || key->group == BY_TIME);
+}
+
 /* Tier, group and, where each series is a group, the series. */
 static int compare_groups(const struct key *a, const struct key *b)
 {
 	int c = COMPARE(a->tier, b->tier);
 
+	if (!c)
+		c = COMPARE(stands_back(a), stands_back(b));
 	if (!c)
 		c = COMPARE(b->group_mtime_ns, a->group_mtime_ns);
 	if (!c)
@@ -240,6 +288,8 @@ static int compare_keys(const void *a, const void *b)
 	if (!c)
 		c = compare_inside(y, x);
 	if (!c)
+		c = COMPARE(x->average, y->average);
+	if (!c)
 		c = COMPARE(y->evidence, x->evidence);
 	if (!c)
 		c = COMPARE(x->role, y->role);
@@ -269,33 +319,66 @@ static void date_groups(struct key *keys, size_t n)
 	}
 }
 
+/*
+ * Of steps that may restart, sorted by epoch: whether they did. Where an epoch has more and the
+ * step less, one of the two began anew, the step with an epoch or the epochs with an attempt; the
+ * later of two such saves tells which. Without an answer, as most loops do it.
+ */
+static bool steps_restart(const struct key *keys, size_t n, int tier)
+{
+	int64_t votes = 0;
+
+	for (size_t i = 1; i < n; i++) {
+		const struct key *ahead = &keys[i - 1], *behind = &keys[i];
+
+		if (ahead->tier == tier && behind->tier == tier && ahead->group == BY_EPOCH &&
+		    behind->group == BY_EPOCH && ahead->position.step < behind->position.step)
+			votes += COMPARE(ahead->mtime_ns, behind->mtime_ns);
+	}
+	return votes >= 0;
+}
+
+/* Puts the keys in groups, and those in order. @epochs: the tiers that go by epoch. */
+static void group_keys(struct key *keys, size_t n, const bool epochs[3])
+{
+	for (size_t i = 0; i < n; i++)
+		keys[i].group = group_of(&keys[i], epochs[keys[i].tier]);
+	qsort(keys, n, sizeof(*keys), compare_keys);
+}
+
 /* Groups by what all numbered sets of a tier share; then dates the groups. */
 static void form_groups(struct key *keys, size_t n)
 {
-	bool steps[3], epochs[3];
+	struct numbers all[3];
+	bool epochs[3];
 
-	for (int tier = 0; tier < 3; tier++)
-		tier_numbers(keys, n, tier, &steps[tier], &epochs[tier]);
-	for (size_t i = 0; i < n; i++) {
-		int tier = keys[i].tier;
-
-		keys[i].group = group_of(&keys[i], !steps[tier] && epochs[tier]);
+	for (int tier = 0; tier < 3; tier++) {
+		all[tier] = tier_numbers(keys, n, tier);
+		epochs[tier] = all[tier].epochs && (!all[tier].steps || all[tier].restarts);
 	}
-	qsort(keys, n, sizeof(*keys), compare_keys);
+	group_keys(keys, n, epochs);
+	for (int tier = 0; tier < 3; tier++)
+		if (all[tier].restarts)
+			epochs[tier] = steps_restart(keys, n, tier);
+	group_keys(keys, n, epochs);
 	date_groups(keys, n);
 }
 
 int ckpt_order_sort(struct ckpt_set **sets, size_t n)
 {
 	_cleanup_free_ struct key *keys = NULL;
+	_cleanup_free_ bool *averages = NULL;
 
 	if (n < 2)
 		return 0;
 	keys = calloc(n, sizeof(*keys));
-	if (!keys)
+	averages = calloc(n, sizeof(*averages));
+	if (!keys || !averages || ckpt_averages_find(sets, n, averages) < 0)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		keys[i] = make_key(sets[i]);
+		keys[i].average = averages[i];
+	}
 	form_groups(keys, n);
 	qsort(keys, n, sizeof(*keys), compare_keys);
 	for (size_t i = 0; i < n; i++)

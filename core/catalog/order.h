@@ -13,7 +13,8 @@ enum ckpt_order_result {
 };
 
 /*
- * Compares two positions: by step where both have one, else by epoch. 0 with *@ret < 0, 0 or > 0 as
+ * Compares two positions: by step where both have one, else by epoch; two steps that may count
+ * inside their epochs by these first. 0 with *@ret < 0, 0 or > 0 as
  * @a is behind, level with or ahead of @b; or CKPT_ORDER_INCOMPARABLE. A pairwise answer: no order
  * of lists (that is ckpt_order_sort()).
  */
@@ -42,15 +43,24 @@ uint64_t ckpt_order_rank(const struct ckpt_set *set);
 void ckpt_order_sets(struct ckpt_set *sets, size_t n);
 
 /*
+ * Whether of two positions whose steps may count inside their epochs the one has the higher epoch
+ * and the other the higher step: what began again, the step with an epoch or the epochs with an
+ * attempt, only the saves' times tell.
+ */
+bool ckpt_order_is_doubtful(const struct ckpt_position *a, const struct ckpt_position *b);
+
+/*
  * Sorts @sets, the most progress first. The key, in this order:
  *  1. tier: everything else before weights-only ones, these before pretrained ones;
  *  2. inside a tier, groups whose numbers compare. If each numbered set of the tier has a step, all
- * go by step; else, if each has an epoch, all go by epoch; else those with a step and those with
- * only an epoch are two groups. Sets whose number has no known meaning form a group a series, those
- * without any number one group. The group with the newest member (mtime of its identity; 0 while
- * unverified) comes first; ties by the order named here;
+ * go by step, or by epoch and then step where all of these may begin again with each epoch and the
+ * saves' times do not speak for the contrary; else, if each has an epoch, all go by epoch; else
+ * those with a step and those with only an epoch are two groups. Sets whose number has no known
+ * meaning form a group a series, those without any number one group. The group with the newest
+ * member (mtime of its identity; 0 while unverified) comes first; ties by the order named here;
  *  3. the number, higher first; in the group without numbers superseded ones last, then mtime,
- * newer first;
+ * newer first; an average (averages.h) of another of @sets behind that one, and behind all groups
+ * where no step or epoch tells that the two are level;
  *  4. stronger evidence; 5. role: last, numbered, best, named, superseded; 6. mtime, newer
  * first; 7. directory and name. Sets may be verified or not. 0 or -ENOMEM (then nothing was moved).
  */

@@ -20,7 +20,6 @@ struct pin {
 	char name[CKPT_NAME_SIZE];
 	int fd; /* of dir */
 	struct ckpt_name parsed;
-	int64_t crew; /* ranks of the series, where all sets must have as many */
 };
 
 /* Splits @path, slashes at its end ignored. 0; -EINVAL; -ENAMETOOLONG; -ENOMEM. */
@@ -57,7 +56,31 @@ static bool read_name(const struct pin *pin, const char *name, struct ckpt_name 
 	return !ckpt_name_parse(name, false, ret, &why);
 }
 
-/* Adds the entries of the directory that belong to the set of @pin->parsed. */
+/* Whether an entry belongs to the set of @pin->parsed; where its ranks have files, to its series:
+ * others tell which ranks there are. */
+static bool belongs(const struct pin *pin, const struct ckpt_name *parsed)
+{
+	if (parsed->fold != pin->parsed.fold)
+		return false;
+	return parsed->fold == CKPT_FOLD_RANKS ? !strcmp(parsed->series, pin->parsed.series)
+					       : !strcmp(parsed->stem, pin->parsed.stem);
+}
+
+/* Adds an entry; it may be of another set of the series than @set. */
+static int add_member(struct pin *pin, const struct ckpt_set *set, const char *name,
+		      const struct ckpt_name *parsed, struct ckpt_members *members)
+{
+	struct ckpt_set its = *set;
+
+	if (parsed->fold == CKPT_FOLD_RANKS) {
+		its.named = parsed->position;
+		its.has_number = parsed->has_number;
+		its.number = parsed->number;
+	}
+	return ckpt_members_add(pin->cat, members, name, parsed, &its);
+}
+
+/* Adds the entries of the directory that belong there. */
 static int gather(struct pin *pin, const struct ckpt_set *set, struct ckpt_members *members)
 {
 	int fd = openat(pin->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -69,15 +92,10 @@ static int gather(struct pin *pin, const struct ckpt_set *set, struct ckpt_membe
 	if (!d)
 		return -errno;
 	while (errno = 0, (e = readdir(d))) {
-		if (!read_name(pin, e->d_name, &parsed))
-			continue;
-		if (parsed.crew && parsed.part >= pin->crew &&
-		    strcmp(parsed.series, pin->parsed.series) == 0)
-			pin->crew = parsed.part + 1;
-		if (parsed.fold != pin->parsed.fold || strcmp(parsed.stem, pin->parsed.stem) != 0)
+		if (!read_name(pin, e->d_name, &parsed) || !belongs(pin, &parsed))
 			continue;
 		parsed.weak = parsed.part == CKPT_PART_META; /* its user says that it is one */
-		r = ckpt_members_add(pin->cat, members, e->d_name, &parsed, set);
+		r = add_member(pin, set, e->d_name, &parsed, members);
 		if (r < 0)
 			return r;
 	}
@@ -110,9 +128,9 @@ static int add_folded(struct pin *pin, const struct ckpt_set *set)
 	if (r < 0)
 		return r;
 	n = pin->cat->n_sets;
-	r = ckpt_members_fold(pin->cat, &members);
-	if (r == 0 && pin->cat->n_sets > n && pin->crew)
-		pin->cat->sets[n].crew = pin->crew;
+	r = pin->parsed.fold == CKPT_FOLD_RANKS
+		    ? ckpt_members_fold_one(pin->cat, &members, pin->name)
+		    : ckpt_members_fold(pin->cat, &members);
 	return r || pin->cat->n_sets > n ? r : -ENOENT;
 }
 
@@ -227,7 +245,7 @@ static struct ckpt_set *find_member(struct pin *pin)
 	for (size_t i = 0; i < pin->cat->n_sets; i++) {
 		struct ckpt_set *set = &pin->cat->sets[i];
 
-		for (const char **m = set->members; *m && set->ranks; m++) {
+		for (const char **m = set->members; *m && set->crew; m++) {
 			if (!strcmp(*m, pin->name) && !strcmp(set->dir, pin->dir))
 				return set;
 		}

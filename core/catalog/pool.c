@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/hash.h"
+
 #define CHUNK (256 * 1024) /* two thousand names */
 
 struct ckpt_pool_chunk {
@@ -84,10 +86,8 @@ const char *ckpt_pool_copy(struct ckpt_pool *pool, const char *s)
 
 static uint64_t hash(const char *s)
 {
-	uint64_t h = 0xcbf29ce484222325; /* FNV-1a */
+	uint64_t h = ckpt_hash(CKPT_HASH_START, s, strlen(s));
 
-	while (*s)
-		h = (h ^ (unsigned char)*s++) * 0x100000001b3;
 	return h ^ h >> 32;
 }
 

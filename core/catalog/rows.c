@@ -40,6 +40,10 @@
 	"[bgisu](global_steps|global_step|global-step|steps|step|iterations|iteration|iters|iter|" \
 	"updates|update|batch|ba|it)"
 #define EPOCH_WORDS "[e](epochs|epoch|ep|e)"
+/* A file that says itself what it is. Such endings mean data of any kind: results of step 100 are
+ * no checkpoint, so that "step" alone does not do. */
+#define SAID "*<[cr](checkpoint|ckpt|chkpt|restart)"
+#define DATA_END ".(" CKPT_NAME_DATA_ENDS ")"
 #define PARTS_WORDS                                                                                \
 	"[deforpst](optimizer|optim|opt|scheduler|scaler|rng|sampler|dataloader|"                  \
 	"dataset|"                                                                                 \
@@ -95,7 +99,7 @@ const struct ckpt_name_row ckpt_name_rows[] = {
 
 	/* TensorFlow's first version: files, whole or in shards */
 	{ "tf-v1", "*.ckpt-{s}", NONE, FILE_, NUMBERED, 0 },
-	{ "tf-v1", "*.ckpt-{s}-{p5}-of-{v5}", NONE, FILE_, NUMBERED, CKPT_ROW_RANKS },
+	{ "tf-v1", "*.ckpt-{s}-{p5}-of-{o5}", NONE, FILE_, NUMBERED, CKPT_ROW_RANKS },
 
 	/* files of known frameworks */
 	{ "pretrained", "pretrained_*", ANY | BIN, FILE_, CKPT_ROLE_PRETRAINED, TOP },
@@ -114,6 +118,7 @@ const struct ckpt_name_row ckpt_name_rows[] = {
 	{ "fairseq", "checkpoint_best", PT, FILE_, BEST, 0 },
 	{ "mmengine", "epoch_{e}", PTH, FILE_, NUMBERED, 0 },
 	{ "mmengine", "iter_{s}", PTH, FILE_, NUMBERED, 0 },
+	{ "nvrx", "iter_{s7}_{p}_local", PT, FILE_, NUMBERED, CKPT_ROW_COPIES },
 	{ "espnet", "{e}epoch", PTH, FILE_, NUMBERED, 0 },
 	{ "model_N", "model_{s}", PT | PTH, FILE_, NUMBERED, MISTAKABLE },
 	{ "model_N", "model_last", PT | PTH, FILE_, LAST, 0 },
@@ -136,7 +141,7 @@ const struct ckpt_name_row ckpt_name_rows[] = {
 	{ "lammps", "*<restart>*.base*", NONE, FILE_, LAST, MISTAKABLE }, /* of an incomplete set */
 	{ "lammps", "*<base>*.restart", NONE, FILE_, LAST, MISTAKABLE },
 	{ "veloc", "*-agg-{n}.dat", NONE, FILE_, NUMBERED, MISTAKABLE },
-	{ "veloc", "*-{p}-{n}.dat", NONE, FILE_, NUMBERED, MISTAKABLE | CKPT_ROW_CREW },
+	{ "veloc", "*-{p}-{n}.dat", NONE, FILE_, NUMBERED, MISTAKABLE | CKPT_ROW_RANKS },
 	{ "dmtcp", "dmtcp_restart_script*.sh", NONE, FILE_, LAST, 0 },
 	{ "chainer", "snapshot_iter_{s}", NONE | CKPT_EXT_OTHER, FILE_, NUMBERED, 0 },
 	{ "checkpoint", "(checkpoint|ckpt)", ANY, FILE_, LAST, 0 },
@@ -145,9 +150,9 @@ const struct ckpt_name_row ckpt_name_rows[] = {
 	/* names that say it in words */
 	{ "parts", "*<" PARTS_WORDS ">*", EVERY, FILE_, LAST, CKPT_ROW_REJECT },
 	{ "epoch-step", "*<" EPOCH_WORDS "~{e}>*<" STEP_WORDS "~{s}>*", ANY | NONE, FILE_ | BUNDLE,
-	  NUMBERED, MISTAKABLE },
+	  NUMBERED, MISTAKABLE | CKPT_ROW_VAGUE },
 	{ "epoch-step", "*<" STEP_WORDS "~{s}>*<" EPOCH_WORDS "~{e}>*", ANY | NONE, FILE_ | BUNDLE,
-	  NUMBERED, MISTAKABLE },
+	  NUMBERED, MISTAKABLE | CKPT_ROW_VAGUE },
 	{ "step", "*<" STEP_WORDS "~{s}>*", ANY, FILE_ | BUNDLE, NUMBERED, MISTAKABLE },
 	{ "step", "*<" STEP_WORDS "~{s}>*", NONE, BUNDLE, NUMBERED, MISTAKABLE },
 	{ "step", "*<{s}~(steps|step|iterations|iters|iter|updates)>*", ANY, FILE_, NUMBERED,
@@ -159,6 +164,16 @@ const struct ckpt_name_row ckpt_name_rows[] = {
 	{ "number", "*<[ms](model|snapshot)~{n}>*", MODEL, FILE_ | BUNDLE, NUMBERED, MISTAKABLE },
 	{ "best", "*<best>*", MODEL, FILE_ | BUNDLE, BEST, MISTAKABLE },
 	{ "last", "*<[lf](last|latest|final)>*", MODEL, FILE_ | BUNDLE, LAST, MISTAKABLE },
+	{ "step", SAID "*<" STEP_WORDS "~{s}>*" DATA_END, NONE, FILE_, NUMBERED, MISTAKABLE },
+	{ "step", SAID "*<" STEP_WORDS "~{s}>*", BIN, FILE_, NUMBERED, MISTAKABLE },
+	{ "epoch", SAID "*<" EPOCH_WORDS "~{e}>*" DATA_END, NONE, FILE_, NUMBERED, MISTAKABLE },
+	{ "epoch", SAID "*<" EPOCH_WORDS "~{e}>*", BIN, FILE_, NUMBERED, MISTAKABLE },
+	{ "number", SAID "~{n}>*" DATA_END, NONE, FILE_, NUMBERED, 0 },
+	{ "number", SAID "~{n}>*", BIN, FILE_, NUMBERED, 0 },
+	{ "last", SAID "~(last|latest|final)" DATA_END, NONE, FILE_, LAST, 0 },
+	{ "last", SAID "~(last|latest|final)", BIN, FILE_, LAST, 0 },
+	{ "checkpoint", "(checkpoint|ckpt|restart)" DATA_END, NONE, FILE_, LAST, MISTAKABLE },
+	{ "checkpoint", "(checkpoint|ckpt)", BIN, FILE_, LAST, MISTAKABLE },
 	{ "best", "*<best>*", NONE, BUNDLE, BEST, CKPT_ROW_WEAK },
 	{ "tf-bundle", "*", EVERY, BUNDLE, LAST, CKPT_ROW_WEAK },
 	{ 0 },

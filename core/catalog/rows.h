@@ -28,21 +28,23 @@ enum {
 
 /* What else a row says. */
 enum {
-	CKPT_ROW_MISTAKABLE = 1 << 0,	 /* other files have such names too: ckpt_name.mistakable */
-	CKPT_ROW_TOP = 1 << 1,		 /* ckpt_name.top_only */
-	CKPT_ROW_RANKS = 1 << 2,	 /* {p} is a rank, all ranks are one set */
-	CKPT_ROW_CREW = 1 << 2 | 1 << 8, /* so, and there are as many in every set of a series */
-	CKPT_ROW_WEAK = 1 << 3,		 /* a bundle only if it has data files */
-	CKPT_ROW_ORBAX = 1 << 5,	 /* ckpt_name.holds */
+	CKPT_ROW_MISTAKABLE = 1 << 0, /* other files have such names too: ckpt_name.mistakable */
+	CKPT_ROW_TOP = 1 << 1,	      /* ckpt_name.top_only */
+	CKPT_ROW_RANKS = 1 << 2,      /* {p} is a rank, all ranks are one set */
+	CKPT_ROW_COPIES = 1 << 2 | 1 << 8, /* so, but any ranks may be there: copies of others' */
+	CKPT_ROW_WEAK = 1 << 3,		   /* a bundle only if it has data files */
+	CKPT_ROW_ORBAX = 1 << 5,	   /* ckpt_name.holds */
 	CKPT_ROW_RANDOM = 1 << 6, /* names have nothing in common, all are one series; .holds */
 	CKPT_ROW_SCR = 1 << 7,	  /* ckpt_name.holds: SCR's index, beside the directory */
 	CKPT_ROW_FTI = 1 << 9,	  /* ckpt_name.holds: a file by FTI's names */
+	CKPT_ROW_VAGUE = 1 << 10, /* {s} may count inside {e} */
 	CKPT_ROW_REJECT = 1 << 4, /* no checkpoint, although a later row would say so */
 };
 
 #define CKPT_LAYOUT_LAMMPS_SET "lammps-set"
 
-/* Numbers in patterns: {s} step, {e} epoch, {n} unknown meaning, {p} rank, {v} no order. */
+/* Numbers in patterns: {s} step, {e} epoch, {n} unknown meaning, {p} rank, {o} how
+ * many ranks there are, {v} no order. */
 struct ckpt_name_row {
 	const char *layout, *pattern;
 	unsigned exts;	/* CKPT_EXT_ bits */

@@ -98,6 +98,7 @@ static int sort_runs(struct ckpt_catalog *cat)
 int ckpt_catalog_order(struct ckpt_catalog *cat, struct ckpt_error *err)
 {
 	ckpt_order_sets(cat->sets, cat->n_sets);
+	ckpt_crews_compare(cat->sets, cat->n_sets);
 	if (cat->n_runs < 2)
 		return 0;
 	date_runs(cat);

@@ -137,6 +137,7 @@ static const struct row rows[] = {
 	{ "training", "resume_from_checkpoint", read_resume, AT(resume_from_checkpoint),
 	  "a path or name, true or false" },
 	{ "training", "no_restore", read_bool, AT(no_restore), BOOL_ALLOWED },
+	{ "training", "end_marker", read_path, AT(end_marker), PATH_ALLOWED },
 	{ "checkpoints", "save_best_only", read_bool, AT(save_best_only), BOOL_ALLOWED },
 	{ "checkpoints", "max_checkpoints", read_max_checkpoints, AT(max_checkpoints),
 	  COUNT_ALLOWED },

@@ -26,6 +26,8 @@ struct ckpt_run_config {
 						       auto, false = fresh */
 	bool has_resume_flag, resume_flag;	    /* ... where it is a boolean */
 	bool no_restore;			    /* training.no_restore */
+	char end_marker[CKPT_PATH_MAX];		    /* training.end_marker: a file that says that
+						       the run is at its end; empty = none */
 	bool save_best_only;			    /* checkpoints.save_best_only */
 	bool has_max_checkpoints;
 	int64_t max_checkpoints; /* checkpoints.max_checkpoints: the program's own rotation */

@@ -7,9 +7,11 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/share.h"
+#include "core/base/text.h"
 #include "core/format/finiteness.h"
 #include "wire/text.h"
 
@@ -154,7 +156,7 @@ static int reject_lfs(struct ckpt_check *check)
 {
 	static const char begin[] = "version https://git-lfs.github.com/spec/v1\n";
 	const struct ckpt_head *head = &check->head;
-	char text[sizeof(head->head) + 1], oid[80], size[24];
+	char text[sizeof(head->head) + 1], oid[80], size[24], words[32];
 
 	if (head->size >= 1024 || head->n_head < sizeof(begin) - 1 ||
 	    memcmp(head->head, begin, sizeof(begin) - 1) != 0)
@@ -166,7 +168,8 @@ static int reject_lfs(struct ckpt_check *check)
 		return 0;
 	return ckpt_check_reject(
 		check, CKPT_INCOMPLETE, CKPT_PROBLEM_LFS_POINTER, CKPT_NO_OFFSET, NULL,
-		"Git LFS pointer: the data (%s bytes, sha256 %s) were not fetched", size, oid);
+		"a Git LFS pointer to %s, not the data (%s bytes, sha256 %s): run `git lfs pull`",
+		ckpt_text_size(words, sizeof(words), strtoull(size, NULL, 10)), size, oid);
 }
 
 /* What is said of a file before its format matters. */
@@ -189,6 +192,14 @@ static enum ckpt_evidence weaker(enum ckpt_evidence a, enum ckpt_evidence b)
 	return a < b ? a : b;
 }
 
+/* Another process reads it, and answers for what it says: nothing here lowers that. */
+static int leave_to_owner(struct ckpt_verdict *verdict, const struct ckpt_format *row)
+{
+	verdict->evidence = row->full;
+	verdict->note[0] = '\0';
+	return 0;
+}
+
 /*
  * The content begins with what the row can prove and is lowered by the row or its members. Members
  * that the structure found opaque stay so; sizes are counted anew, unless the content leaves
@@ -199,13 +210,14 @@ static int check_content(struct ckpt_check *check, const struct ckpt_format *row
 	struct ckpt_verdict *verdict = &check->report->verdict;
 	enum ckpt_evidence proved = verdict->evidence;
 	uint64_t size = verdict->size_bytes;
+	const char *what;
 	int r;
 
-	if (proved >= CKPT_EVIDENCE_STRUCTURE)
-		verdict->evidence = row->full;
 	if (check->kind == CKPT_KIND_FILE && !row->split &&
 	    !ckpt_share_takes_file(check->ctx->share, check->file->name))
-		return 0; /* another process reads it, and answers for what it says */
+		return leave_to_owner(verdict, row);
+	if (proved >= CKPT_EVIDENCE_STRUCTURE)
+		verdict->evidence = row->full;
 	if (check->kind != CKPT_KIND_FILE)
 		verdict->size_bytes = 0;
 	r = row->content(check);
@@ -213,9 +225,11 @@ static int check_content(struct ckpt_check *check, const struct ckpt_format *row
 		verdict->size_bytes = size;
 	if (r != -ETIMEDOUT && r != -EDQUOT)
 		return r;
+	what = r == -ETIMEDOUT ? "time" : "bytes";
 	verdict->evidence = weaker(proved, verdict->evidence);
-	snprintf(verdict->note, sizeof(verdict->note), "content not read: budget (%s)",
-		 r == -ETIMEDOUT ? "time" : "bytes");
+	if (check->level >= CKPT_LEVEL_FINITE && !row->finite) /* nor were the members left */
+		ckpt_finiteness_skip(check, 1, "budget (%s)", what);
+	snprintf(verdict->note, sizeof(verdict->note), "content not read: budget (%s)", what);
 	return 0;
 }
 
@@ -379,6 +393,19 @@ static bool is_no_folder(int code)
 	return code == -ENOENT || code == -ENOTDIR || code == -ELOOP;
 }
 
+/* A file in the folder @name is named from above it. */
+static void place_file(struct ckpt_report *own, const char *name)
+{
+	char *file = own->verdict.problem.file;
+	char inside[sizeof(own->verdict.problem.file)];
+
+	if (!*file || strcmp(file, name) == 0)
+		return;
+	memcpy(inside, file, sizeof(inside));
+	snprintf(file, sizeof(inside), "%.*s/%.*s", (int)(sizeof(inside) / 2), name,
+		 (int)(sizeof(inside) / 2 - 2), inside);
+}
+
 int ckpt_check_folder(struct ckpt_check *check, const char *name, enum ckpt_level level,
 		      bool *ret_known)
 {
@@ -393,10 +420,15 @@ int ckpt_check_folder(struct ckpt_check *check, const char *name, enum ckpt_leve
 				  .report = &own,
 				  .err = check->err };
 	const struct ckpt_format *row = fd >= 0 ? ckpt_format_find(&sub) : NULL;
+	int r;
 
 	*ret_known = row;
 	if (fd < 0 && !is_no_folder(fd))
 		return ckpt_fail(check->err, fd, "cannot open directory %s: %s", CKPT_QUOTE(name),
 				 strerror(-fd));
-	return row ? fold(check, &own, ckpt_check_as(&sub, row, member_level(check, level))) : 0;
+	if (!row)
+		return 0;
+	r = ckpt_check_as(&sub, row, member_level(check, level));
+	place_file(&own, name);
+	return fold(check, &own, r);
 }

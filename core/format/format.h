@@ -49,6 +49,15 @@ struct ckpt_check {
 struct ckpt_extent; /* names_at.h */
 struct ckpt_names;
 
+/* A tensor as its file tells it; borrowed for the call. */
+struct ckpt_tensor {
+	const char *name;
+	char type[16];	/* "F32", in the format's own words; "" where it is not known */
+	uint64_t count; /* numbers in it */
+	uint64_t shape; /* a hash of its dimensions; 0 where the file does not tell them */
+};
+typedef void ckpt_tensor_fn(void *arg, const struct ckpt_tensor *tensor);
+
 struct ckpt_format {
 	const char *name;  /* "torch-zip": the JSON's format */
 	const char *title; /* "PyTorch zip (torch.save)" */
@@ -70,7 +79,16 @@ struct ckpt_format {
 	 * a check function; only the names count. */
 	int (*at)(struct ckpt_check *check, const struct ckpt_extent *extent,
 		  struct ckpt_names *names);
+	/* Tells all tensors of a CKPT_KIND_FILE, in the file's order. NULL: it cannot. As a check
+	 * function. */
+	int (*tensors)(struct ckpt_check *check, ckpt_tensor_fn *tell, void *arg);
 };
+
+/* Adds the dimension @dim to the hash of a shape (0 at first). */
+static inline uint64_t ckpt_tensor_shape(uint64_t hash, uint64_t dim)
+{
+	return (hash ^ (dim + 1)) * UINT64_C(0x9e3779b97f4a7c15) + 1;
+}
 
 /* All rows; the last has a NULL name. */
 extern const struct ckpt_format *const ckpt_formats[];

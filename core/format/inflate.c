@@ -8,21 +8,27 @@
 #include <isa-l/igzip_lib.h>
 #include <stdlib.h>
 
+#include "core/base/pages.h"
 #include "wire/text.h"
 
 #define BUFFER 65536u
 
 struct work {
+	uint8_t in_buf[BUFFER], out_buf[BUFFER]; /* first: they lie on pages */
 	struct inflate_state state;
 	uint64_t next, left; /* of the range: not yet in the buffer */
 	uint64_t out;
-	uint8_t in_buf[BUFFER], out_buf[BUFFER];
 };
+
+/* Whole pages, as aligned_alloc() wants them. */
+#define WORK_PAGES                                                                                 \
+	((sizeof(struct work) + CKPT_PAGES_ALIGN - 1) / CKPT_PAGES_ALIGN * CKPT_PAGES_ALIGN)
 
 /* Refills the input once it is used up. 0, SHORT at the range's end, or an errno. */
 static int fill(const struct ckpt_inflate_job *job, struct work *w, struct ckpt_error *err)
 {
-	uint32_t n = w->left < BUFFER ? (uint32_t)w->left : BUFFER;
+	uint32_t room = (uint32_t)ckpt_pages_room(job->file, w->next, BUFFER);
+	uint32_t n = w->left < room ? (uint32_t)w->left : room;
 	int r;
 
 	if (w->state.avail_in > 0)
@@ -65,7 +71,7 @@ static bool finished(const struct work *w)
 
 int ckpt_inflate(const struct ckpt_inflate_job *job, uint64_t *ret_out, struct ckpt_error *err)
 {
-	_cleanup_free_ struct work *w = malloc(sizeof(*w));
+	_cleanup_free_ struct work *w = aligned_alloc(CKPT_PAGES_ALIGN, WORK_PAGES);
 	int r = 0;
 
 	if (!w)

@@ -16,9 +16,8 @@ enum ckpt_inflate_result {
 	CKPT_INFLATE_SHORT = 1, /* the range ends inside the stream */
 	CKPT_INFLATE_BAD,	/* no deflate stream, or its own checksum is wrong */
 	CKPT_INFLATE_LONG,	/* more comes out than job.max */
-	CKPT_INFLATE_REST, /* the stream ends before the range does (few bytes more are not always
-			    * told)
-			    */
+	/* the stream ends before the range does (a few bytes more are not always told) */
+	CKPT_INFLATE_REST,
 };
 
 struct ckpt_inflate_job {

@@ -9,15 +9,21 @@
 
 #include "wire/text.h"
 
-void ckpt_names_offer(struct ckpt_names *names, const struct ckpt_extent *extent, uint64_t begin,
-		      uint64_t end, const char *name)
+bool ckpt_extent_meets(const struct ckpt_extent *extent, uint64_t begin, uint64_t end)
 {
-	size_t at = strlen(names->text), len = strlen(name);
 	uint64_t last;
 
 	if (__builtin_add_overflow(extent->off, extent->len, &last))
 		last = UINT64_MAX;
-	if (!*name || begin >= end || end <= extent->off || begin >= last)
+	return begin < end && end > extent->off && begin < last;
+}
+
+void ckpt_names_offer(struct ckpt_names *names, const struct ckpt_extent *extent, uint64_t begin,
+		      uint64_t end, const char *name)
+{
+	size_t at = strlen(names->text), len = strlen(name);
+
+	if (!*name || !ckpt_extent_meets(extent, begin, end))
 		return;
 	names->n++;
 	if (names->kept + 1 < names->n || at + len + 3 > sizeof(names->text))

@@ -19,6 +19,9 @@ struct ckpt_names {
 	uint64_t n, kept;
 };
 
+/* Whether [@begin, @end) of the file meets @extent. */
+bool ckpt_extent_meets(const struct ckpt_extent *extent, uint64_t begin, uint64_t end);
+
 /* Adds @name, if [@begin, @end) of the file meets @extent. */
 void ckpt_names_offer(struct ckpt_names *names, const struct ckpt_extent *extent, uint64_t begin,
 		      uint64_t end, const char *name);

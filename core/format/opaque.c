@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * See opaque.h. A crash between the allocation of a file's blocks and their writing leaves an end
- * of zeros, in whole pages. A last page of zeros that a program meant is told from it by nothing,
- * so that it is no proof of damage: incomplete, never corrupt.
+ * of zeros, in whole pages; a small file that was appended to, from where its last write began. A
+ * last page of zeros that a program meant is told from it by nothing, so that it is no proof of
+ * damage: incomplete, never corrupt.
  */
 #include "core/format/opaque.h"
 
 #include <string.h>
 
 #define PAGE 4096
+#define SECTOR 512 /* the least that a disk writes */
 
 static bool all_zero(const uint8_t *p, size_t n)
 {
@@ -21,10 +23,26 @@ static bool opaque_sniff(const struct ckpt_check *check)
 	return true;
 }
 
-static int opaque_structure(struct ckpt_check *check)
+/* How many zeros the @n bytes at @p end with. */
+static size_t zeros_at_end(const uint8_t *p, size_t n)
+{
+	size_t zeros = 0;
+
+	while (zeros < n && p[n - zeros - 1] == 0)
+		zeros++;
+	return zeros;
+}
+
+/* Fewer than a page's are taken for lost only where they are the greater part of the file. */
+static bool is_unwritten(uint64_t size, size_t zeros, size_t page)
+{
+	return zeros == page || (zeros >= SECTOR && zeros > size - zeros);
+}
+
+int ckpt_opaque_check_end(struct ckpt_check *check)
 {
 	const struct ckpt_head *head = &check->head;
-	size_t n = head->size < PAGE ? (size_t)head->size : PAGE;
+	size_t n = head->size < PAGE ? (size_t)head->size : PAGE, zeros;
 	uint8_t page[PAGE];
 	int r;
 
@@ -33,12 +51,13 @@ static int opaque_structure(struct ckpt_check *check)
 	r = ckpt_check_read(check, head->size - n, page, n, "its last page");
 	if (r != 0)
 		return r;
-	if (!all_zero(page, n))
+	zeros = zeros_at_end(page, n);
+	if (!is_unwritten(head->size, zeros, n))
 		return 0;
-	return ckpt_check_reject(check, CKPT_INCOMPLETE, CKPT_PROBLEM_ZERO_TAIL, head->size - n,
+	return ckpt_check_reject(check, CKPT_INCOMPLETE, CKPT_PROBLEM_ZERO_TAIL, head->size - zeros,
 				 NULL,
 				 "the last %zu of %llu bytes are zero: its end was never written",
-				 n, (unsigned long long)head->size);
+				 zeros, (unsigned long long)head->size);
 }
 
 const struct ckpt_format ckpt_format_opaque = {
@@ -48,5 +67,5 @@ const struct ckpt_format ckpt_format_opaque = {
 	.full = CKPT_EVIDENCE_OPAQUE,
 	.epoch_meaning = CKPT_EPOCH_UNKNOWN,
 	.sniff = opaque_sniff,
-	.structure = opaque_structure,
+	.structure = ckpt_opaque_check_end,
 };

@@ -10,4 +10,11 @@
 
 extern const struct ckpt_format ckpt_format_opaque;
 
+/*
+ * The same of a file that looked like some row's and is not: its end is no zeros, neither a whole
+ * last page nor the greater part of a file of at least a sector. Reads 4 KiB at most. 0,
+ * CKPT_INCOMPLETE or an errno.
+ */
+int ckpt_opaque_check_end(struct ckpt_check *check);
+
 #endif

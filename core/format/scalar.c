@@ -14,11 +14,13 @@
 /* The first that a file has is taken. */
 static const struct {
 	const char *name;
-	bool epoch;
+	bool epoch, vague;
 } names[] = {
-	{ "global_step", false }, { "iteration", false }, { "iterations", false },
-	{ "iter:0", false },	  { "iter", false },	  { "step", false },
-	{ "steps", false },	  { "epoch", true },	  { "epochs", true },
+	{ "global_step", false, false }, { "iteration", false, true },
+	{ "iterations", false, false },	 { "iter:0", false, false },
+	{ "iter", false, true },	 { "step", false, true },
+	{ "steps", false, false },	 { "epoch", true, false },
+	{ "epochs", true, false },
 };
 
 #define N_NAMES (sizeof(names) / sizeof(names[0]))
@@ -80,6 +82,7 @@ void ckpt_scalar_take(struct ckpt_report *report, const char *path,
 	if (!names[row].epoch && !pos->has_step && v == floor(v)) {
 		pos->has_step = true;
 		pos->step = (int64_t)v;
+		pos->step_vague = names[row].vague;
 		pos->step_source = CKPT_FROM_CONTENT;
 	}
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/base/crc.h"
+#include "core/base/pages.h"
 #include "wire/text.h"
 
 #define BUFFER 65536u
@@ -15,7 +16,7 @@
 int ckpt_stream_init(struct ckpt_stream *in, const struct ckpt_file *file, uint64_t off,
 		     uint64_t end, struct ckpt_error *err)
 {
-	uint8_t *buf = malloc(BUFFER);
+	uint8_t *buf = aligned_alloc(CKPT_PAGES_ALIGN, BUFFER);
 
 	if (!buf)
 		return ckpt_fail(err, -ENOMEM, "no memory to read %s", CKPT_QUOTE(file->name));
@@ -33,7 +34,8 @@ void ckpt_stream_done(struct ckpt_stream *in)
 static int fill(struct ckpt_stream *in, struct ckpt_error *err)
 {
 	uint64_t left = in->end - in->next;
-	uint32_t len = left < BUFFER ? left : BUFFER;
+	uint32_t room = (uint32_t)ckpt_pages_room(in->file, in->next, BUFFER);
+	uint32_t len = left < room ? (uint32_t)left : room;
 	int r;
 
 	if (len == 0)

@@ -32,6 +32,15 @@ void ckpt_stream_done(struct ckpt_stream *in);
 /* The next @len bytes to @dst, or skipped if it is NULL. 0; CKPT_STREAM_END; or an errno. */
 int ckpt_stream_take(struct ckpt_stream *in, void *dst, uint64_t len, struct ckpt_error *err);
 
+/* The next byte, as above. */
+static inline int ckpt_stream_byte(struct ckpt_stream *in, uint8_t *ret, struct ckpt_error *err)
+{
+	if (in->at == in->len)
+		return ckpt_stream_take(in, ret, 1, err);
+	*ret = in->buf[in->at++];
+	return 0;
+}
+
 /* Offset in the file of the next byte. */
 uint64_t ckpt_stream_offset(const struct ckpt_stream *in);
 

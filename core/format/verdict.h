@@ -98,6 +98,7 @@ enum ckpt_source { CKPT_FROM_NOWHERE, CKPT_FROM_NAME, CKPT_FROM_METADATA, CKPT_F
 
 struct ckpt_position {
 	bool has_step, has_epoch, has_loss;
+	bool step_vague; /* by its name it may count inside an epoch: "step", "iter" */
 	int64_t step;
 	double epoch, loss;
 	enum ckpt_meaning meaning;
@@ -125,8 +126,7 @@ struct ckpt_poisoned {
 	char file[128];	  /* inside the checkpoint, or its own name */
 	char tensor[160]; /* its name, or the record's */
 	uint64_t nan, inf;
-	uint64_t offset; /* of the first one in the file; of the packed data where it is compressed
-			  */
+	uint64_t offset; /* of the first in the file; of the packed data if compressed */
 };
 
 /*
@@ -145,8 +145,26 @@ struct ckpt_finiteness {
 	struct ckpt_poisoned named[CKPT_POISON_NAMED]; /* the first ones */
 };
 
+#define CKPT_DIFFERENCES_NAMED 6
+
+/* A range of a file that is not as a digest says. */
+struct ckpt_differing_range {
+	char file[128];	  /* inside the checkpoint, or its own name; cut */
+	char member[256]; /* tensors that lie there, where they are known */
+	uint64_t off, len;
+};
+
+/* All such ranges that were found; those that touch each other are one. */
+struct ckpt_differing {
+	uint64_t ranges, bytes; /* in all */
+	bool cut; /* it was not looked on for more: not asked to, budget, or could not be read */
+	int n_named;
+	struct ckpt_differing_range named[CKPT_DIFFERENCES_NAMED]; /* the first ones, in order */
+};
+
 /* All that a check found out about one checkpoint. */
 struct ckpt_report {
+	bool released; /* unreadable because ctx.no_recall is set and its data are on tape */
 	const struct ckpt_format *format; /* the row that judged; NULL when none could */
 	const struct ckpt_format
 		*inner; /* of what a container holds; NULL: none, or not looked at */
@@ -160,7 +178,8 @@ struct ckpt_report {
 	bool keys_cut;
 	char keys[CKPT_REPORT_KEYS][64]; /* top-level names, in file order */
 	char framework[64]; /* "PyTorch Lightning 2.1", where the file says so; or empty */
-	struct ckpt_finiteness finite; /* at CKPT_LEVEL_FINITE */
+	struct ckpt_finiteness finite;	 /* at CKPT_LEVEL_FINITE */
+	struct ckpt_differing differing; /* from digests; no ranges: none was found */
 };
 
 /* The contract's words: "valid", "checksum", "zero-tail", "completed", "content", "weights". Never

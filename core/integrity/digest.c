@@ -5,12 +5,23 @@
 #include "core/integrity/digest.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
 #include <stdio.h>
+
+#include "core/base/libcrypto.h"
+#include "core/base/sha256_plain.h"
 
 int ckpt_digest_of(const void *data, size_t len, struct ckpt_digest *ret)
 {
-	return EVP_Digest(data, len, ret->b, NULL, EVP_sha256(), NULL) == 1 ? 0 : -ENOMEM;
+	const struct ckpt_libcrypto *lib;
+
+	if (len <= CKPT_SHA256_PLAIN_MAX) {
+		ckpt_sha256_plain(data, len, ret->b);
+		return 0;
+	}
+	lib = ckpt_libcrypto();
+	if (!lib)
+		return -ELIBACC;
+	return lib->EVP_Digest(data, len, ret->b, NULL, lib->EVP_sha256(), NULL) == 1 ? 0 : -ENOMEM;
 }
 
 const char *ckpt_digest_text(char *buf, const struct ckpt_digest *digest)

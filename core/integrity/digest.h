@@ -26,7 +26,8 @@ struct ckpt_digest {
 	uint8_t b[CKPT_DIGEST_SIZE];
 };
 
-/* Digest of @len bytes at @data. 0 or -ENOMEM. */
+/* Digest of @len bytes at @data. 0, -ENOMEM, or -ELIBACC where libcrypto cannot be loaded, which
+ * up to CKPT_SHA256_PLAIN_MAX bytes are not worth. */
 int ckpt_digest_of(const void *data, size_t len, struct ckpt_digest *ret);
 
 /* Appends the 64 hex digits of @digest and a NUL to @buf of CKPT_DIGEST_HEX bytes. Returns @buf. */
@@ -46,6 +47,12 @@ struct ckpt_digest_file {
 	struct ckpt_digest *digests;
 };
 
+/* Where a file is not what it should be. */
+struct ckpt_digest_bad {
+	size_t file;	   /* index */
+	uint64_t off, len; /* the chunk, or the whole file */
+};
+
 struct ckpt_digest_job {
 	struct ckpt_ctx *ctx;
 	int dirfd;
@@ -59,15 +66,14 @@ struct ckpt_digest_job {
 	 */
 	bool (*wants)(void *arg, size_t file, uint64_t chunk);
 	void *arg;
+	/*
+	 * Gets each difference, under a lock, in no certain order, and goes on: MISMATCH is the
+	 * result at the end, or where the rest could not be read. NULL = ends at the first.
+	 */
+	void (*differs)(void *arg, const struct ckpt_digest_bad *bad);
 	/* Gets the CRCs of what is read; NULL = none. Only where ckpt_digest_tells() says so. */
 	struct ckpt_crc_deferred *crcs;
 	_Atomic uint64_t *done; /* counts the digests that were computed or compared; or NULL */
-};
-
-/* Where a file is not what it should be. */
-struct ckpt_digest_bad {
-	size_t file;	   /* index */
-	uint64_t off, len; /* the chunk, or the whole file */
 };
 
 enum ckpt_digest_result {

@@ -174,9 +174,13 @@ int ckpt_forensics_file(struct ckpt_ctx *ctx, int dirfd, const char *name, const
 			struct ckpt_forensics *ret, struct ckpt_error *err)
 {
 	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
+	bool no_recall = ctx->no_recall;
 	struct stat st;
-	int r = ckpt_file_open(ctx, dirfd, name, &file, err);
+	int r;
 
+	ctx->no_recall = false; /* to open it recalls nothing */
+	r = ckpt_file_open(ctx, dirfd, name, &file, err);
+	ctx->no_recall = no_recall;
 	*ret = (struct ckpt_forensics) { 0 };
 	if (r)
 		return r;
@@ -185,7 +189,7 @@ int ckpt_forensics_file(struct ckpt_ctx *ctx, int dirfd, const char *name, const
 				 strerror(errno));
 	ret->size = file.size;
 	ret->blocks = file.id.blocks;
-	ret->released = file.size > 0 && file.id.blocks == 0;
+	ret->released = ckpt_file_released(&file);
 	if (!ret->released)
 		look_at_data(&file, ret);
 	look_at_space(file.fd, ret);

@@ -14,7 +14,7 @@
 
 struct ckpt_forensics {
 	uint64_t size, blocks; /* bytes; 512-byte blocks */
-	bool released;	   /* size without blocks: on tape, or one hole: its data are not read */
+	bool released;	   /* ckpt_file_released(): on tape, or one hole: its data are not read */
 	bool has_end;	   /* what follows was found out */
 	bool end_at_most;  /* zeros as far back as was read: the data end there or before */
 	uint64_t data_end; /* behind the last byte that is not zero */

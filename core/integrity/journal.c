@@ -103,14 +103,23 @@ static bool is_plain_name(const char *name)
 	       strcmp(name, "..") != 0;
 }
 
-/* Where a member may have gone to: a name beside it, or one in "corrupted/". */
+bool ckpt_move_in_state(const char *to, const char **ret_name)
+{
+	return ckpt_text_starts(to, CKPT_CORRUPTED_DIR "/", ret_name) ||
+	       ckpt_text_starts(to, CKPT_DISCARD_DIR "/", ret_name);
+}
+
+bool ckpt_moved_is_discard(const struct ckpt_moved *moved)
+{
+	return moved->n > 0 && ckpt_text_starts(moved->moves[0].to, CKPT_DISCARD_DIR "/", NULL);
+}
+
+/* Where a member may have gone to: a name beside it, or one in the state directory. */
 static bool is_place(const char *to)
 {
 	const char *name;
 
-	if (to && ckpt_text_starts(to, CKPT_CORRUPTED_DIR "/", &name))
-		return is_plain_name(name);
-	return is_plain_name(to);
+	return is_plain_name(to && ckpt_move_in_state(to, &name) ? name : to);
 }
 
 static int add_members(struct ckpt_moved *moved, const cJSON *members)
@@ -151,7 +160,8 @@ static int take_entry(void *arg, const cJSON *entry)
 		moved->state = CKPT_MOVED_DONE;
 	else if (strcmp(event, "release-begin") == 0)
 		moved->state = CKPT_MOVED_RELEASING;
-	else if (strcmp(event, "release") == 0 || strcmp(event, "quarantine-undone") == 0)
+	else if (strcmp(event, "release") == 0 || strcmp(event, "quarantine-undone") == 0 ||
+		 strcmp(event, "discard") == 0)
 		forget(journal, moved);
 	return 0;
 }

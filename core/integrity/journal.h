@@ -8,6 +8,7 @@
  *   quarantine-undone   all of them are back, as it failed or was killed
  *   release-begin       about to move them back
  *   release             all of them are back
+ *   discard             all of them were moved to be removed for good
  */
 #ifndef CKPT_CORE_INTEGRITY_JOURNAL_H
 #define CKPT_CORE_INTEGRITY_JOURNAL_H
@@ -17,10 +18,12 @@
 
 #include "wire/error.h"
 
-#define CKPT_CORRUPTED_DIR "corrupted" /* in the state directory */
+/* In the state directory. */
+#define CKPT_CORRUPTED_DIR "corrupted"
+#define CKPT_DISCARD_DIR "discarded" /* what is about to be removed, by discard.h */
 
 /* One member: its name in the checkpoint's directory, and where it goes: a name there, or
- * "corrupted/NAME" in the state directory. */
+ * "corrupted/NAME" or "discarded/NAME" in the state directory. */
 struct ckpt_move {
 	char *from, *to;
 };
@@ -48,6 +51,13 @@ struct ckpt_journal {
 
 /* A record with a new id for the set @name. 0 or an errno. */
 int ckpt_moved_init(struct ckpt_moved *ret, const char *name);
+
+/* Whether @to, of a move, lies in the state directory; then *@ret_name (may be NULL) is its name
+ * in the folder there. */
+bool ckpt_move_in_state(const char *to, const char **ret_name);
+
+/* Whether @moved is to be removed rather than kept. */
+bool ckpt_moved_is_discard(const struct ckpt_moved *moved);
 
 /* Adds a move; both texts are copied. 0 or -ENOMEM. */
 int ckpt_moved_add(struct ckpt_moved *moved, const char *from, const char *to);

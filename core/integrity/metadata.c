@@ -25,6 +25,7 @@ struct making {
 	struct ckpt_ctx *ctx;
 	const struct ckpt_subject *from;
 	cJSON *old; /* what is there; NULL = nothing */
+	bool older; /* it tells of an older save */
 	cJSON *o;
 };
 
@@ -37,12 +38,12 @@ static const char *const state_keys[] = { "global_step",      "epoch",
 					  "max_steps",	      "best_metric",
 					  "num_train_epochs", "best_model_checkpoint" };
 
-/* Takes member @key of the old metadata over. False if it has none. */
+/* Takes member @key of the old metadata over. False if it has none, or not of this save. */
 static bool keep(const struct making *m, const char *key)
 {
 	cJSON *item = m->old ? cJSON_DetachItemFromObjectCaseSensitive(m->old, key) : NULL;
 
-	if (item && !cJSON_IsNull(item))
+	if (item && !m->older && !cJSON_IsNull(item))
 		return cJSON_AddItemToObject(m->o, key, item);
 	cJSON_Delete(item);
 	return false;
@@ -96,10 +97,11 @@ static int add_hash(const struct making *m, struct ckpt_error *err)
 	if (!head)
 		return ckpt_fail(err, -ENOMEM, "no memory to read %s", CKPT_QUOTE(largest->name));
 	r = ckpt_file_read(&file, 0, head, len, err);
-	if (r == 0)
-		r = ckpt_digest_of(head, len, &digest);
 	if (r != 0)
 		return r < 0 ? r : -EAGAIN;
+	r = ckpt_digest_of(head, len, &digest);
+	if (r < 0)
+		return ckpt_fail(err, r, "cannot compute digests: %s", strerror(-r));
 	ckpt_digest_text(hex, &digest);
 	hex[HASH_DIGITS] = '\0';
 	cJSON_AddStringToObject(m->o, "hash_partial", hex);
@@ -120,53 +122,67 @@ static cJSON *load_object(const struct making *m, int dirfd, const char *name, s
 	return NULL;
 }
 
-static void add_setting(void *arg, const char *name, const struct ckpt_pickle_value *value)
+/* As JSON; NULL where it has no such value. */
+static cJSON *setting_of(const struct ckpt_pickle_value *value)
 {
 	char text[sizeof(value->text)];
 
 	switch (value->kind) {
 	case CKPT_PICKLE_BOOL:
-		cJSON_AddBoolToObject(arg, name, value->i != 0);
-		return;
+		return cJSON_CreateBool(value->i != 0);
 	case CKPT_PICKLE_INT:
-		cJSON_AddNumberToObject(arg, name, (double)value->i);
-		return;
+		return cJSON_CreateNumber((double)value->i);
 	case CKPT_PICKLE_FLOAT:
-		if (isfinite(value->f))
-			cJSON_AddNumberToObject(arg, name, value->f);
-		return;
+		return isfinite(value->f) ? cJSON_CreateNumber(value->f) : NULL;
 	case CKPT_PICKLE_TEXT:
 		memcpy(text, value->text, sizeof(text));
 		ckpt_text_clean(text);
-		cJSON_AddStringToObject(arg, name, text);
-		return;
-	case CKPT_PICKLE_OPAQUE:
+		return cJSON_CreateString(text);
 	case CKPT_PICKLE_NONE:
+		return cJSON_CreateNull();
+	case CKPT_PICKLE_OPAQUE:
 	case CKPT_PICKLE_TENSOR:
 	case CKPT_PICKLE_INTERNED:
-		return;
+	case CKPT_PICKLE_EARLIER:
+		return NULL;
 	}
+	return NULL;
 }
 
-/* The arguments that a single file holds, or NULL. */
-static cJSON *settings_inside(const struct making *m)
+/* Of two places with the same name the first counts. */
+static bool add_setting(void *arg, const char *name, const struct ckpt_pickle_value *value)
+{
+	char key[CKPT_TORCH_ARGS_NAME];
+	cJSON *item;
+
+	snprintf(key, sizeof(key), "%s", name);
+	ckpt_text_clean(key);
+	item = cJSON_HasObjectItem(arg, key) ? NULL : setting_of(value);
+	return item && cJSON_AddItemToObject(arg, key, item);
+}
+
+/* The arguments that a single file holds, or NULL; and how many more there are. */
+static cJSON *settings_inside(const struct making *m, struct ckpt_torch_args_count *ret)
 {
 	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
 	_cleanup_json_ cJSON *o = cJSON_CreateObject();
 
 	if (!o || m->from->set->kind != CKPT_KIND_FILE ||
 	    ckpt_file_open(m->ctx, m->from->dirfd, m->from->set->name, &file, NULL) != 0 ||
-	    ckpt_torch_args(&file, m->from->set->report, add_setting, o) != 0 || !o->child)
+	    ckpt_torch_args(&file, m->from->set->report, add_setting, o, ret) != 0 ||
+	    ret->told + ret->left_out == 0)
 		return NULL;
 	return ckpt_take_ptr(o);
 }
 
 static void add_config(const struct making *m)
 {
+	struct ckpt_torch_args_count count = { 0 };
 	cJSON *o = NULL;
 
 	if (keep(m, "config"))
-		return;
+		return; /* and what is said of it */
+	cJSON_DeleteItemFromObjectCaseSensitive(m->old, "config_left_out");
 	for (size_t i = 0; !o && i < sizeof(config_names) / sizeof(*config_names); i++) {
 		if (m->from->set->kind == CKPT_KIND_DIRECTORY)
 			o = load_object(m, m->from->rootfd, config_names[i], CONFIG_MAX);
@@ -174,8 +190,10 @@ static void add_config(const struct making *m)
 			o = load_object(m, m->from->dirfd, config_names[i], CONFIG_MAX);
 	}
 	if (!o)
-		o = settings_inside(m);
+		o = settings_inside(m, &count);
 	cJSON_AddItemToObject(m->o, "config", o ? o : cJSON_CreateNull());
+	if (count.left_out)
+		cJSON_AddNumberToObject(m->o, "config_left_out", (double)count.left_out);
 }
 
 /* The position that was read, or what trainer_state.json says of it and more. */
@@ -229,6 +247,7 @@ static int load_old(struct making *m, struct ckpt_error *err)
 	if (!ckpt_dir_has(m->from->dirfd, name))
 		return 0;
 	m->old = load_object(m, m->from->dirfd, name, CKPT_SEAL_MAX);
+	m->older = m->old && ckpt_seal_of_others(m->old, m->from->seal);
 	return m->old ? 0 : ckpt_set_aside(m->from->dirfd, name, ".torn", err);
 }
 

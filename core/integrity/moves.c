@@ -10,19 +10,31 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include "core/base/file.h"
 #include "core/record/backup.h"
 #include "wire/text.h"
 
-static bool in_state_dir(const char *to)
-{
-	return ckpt_text_starts(to, CKPT_CORRUPTED_DIR "/", NULL);
-}
-
 int ckpt_place_of(const struct ckpt_place *place, const char *to)
 {
-	return in_state_dir(to) ? place->statefd : place->dirfd;
+	return ckpt_move_in_state(to, NULL) ? place->statefd : place->dirfd;
+}
+
+const char *ckpt_member_problem(int dirfd, const struct ckpt_set *set, const char *name,
+				int *ret_error)
+{
+	mode_t type = set->kind == CKPT_KIND_DIRECTORY ? S_IFDIR : S_IFREG;
+	struct stat st;
+
+	*ret_error = 0;
+	if (!*name || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return "a member lies outside of its directory";
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		*ret_error = -errno;
+		return NULL;
+	}
+	return (st.st_mode & S_IFMT) == type ? NULL : "a member is a link or of another type";
 }
 
 bool ckpt_move_is_away(const struct ckpt_place *place, const struct ckpt_move *move)
@@ -40,13 +52,19 @@ static int move_back(const struct ckpt_place *place, const struct ckpt_move *mov
 	return ckpt_rename_new(ckpt_place_of(place, move->to), move->to, place->dirfd, move->from);
 }
 
-void ckpt_place_sync(const struct ckpt_place *place)
+static void sync_folder(const struct ckpt_place *place, const char *name)
 {
-	_cleanup_close_ int fd = openat(place->statefd, CKPT_CORRUPTED_DIR,
-					O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int fd =
+		openat(place->statefd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd >= 0)
 		fsync(fd);
+}
+
+void ckpt_place_sync(const struct ckpt_place *place)
+{
+	sync_folder(place, CKPT_CORRUPTED_DIR);
+	sync_folder(place, CKPT_DISCARD_DIR);
 	fsync(place->dirfd);
 }
 
@@ -63,6 +81,24 @@ int ckpt_moves_undo(const struct ckpt_place *place, const struct ckpt_moved *mov
 	}
 	ckpt_place_sync(place);
 	return result;
+}
+
+int ckpt_moves_make(const struct ckpt_place *place, const struct ckpt_moved *moved,
+		    struct ckpt_error *err)
+{
+	for (size_t i = 0; i < moved->n; i++) {
+		int r = ckpt_move_there(place, &moved->moves[i]);
+
+		if (r == 0)
+			continue;
+		ckpt_fail(err, r, "cannot rename %s: %s", CKPT_QUOTE(moved->moves[i].from),
+			  strerror(-r));
+		if (ckpt_moves_undo(place, moved) == 0)
+			ckpt_journal_note(place->statefd, "quarantine-undone", moved, NULL);
+		return r;
+	}
+	ckpt_place_sync(place);
+	return 0;
 }
 
 static bool all_moved(const struct ckpt_place *place, const struct ckpt_moved *moved)
@@ -84,7 +120,9 @@ static int recover_one(const struct ckpt_place *place, const struct ckpt_moved *
 	if (moved->state == CKPT_MOVED_DONE)
 		return 0;
 	if (!releasing && all_moved(place, moved))
-		return ckpt_journal_note(place->statefd, "quarantine", moved, err);
+		return ckpt_journal_note(place->statefd,
+					 ckpt_moved_is_discard(moved) ? "discard" : "quarantine",
+					 moved, err);
 	r = ckpt_moves_undo(place, moved);
 	if (r < 0)
 		return ckpt_fail(err, r, "cannot undo the half-done quarantine of %s: %s",

@@ -6,6 +6,7 @@
 #ifndef CKPT_CORE_INTEGRITY_MOVES_H
 #define CKPT_CORE_INTEGRITY_MOVES_H
 
+#include "core/catalog/catalog.h"
 #include "core/integrity/journal.h"
 
 /* Where it happens: the checkpoint's directory and its state directory. */
@@ -31,6 +32,18 @@ bool ckpt_move_is_away(const struct ckpt_place *place, const struct ckpt_move *m
 
 /* Renames one member to its `to`, overwriting nothing. 0 or an errno. */
 int ckpt_move_there(const struct ckpt_place *place, const struct ckpt_move *move);
+
+/*
+ * Why the member @name of @set is not to be renamed: it is no plain name, a link, or of another
+ * type than the set's members are. NULL where it may be, and where it could not be looked up: then
+ * *@ret_error is an errno, else 0.
+ */
+const char *ckpt_member_problem(int dirfd, const struct ckpt_set *set, const char *name,
+				int *ret_error);
+
+/* Moves all members, or none. 0 or an errno with @err. */
+int ckpt_moves_make(const struct ckpt_place *place, const struct ckpt_moved *moved,
+		    struct ckpt_error *err);
 
 /* Moves back all that is away; what something new stands in the way of stays. 0 or the first other
  * errno. */

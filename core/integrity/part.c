@@ -14,6 +14,7 @@
 
 #include "core/base/crc.h"
 #include "core/catalog/pool.h"
+#include "core/format/differing.h"
 #include "core/integrity/damage_names.h"
 #include "core/integrity/files.h"
 #include "core/integrity/part_file.h"
@@ -30,12 +31,12 @@ static void reject(struct ckpt_verdict *v, enum ckpt_status status, enum ckpt_pr
 
 #define DETAIL(v, ...) snprintf((v)->problem.detail, sizeof((v)->problem.detail), __VA_ARGS__)
 
-static void reject_changed(struct ckpt_verdict *v, const char *name)
+static void reject_changed(struct ckpt_verdict *v, const char *name, const char *when)
 {
 	reject(v, CKPT_UNREADABLE, CKPT_PROBLEM_WRITER_ACTIVE);
 	snprintf(v->problem.file, sizeof(v->problem.file), "%.255s", name);
 	ckpt_text_clean(v->problem.file);
-	DETAIL(v, "it changed while its parts were read");
+	DETAIL(v, "it changed %s", when);
 }
 
 int ckpt_part_make(struct ckpt_ctx *ctx, const struct ckpt_parts *parts, struct ckpt_set *set,
@@ -53,11 +54,12 @@ int ckpt_part_make(struct ckpt_ctx *ctx, const struct ckpt_parts *parts, struct 
 	if (r < 0 || !set->report)
 		return r < 0 ? r : -ENOMEM;
 	if (strcmp(before, part.files) != 0)
-		reject_changed(&set->report->verdict, set->name);
+		reject_changed(&set->report->verdict, set->name, "while this part was read");
 	snprintf(part.run, sizeof(part.run), "%.63s", parts->run);
 	if (report->format)
 		snprintf(part.format, sizeof(part.format), "%s", report->format->name);
 	part.verdict = report->verdict;
+	part.differing = report->differing;
 	part.share = *ctx->share; /* its pieces stay the context's */
 	return ckpt_part_store(parts, &part, err);
 }
@@ -68,8 +70,10 @@ struct merging {
 	const struct ckpt_parts *parts;
 	const struct ckpt_set *set;
 	struct ckpt_verdict all;
-	struct ckpt_part first; /* run, files, way and format that all must have; no pieces */
-	unsigned int n;		/* parts that count */
+	struct ckpt_differing differing;
+	char now[CKPT_DIGEST_HEX]; /* the files as they are */
+	struct ckpt_part first;	   /* run, way and format that all must have; no pieces */
+	unsigned int n;		   /* parts that are there */
 	struct ckpt_error missing;
 	struct ckpt_share_piece *pieces;
 	size_t n_pieces, cap;
@@ -99,20 +103,26 @@ static void fold(struct ckpt_verdict *all, const struct ckpt_verdict *one)
 		all->evidence = one->evidence;
 }
 
-/* Parts whose files, yardstick or run differ say nothing together. */
-static void compare_part(struct merging *m, unsigned int index, const struct ckpt_part *part,
-			 struct ckpt_verdict *one)
+/*
+ * A part of other files than are there now, or with another yardstick, says nothing about them,
+ * damage least of all. True if it counts.
+ */
+static bool compare_part(struct merging *m, const struct ckpt_part *part, struct ckpt_verdict *one)
 {
 	if (m->n == 0)
 		m->first = *part;
 	m->first.share.pieces = NULL;
-	if (strcmp(part->files, m->first.files) != 0) {
-		reject_changed(one, m->set->name);
+	if (!m->now[0] || strcmp(part->files, m->now) != 0) {
+		reject_changed(one, m->set->name, "since its parts were read");
 	} else if (strcmp(part->share.way, m->first.share.way) != 0 ||
 		   strcmp(part->format, m->first.format) != 0) {
 		reject(one, CKPT_UNREADABLE, CKPT_PROBLEM_IO);
-		DETAIL(one, "part %u was compared with something else than part 0", index);
+		DETAIL(one, "part %u was compared with something else than part 0",
+		       part->share.index);
+	} else {
+		return true;
 	}
+	return false;
 }
 
 static int keep_pieces(struct merging *m, const struct ckpt_part *part)
@@ -132,6 +142,7 @@ static int take_part(struct merging *m, unsigned int index)
 	struct ckpt_verdict one;
 	const char *run;
 	struct ckpt_error err = { 0 };
+	bool counts;
 	int r = ckpt_part_load(m->ctx, m->parts, index, &part, &err);
 
 	run = m->parts->run[0] || m->n == 0 ? m->parts->run : m->first.run;
@@ -144,7 +155,7 @@ static int take_part(struct merging *m, unsigned int index)
 		return r == -ENOMEM ? r : 0;
 	}
 	one = part.verdict;
-	compare_part(m, index, &part, &one);
+	counts = compare_part(m, &part, &one);
 	m->all.bytes_read += one.bytes_read;
 	if (one.seconds > m->all.seconds)
 		m->all.seconds = one.seconds;
@@ -152,7 +163,9 @@ static int take_part(struct merging *m, unsigned int index)
 		m->all.size_bytes = one.size_bytes;
 	fold(&m->all, &one);
 	m->n++;
-	return keep_pieces(m, &part);
+	if (counts)
+		ckpt_differing_join(&m->differing, &part.differing);
+	return counts ? keep_pieces(m, &part) : 0;
 }
 
 static int by_place(const void *a, const void *b)
@@ -241,29 +254,18 @@ static void join_pieces(struct merging *m)
 	}
 }
 
-/* The files as they are now against those that were read. */
-static void compare_now(struct merging *m)
-{
-	struct ckpt_verdict one = { .status = CKPT_VALID, .evidence = m->all.evidence };
-	char now[CKPT_DIGEST_HEX] = "";
-
-	if (m->n > 0 &&
-	    (ckpt_part_files(m->set, now, NULL) < 0 || strcmp(now, m->first.files) != 0))
-		reject_changed(&one, m->set->name);
-	fold(&m->all, &one);
-}
-
 static int merge(struct merging *m)
 {
 	struct ckpt_verdict one;
 	int r = 0;
 
+	if (ckpt_part_files(m->set, m->now, NULL) < 0)
+		m->now[0] = '\0'; /* no part is of what cannot be looked at */
 	for (unsigned int i = 0; r == 0 && i < m->parts->count; i++)
 		r = take_part(m, i);
 	if (r < 0)
 		return r;
-	compare_now(m);
-	if (m->all.problem.code != CKPT_PROBLEM_WRITER_ACTIVE && !m->missing.text[0])
+	if (!m->missing.text[0])
 		join_pieces(m);
 	if (!m->missing.text[0])
 		return 0;
@@ -288,6 +290,7 @@ int ckpt_part_merge(struct ckpt_ctx *ctx, const struct ckpt_parts *parts, struct
 				 CKPT_QUOTE(set->name));
 	if (now->verdict.status == CKPT_VALID || m.all.status == CKPT_CORRUPT)
 		set->report->verdict = m.all;
+	set->report->differing = m.differing;
 	if (set->report->verdict.status != CKPT_VALID)
 		set->report->verdict.evidence = CKPT_EVIDENCE_NONE;
 	set->report_level = CKPT_LEVEL_FULL;
@@ -310,7 +313,7 @@ unsigned int ckpt_part_count(int dirfd, const char *name)
 	while (dir && (e = readdir(dir))) {
 		end = 0;
 		if (!ckpt_text_starts(e->d_name, name, &rest) ||
-		    sscanf(rest, ".part-%5u-of-%5u.json%n", &index, &count, &end) != 2 || !end ||
+		    sscanf(rest, ".part-%5u-of-%5u.json%n", &index, &count, &end) != 2 ||
 		    rest[end] || ckpt_identity_at(dirfd, e->d_name, false, &id) < 0 ||
 		    id.mtime_ns <= mtime_ns)
 			continue;

@@ -31,9 +31,9 @@ int ckpt_part_make(struct ckpt_ctx *ctx, const struct ckpt_parts *parts, struct 
 		   enum ckpt_level level, struct ckpt_error *err);
 
 /*
- * Puts all parts together into @set's report: corrupt if one found damage; unreadable where one is
- * missing, could not find out, or read other files than are there now. 0; CKPT_PART_MISSING, with
- * the report as far as known; or -ENOMEM.
+ * Puts all parts together into @set's report: corrupt if one found damage in the files that are
+ * there now; unreadable where one is missing, could not find out, or read others. 0;
+ * CKPT_PART_MISSING, with the report as far as known; or -ENOMEM.
  */
 int ckpt_part_merge(struct ckpt_ctx *ctx, const struct ckpt_parts *parts, struct ckpt_set *set,
 		    struct ckpt_error *err);

@@ -8,12 +8,12 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/json.h"
+#include "core/base/libcrypto.h"
 #include "core/integrity/files.h"
 #include "wire/text.h"
 
@@ -28,20 +28,22 @@ bool ckpt_part_name(const struct ckpt_parts *parts, unsigned int index, char *bu
 
 static int digest_files(const struct ckpt_files *files, struct ckpt_digest *ret)
 {
-	EVP_MD_CTX *md = EVP_MD_CTX_new();
-	int ok = md && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1;
+	const struct ckpt_libcrypto *lib = ckpt_libcrypto();
+	EVP_MD_CTX *md = lib ? lib->EVP_MD_CTX_new() : NULL;
+	int ok = md && lib->EVP_DigestInit_ex(md, lib->EVP_sha256(), NULL) == 1;
 
 	for (size_t i = 0; ok && i < files->n; i++) {
 		const struct ckpt_member *f = &files->f[i];
 		const uint64_t id[] = { f->id.ino, f->id.size, (uint64_t)f->id.mtime_ns,
 					(uint64_t)f->id.ctime_ns };
 
-		ok = EVP_DigestUpdate(md, f->name, strlen(f->name) + 1) == 1 &&
-		     EVP_DigestUpdate(md, id, sizeof(id)) == 1;
+		ok = lib->EVP_DigestUpdate(md, f->name, strlen(f->name) + 1) == 1 &&
+		     lib->EVP_DigestUpdate(md, id, sizeof(id)) == 1;
 	}
-	ok = ok && EVP_DigestFinal_ex(md, ret->b, NULL) == 1;
-	EVP_MD_CTX_free(md);
-	return ok ? 0 : -ENOMEM;
+	ok = ok && lib->EVP_DigestFinal_ex(md, ret->b, NULL) == 1;
+	if (md)
+		lib->EVP_MD_CTX_free(md);
+	return ok ? 0 : lib ? -ENOMEM : -ELIBACC;
 }
 
 int ckpt_part_files(const struct ckpt_set *set, char ret[CKPT_DIGEST_HEX], struct ckpt_error *err)
@@ -89,17 +91,43 @@ static cJSON *pieces_json(const struct ckpt_share *share)
 	return array;
 }
 
+static void add_number(cJSON *o, const char *key, uint64_t number)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, number);
+	cJSON_AddStringToObject(o, key, text);
+}
+
 static cJSON *problem_json(const struct ckpt_problem *p)
 {
 	cJSON *o = cJSON_CreateObject();
-	char offset[24];
 
-	snprintf(offset, sizeof(offset), "%" PRIu64, p->offset);
 	cJSON_AddStringToObject(o, "code", ckpt_problem_name(p->code));
-	cJSON_AddStringToObject(o, "offset", offset);
+	add_number(o, "offset", p->offset);
 	cJSON_AddStringToObject(o, "file", p->file);
 	cJSON_AddStringToObject(o, "member", p->member);
 	cJSON_AddStringToObject(o, "detail", p->detail);
+	return o;
+}
+
+static cJSON *differing_json(const struct ckpt_differing *all)
+{
+	cJSON *o = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(o, "first");
+
+	add_number(o, "ranges", all->ranges);
+	add_number(o, "bytes", all->bytes);
+	cJSON_AddBoolToObject(o, "cut", all->cut);
+	for (int i = 0; i < all->n_named; i++) {
+		const struct ckpt_differing_range *d = &all->named[i];
+		cJSON *one = cJSON_CreateObject();
+
+		cJSON_AddStringToObject(one, "file", d->file);
+		cJSON_AddStringToObject(one, "member", d->member);
+		add_number(one, "off", d->off);
+		add_number(one, "len", d->len);
+		cJSON_AddItemToArray(list, one);
+	}
 	return o;
 }
 
@@ -127,6 +155,7 @@ int ckpt_part_store(const struct ckpt_parts *parts, const struct ckpt_part *part
 	cJSON_AddNumberToObject(o, "bytes_read", (double)v->bytes_read);
 	cJSON_AddNumberToObject(o, "seconds", v->seconds);
 	cJSON_AddItemToObject(o, "problem", problem_json(&v->problem));
+	cJSON_AddItemToObject(o, "differing", differing_json(&part->differing));
 	if (!cJSON_AddItemToObject(o, "pieces", pieces_json(&part->share)))
 		return ckpt_fail(err, -ENOMEM, "no memory to write %s", CKPT_QUOTE(name));
 	return ckpt_json_store(parts->dirfd, name, o, err);
@@ -194,6 +223,28 @@ static bool parse_problem(const cJSON *o, struct ckpt_problem *p)
 	       parse_text(o, "detail", p->detail, sizeof(p->detail));
 }
 
+static bool parse_range(const cJSON *o, struct ckpt_differing_range *ret)
+{
+	return parse_text(o, "file", ret->file, sizeof(ret->file)) &&
+	       parse_text(o, "member", ret->member, sizeof(ret->member)) &&
+	       parse_u64(ckpt_json_text(o, "off"), &ret->off) &&
+	       parse_u64(ckpt_json_text(o, "len"), &ret->len);
+}
+
+static bool parse_differing(const cJSON *o, struct ckpt_differing *all)
+{
+	const cJSON *one;
+
+	cJSON_ArrayForEach (one, cJSON_GetObjectItemCaseSensitive(o, "first"))
+		if (all->n_named == CKPT_DIFFERENCES_NAMED ||
+		    !parse_range(one, &all->named[all->n_named++]))
+			return false;
+	all->cut = ckpt_json_bool(o, "cut", true);
+	return parse_u64(ckpt_json_text(o, "bytes"), &all->bytes) &&
+	       parse_u64(ckpt_json_text(o, "ranges"), &all->ranges) &&
+	       all->ranges >= (uint64_t)all->n_named;
+}
+
 static bool parse_verdict(const cJSON *o, struct ckpt_verdict *v)
 {
 	int status = word_value(o, "verdict", status_word, CKPT_MISSING);
@@ -257,8 +308,9 @@ static bool parse_part(const cJSON *o, struct ckpt_part *part)
 	    !parse_text(o, "way", part->share.way, sizeof(part->share.way)) ||
 	    !parse_text(o, "files", part->files, sizeof(part->files)) ||
 	    !parse_text(o, "format", part->format, sizeof(part->format)) ||
-	    !parse_verdict(o, &part->verdict) || !cJSON_IsArray(pieces) ||
-	    cJSON_GetArraySize(pieces) > PIECES_MAX)
+	    !parse_verdict(o, &part->verdict) ||
+	    !parse_differing(cJSON_GetObjectItemCaseSensitive(o, "differing"), &part->differing) ||
+	    !cJSON_IsArray(pieces) || cJSON_GetArraySize(pieces) > PIECES_MAX)
 		return false;
 	cJSON_ArrayForEach (piece, pieces)
 		if (!parse_piece(piece, &part->share))

@@ -14,6 +14,7 @@ struct ckpt_part {
 	char files[CKPT_DIGEST_HEX]; /* over names and identities of all files */
 	char format[32];
 	struct ckpt_verdict verdict;
+	struct ckpt_differing differing;
 	struct ckpt_share share; /* index, count, way and the pieces that were read */
 };
 

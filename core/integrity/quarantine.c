@@ -11,9 +11,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/integrity/files.h"
 #include "core/integrity/moves.h"
 #include "core/integrity/seal.h"
 #include "core/integrity/verify.h"
+#include "core/integrity/writers.h"
 #include "wire/text.h"
 
 #define TRIES 100 /* quarantines of one name that stay there */
@@ -62,19 +64,16 @@ static int check_report(const struct ckpt_set *set, bool unfinished, struct ckpt
 static int check_member(int dirfd, const struct ckpt_set *set, const char *name,
 			struct ckpt_error *err)
 {
-	mode_t type = set->kind == CKPT_KIND_DIRECTORY ? S_IFDIR : S_IFREG;
-	struct stat st;
+	int error;
+	const char *problem = ckpt_member_problem(dirfd, set, name, &error);
 
-	if (!*name || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-		return refused(err, set, "a member lies outside of its directory");
-	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+	if (problem)
+		return refused(err, set, problem);
+	if (error == -ENOENT)
 		return refused(err, set, "a member is missing: it may lie on another node");
-	else if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return ckpt_fail(err, -errno, "cannot look up %s: %s", CKPT_QUOTE(name),
-				 strerror(errno));
-	if ((st.st_mode & S_IFMT) != type)
-		return refused(err, set, "a member is a link or of another type");
-	return 0;
+	return error < 0 ? ckpt_fail(err, error, "cannot look up %s: %s", CKPT_QUOTE(name),
+				     strerror(-error))
+			 : 0;
 }
 
 /* Lets the second read come from the disk and not from the pages of the first. */
@@ -99,6 +98,26 @@ static int check_members(int dirfd, const struct ckpt_set *set, struct ckpt_erro
 		drop_pages(dirfd, set->members[i]);
 	}
 	return 0;
+}
+
+/* What outlived its attempt may still be at it, and make it whole. */
+static int check_writers(int dirfd, const struct ckpt_set *set, struct ckpt_error *err)
+{
+	_cleanup_close_ int rootfd = ckpt_files_root(dirfd, set, err);
+	_cleanup_files_ struct ckpt_files files = { 0 };
+	pid_t pid;
+	int r = rootfd < 0 ? rootfd : ckpt_files_list(rootfd, set, &files, err);
+
+	if (r != 0)
+		return r < 0 ? r : refused(err, set, "it cannot be listed");
+	r = ckpt_writers_of("/proc", &files, &pid);
+	if (r > 0)
+		return ckpt_fail(err, CKPT_QUARANTINE_WRITTEN,
+				 "%s stays where it is: process %d has it open for writing",
+				 CKPT_QUOTE(set->name), (int)pid);
+	return r < 0 ? ckpt_fail(err, r, "cannot tell who writes %s: %s", CKPT_QUOTE(set->name),
+				 strerror(-r))
+		     : 0;
 }
 
 static int check_agreement(const struct ckpt_set *set, const struct ckpt_report *first,
@@ -208,25 +227,6 @@ static int make_room(const struct ckpt_place *place, const struct ckpt_set *set,
 	return fd < 0 ? fd : 0;
 }
 
-/* Moves all members, or none. */
-static int move_all(const struct ckpt_place *place, const struct ckpt_moved *moved,
-		    struct ckpt_error *err)
-{
-	for (size_t i = 0; i < moved->n; i++) {
-		int r = ckpt_move_there(place, &moved->moves[i]);
-
-		if (r == 0)
-			continue;
-		ckpt_fail(err, r, "cannot rename %s: %s", CKPT_QUOTE(moved->moves[i].from),
-			  strerror(-r));
-		if (ckpt_moves_undo(place, moved) == 0)
-			ckpt_journal_note(place->statefd, "quarantine-undone", moved, NULL);
-		return r;
-	}
-	ckpt_place_sync(place);
-	return 0;
-}
-
 static int put_away(const struct ckpt_place *place, const struct ckpt_set *set,
 		    struct ckpt_error *err)
 {
@@ -238,7 +238,7 @@ static int put_away(const struct ckpt_place *place, const struct ckpt_set *set,
 	if (r == 0)
 		r = ckpt_journal_begin(place->statefd, &moved, err);
 	if (r == 0)
-		r = move_all(place, &moved, err);
+		r = ckpt_moves_make(place, &moved, err);
 	if (r < 0)
 		return r;
 	/* Without this entry the next one finds everything moved, and writes it. */
@@ -258,6 +258,8 @@ static int move_aside(struct ckpt_ctx *ctx, const struct ckpt_place *place,
 	r = ckpt_moves_recover(place, err);
 	if (r == 0)
 		r = check_members(place->dirfd, set, err);
+	if (r == 0)
+		r = check_writers(place->dirfd, set, err);
 	if (r == 0)
 		r = verify_again(ctx, set, set->report, err);
 	return r == 0 ? put_away(place, set, err) : r;

@@ -14,6 +14,7 @@
 enum ckpt_quarantine_result {
 	CKPT_QUARANTINE_REFUSED = 1, /* a law forbids it: *err says which */
 	CKPT_QUARANTINE_NOTHING,     /* release: there is nothing of that name */
+	CKPT_QUARANTINE_WRITTEN,     /* a process of this host has it open for writing */
 };
 
 /*
@@ -23,7 +24,7 @@ enum ckpt_quarantine_result {
  * Refuses: missing members or shards, unfinished writers, anything but corrupt; a checkpoint that
  * is the last valid one cannot be corrupt by that read. An existing NAME.corrupted is not
  * overwritten: .corrupted.1 and so on.
- * @dirfd: the set's directory, open; @statefd: its .ckpt-resume. 0, REFUSED, or an errno.
+ * @dirfd: the set's directory, open; @statefd: its .ckpt-resume. 0, REFUSED, WRITTEN, or an errno.
  */
 int ckpt_quarantine(struct ckpt_ctx *ctx, int dirfd, int statefd, const struct ckpt_set *set,
 		    struct ckpt_error *err);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/base/clock.h"
 #include "core/integrity/files.h"
 #include "core/integrity/metadata.h"
 #include "core/integrity/verify.h"
@@ -21,7 +22,6 @@
  * keeps parts of a second, else up to two seconds (FAT). */
 #define TICK_NS ((int64_t)20 * 1000000)
 #define TICK_COARSE_NS ((int64_t)2000 * 1000000)
-#define SECOND_NS ((int64_t)1000000000)
 
 /* One seal in the making. */
 struct making {
@@ -75,11 +75,11 @@ static int64_t later(int64_t a, int64_t b)
 static int64_t settles_in(const struct ckpt_identity *id)
 {
 	int64_t changed_ns = later(id->mtime_ns, id->ctime_ns), now_ns, age;
-	bool coarse = id->mtime_ns % SECOND_NS == 0 && id->ctime_ns % SECOND_NS == 0;
+	bool coarse = id->mtime_ns % CKPT_SECOND_NS == 0 && id->ctime_ns % CKPT_SECOND_NS == 0;
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	now_ns = (int64_t)now.tv_sec * SECOND_NS + now.tv_nsec;
+	now_ns = ckpt_clock_ns(now);
 	age = now_ns - changed_ns;
 	if (age < 0) /* its server's clock is ahead, or it was set: waiting would not help */
 		return 0;
@@ -100,7 +100,7 @@ static int settle(struct making *m)
 	}
 	if (r != 0)
 		return r;
-	wait = (struct timespec) { wait_ns / SECOND_NS, wait_ns % SECOND_NS };
+	wait = (struct timespec) { wait_ns / CKPT_SECOND_NS, wait_ns % CKPT_SECOND_NS };
 	if (wait_ns > 0)
 		nanosleep(&wait, NULL);
 	return list(m, &m->files);
@@ -204,9 +204,11 @@ static int hash(struct making *m)
 
 static int store(struct making *m)
 {
-	const struct ckpt_subject subject = {
-		.set = m->set, .files = &m->files, .dirfd = m->dirfd, .rootfd = m->rootfd
-	};
+	const struct ckpt_subject subject = { .set = m->set,
+					      .files = &m->files,
+					      .seal = &m->seal,
+					      .dirfd = m->dirfd,
+					      .rootfd = m->rootfd };
 	_cleanup_json_ cJSON *metadata = NULL;
 	time_t now = time(NULL);
 	struct tm tm;

@@ -34,9 +34,9 @@ enum ckpt_seal_result {
 
 /*
  * Verifies @set in full by its format, whatever an older seal says, and writes its seal, replacing
- * one that is there and keeping what else the file holds. The set's report is that verdict
- * afterwards. Data are made durable first; runs as the user. 0, INVALID, CHANGED, REFUSED, or an
- * errno: nothing was written then.
+ * one that is there and keeping what else the file holds of this save (metadata.h). The set's
+ * report is that verdict afterwards. Data are made durable first; runs as the user. 0, INVALID,
+ * CHANGED, REFUSED, or an errno: nothing was written then.
  */
 int ckpt_seal_make(struct ckpt_ctx *ctx, struct ckpt_set *set, struct ckpt_error *err);
 
@@ -57,11 +57,16 @@ int ckpt_seal_load(struct ckpt_ctx *ctx, int dirfd, const char *name, struct ckp
 int ckpt_seal_store(int dirfd, const char *name, const struct ckpt_seal *seal, cJSON *metadata,
 		    struct ckpt_error *err);
 
+/* Whether @metadata holds a seal of ours, and it is not one of the names and bytes of @now (of
+ * which only files and digests are looked at). An edited one still tells what it was made of; one
+ * that cannot be understood is of others. */
+bool ckpt_seal_of_others(const cJSON *metadata, const struct ckpt_seal *now);
+
 /* Frees what @seal owns. */
 void ckpt_seal_done(struct ckpt_seal *seal);
 #define _cleanup_seal_ _cleanup_(ckpt_seal_done)
 
-/* Digest over a file's digests, for the whole of it. 0 or -ENOMEM. */
+/* Digest over a file's digests, for the whole of it. As ckpt_digest_of(). */
 int ckpt_seal_whole(const struct ckpt_seal *seal, size_t file, struct ckpt_digest *ret);
 
 /* Name of the metadata file of @name into @buf of NAME_MAX + 1 bytes. False if too long. */

@@ -143,8 +143,9 @@ int ckpt_seal_store(int dirfd, const char *name, const struct ckpt_seal *seal, c
 		return ckpt_fail(err, CKPT_SEAL_REFUSED, "its seal would be larger than %d bytes",
 				 CKPT_SEAL_MAX);
 	at = find_last(text, len, no_hash);
-	if (!at || ckpt_digest_of(text, len, &digest) < 0)
-		return ckpt_fail(err, -ENOMEM, "no memory to write %s", CKPT_QUOTE(file));
+	r = at ? ckpt_digest_of(text, len, &digest) : -ENOMEM;
+	if (r < 0)
+		return ckpt_fail(err, r, "cannot write %s: %s", CKPT_QUOTE(file), strerror(-r));
 	memcpy(at, ckpt_digest_text(hex, &digest), CKPT_DIGEST_HEX - 1);
 	r = ckpt_file_replace(dirfd, file, text, len, err);
 	if (r == 0)
@@ -157,21 +158,25 @@ static int torn(struct ckpt_error *err, const char *why)
 	return ckpt_fail(err, CKPT_SEAL_TORN, "%s", why);
 }
 
-/* Whether @text, which @seal was parsed from, is what was hashed when it was written. */
-static bool check_self(char *text, size_t len, const cJSON *seal)
+/* Whether @text, which @seal was parsed from, is what was hashed when it was written: 0, TORN or
+ * an errno. */
+static int check_self(char *text, size_t len, const cJSON *seal, struct ckpt_error *err)
 {
 	const char *hex = ckpt_json_text(seal, SELF_KEY);
 	struct ckpt_digest expected, found;
-	char *at;
+	char *at = NULL;
+	int r;
 
-	if (!hex || strlen(hex) != CKPT_DIGEST_HEX - 1 || !ckpt_digest_parse(hex, &expected))
-		return false;
-	at = find_last(text, len, hex);
+	if (hex && strlen(hex) == CKPT_DIGEST_HEX - 1 && ckpt_digest_parse(hex, &expected))
+		at = find_last(text, len, hex);
 	if (!at)
-		return false;
+		return torn(err, "the seal was edited");
 	memcpy(at, no_hash, CKPT_DIGEST_HEX - 1);
-	return ckpt_digest_of(text, len, &found) == 0 &&
-	       memcmp(expected.b, found.b, sizeof(found.b)) == 0;
+	r = ckpt_digest_of(text, len, &found);
+	if (r < 0)
+		return ckpt_fail(err, r, "the seal's digest cannot be computed: %s", strerror(-r));
+	return memcmp(expected.b, found.b, sizeof(found.b)) == 0 ? 0
+								 : torn(err, "the seal was edited");
 }
 
 /* A name below a root, that stays there. */
@@ -277,6 +282,31 @@ static bool parse_seal(const cJSON *o, struct ckpt_seal *seal)
 	       parse_files(cJSON_GetObjectItemCaseSensitive(o, "files"), seal);
 }
 
+/* The only one may have been renamed, and its seal with it. */
+static bool same_bytes(const struct ckpt_seal *a, const struct ckpt_seal *b, size_t file)
+{
+	const struct ckpt_digest_file *f = &a->files[file], *g = &b->files[file];
+	uint64_t n = ckpt_digest_chunks(f->id.size, a->chunk);
+
+	return (a->n == 1 || strcmp(f->name, g->name) == 0) && f->id.size == g->id.size &&
+	       memcmp(f->digests, g->digests, n * sizeof(*f->digests)) == 0;
+}
+
+bool ckpt_seal_of_others(const cJSON *metadata, const struct ckpt_seal *now)
+{
+	const cJSON *o = cJSON_GetObjectItemCaseSensitive(metadata, "seal");
+	_cleanup_seal_ struct ckpt_seal seal = { 0 };
+
+	if (!ckpt_json_text(o, SELF_KEY)) /* another program's member of that name */
+		return false;
+	if (!parse_seal(o, &seal) || seal.n != now->n || seal.chunk != now->chunk)
+		return true;
+	for (size_t i = 0; i < seal.n; i++)
+		if (!same_bytes(&seal, now, i))
+			return true;
+	return false;
+}
+
 static int parse_text(char *text, size_t len, struct ckpt_seal *ret, struct ckpt_error *err)
 {
 	_cleanup_seal_ struct ckpt_seal seal = { 0 };
@@ -291,8 +321,9 @@ static int parse_text(char *text, size_t len, struct ckpt_seal *ret, struct ckpt
 	o = cJSON_GetObjectItemCaseSensitive(metadata, "seal");
 	if (!o)
 		return CKPT_SEAL_NONE;
-	if (!check_self(text, len, o))
-		return torn(err, "the seal was edited");
+	r = check_self(text, len, o, err);
+	if (r != 0)
+		return r;
 	if (!parse_seal(o, &seal))
 		return torn(err, "the seal is of another version");
 	*ret = seal;

@@ -27,6 +27,7 @@ static cJSON *position_json(const struct ckpt_position *p)
 	if (p->has_step) {
 		cJSON_AddNumberToObject(o, "step", (double)p->step);
 		cJSON_AddStringToObject(o, "step_source", ckpt_source_name(p->step_source));
+		cJSON_AddBoolToObject(o, "step_vague", p->step_vague);
 	}
 	if (p->has_epoch) {
 		cJSON_AddNumberToObject(o, "epoch", p->epoch);
@@ -67,6 +68,8 @@ static void parse_position(const cJSON *o, struct ckpt_position *p)
 	p->has_step = ckpt_json_int(o, "step", &p->step);
 	p->step_source = (enum ckpt_source)WORD_VALUE(o, "step_source", ckpt_source_name,
 						      CKPT_FROM_CONTENT, CKPT_FROM_NOWHERE);
+	/* a seal of a version that did not ask: the saves' times decide */
+	p->step_vague = ckpt_json_bool(o, "step_vague", true);
 	p->has_epoch = ckpt_json_number(o, "epoch", &p->epoch);
 	p->epoch_source = (enum ckpt_source)WORD_VALUE(o, "epoch_source", ckpt_source_name,
 						       CKPT_FROM_CONTENT, CKPT_FROM_NOWHERE);

@@ -2,8 +2,9 @@
 /*
  * Verification against a seal. Whether a file still is the one that was sealed is asked of its
  * identity. A rewritten one has a new time, and its seal no longer counts. One that has the size
- * and, to the nanosecond, the time that was sealed, but another inode or change time, is a copy or
- * was renamed: nothing is believed unread, but its bytes have to be those that were sealed.
+ * and, to the nanosecond, the time that was sealed, but another inode or change time, is a copy,
+ * was renamed, or has other permissions: nothing is believed unread, but its bytes have to be those
+ * that were sealed.
  */
 #include <errno.h>
 #include <limits.h>
@@ -12,14 +13,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "core/base/share.h"
 #include "core/integrity/damage_names.h"
+#include "core/integrity/differs.h"
 #include "core/integrity/files.h"
 #include "core/integrity/seal.h"
 #include "wire/text.h"
 
 #define SAMPLE_CHUNKS 12 /* of 64 MiB: about a second's reading of a parallel file system */
-#define SECOND_NS 1000000000
 #define NOTE_SIZE sizeof(((struct ckpt_verdict *)0)->note)
 
 /* What a seal is worth for the files that are there. */
@@ -41,9 +43,10 @@ struct seal_check {
 	struct ckpt_files files; /* as they are now */
 	size_t at; /* file of the seal, or of files where it was added, that decided */
 	struct ckpt_report *report;
-	char note[NOTE_SIZE];  /* why it is of no use */
-	uint64_t chunks;       /* in all files */
-	_Atomic uint64_t done; /* chunks that were compared */
+	char note[NOTE_SIZE];	     /* why it is of no use */
+	uint64_t chunks;	     /* in all files */
+	_Atomic uint64_t done;	     /* chunks that were compared */
+	struct ckpt_differs differs; /* where all are told; else without bits */
 };
 
 static void note(struct seal_check *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -61,7 +64,7 @@ static void note(struct seal_check *c, const char *fmt, ...)
 /* Whether the time is so fine that nobody but a copying tool can have set it. */
 static bool is_copy(const struct ckpt_identity *sealed, const struct ckpt_identity *now)
 {
-	return sealed->mtime_ns == now->mtime_ns && sealed->mtime_ns % SECOND_NS != 0;
+	return sealed->mtime_ns == now->mtime_ns && sealed->mtime_ns % CKPT_SECOND_NS != 0;
 }
 
 static enum relation relate_file(const struct ckpt_identity *sealed,
@@ -123,6 +126,20 @@ static enum relation relate(struct seal_check *c)
 	return worst == LOST && present == 0 ? STALE : worst;
 }
 
+/* What is known of a COPY: an inode is a file's own, while much changes a change time. */
+static void note_copy(struct seal_check *c)
+{
+	const struct ckpt_digest_file *f = &c->seal.files[c->at];
+
+	if (f->id.ino != c->files.f[ckpt_files_find(&c->files, f->name)].id.ino)
+		note(c, "seal not used: the inode of %.120s is another (it was copied)", f->name);
+	else
+		note(c,
+		     "seal not used: the change time of %.120s is another (renamed, linked, other "
+		     "permissions, or its time was set back)",
+		     f->name);
+}
+
 /* The report says what was found of file number @file. */
 static void reject(struct seal_check *c, enum ckpt_status status, enum ckpt_problem_code code,
 		   size_t file)
@@ -160,35 +177,6 @@ static void reject_size(struct seal_check *c)
 	       (unsigned long long)size, (unsigned long long)f->id.size, c->seal.sealed_at);
 }
 
-static void reject_bytes(struct seal_check *c, const struct ckpt_digest_bad *bad)
-{
-	const struct ckpt_extent extent = { c->seal.files[bad->file].name, bad->off, bad->len };
-
-	reject(c, CKPT_CORRUPT, CKPT_PROBLEM_DIGEST, bad->file);
-	ckpt_damage_names(c->ctx, c->set, &extent, c->report->verdict.problem.member,
-			  sizeof(c->report->verdict.problem.member));
-	c->report->verdict.problem.offset = bad->off;
-	DETAIL(c, "bytes %llu to %llu differ from what was sealed on %s",
-	       (unsigned long long)bad->off, (unsigned long long)(bad->off + bad->len - 1),
-	       c->seal.sealed_at);
-}
-
-static void reject_error(struct seal_check *c, int code, const struct ckpt_error *err)
-{
-	reject(c, CKPT_UNREADABLE, CKPT_PROBLEM_IO, 0);
-	DETAIL(c, "%.383s", err->text[0] ? err->text : strerror(-code));
-}
-
-/* Nothing was read: what stands in the seal stands for what is unchanged. */
-static void accept_unchanged(struct seal_check *c)
-{
-	enum ckpt_evidence made_on = c->report->verdict.evidence;
-
-	c->report->verdict.evidence = CKPT_EVIDENCE_SEAL_UNCHANGED;
-	snprintf(c->report->verdict.note, NOTE_SIZE, "sealed on %s by %s", c->seal.sealed_at,
-		 ckpt_evidence_name(made_on));
-}
-
 /* A number that depends on both alone, evenly spread (splitmix64). */
 static uint64_t scatter(uint64_t seed, uint64_t n)
 {
@@ -217,21 +205,97 @@ static bool is_wanted(void *arg, size_t file, uint64_t chunk)
 	return n == begin + scatter(c->ctx->seed, part) % (end - begin);
 }
 
+static uint64_t count_wanted(struct seal_check *c)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < c->seal.n; i++)
+		for (uint64_t k = ckpt_digest_chunks(c->seal.files[i].id.size, c->seal.chunk);
+		     k-- > 0;)
+			n += is_wanted(c, i, k);
+	return n;
+}
+
+/* What lies in the ranges of @files, where the format knows it. */
+static void name_ranges(struct seal_check *c, struct ckpt_differing *differing, const size_t *files)
+{
+	for (int i = 0; i < differing->n_named; i++) {
+		struct ckpt_differing_range *d = &differing->named[i];
+		const struct ckpt_extent extent = { c->seal.files[files[i]].name, d->off, d->len };
+
+		ckpt_damage_names(c->ctx, c->set, &extent, d->member, sizeof(d->member));
+	}
+}
+
+static void tell_differing(struct seal_check *c, const struct ckpt_digest_bad *bad)
+{
+	struct ckpt_differing *differing = &c->report->differing;
+	size_t files[CKPT_DIFFERENCES_NAMED] = { bad->file };
+
+	*differing = (struct ckpt_differing) { 0 };
+	if (c->differs.bits)
+		ckpt_differs_tell(&c->differs, differing, files);
+	else
+		ckpt_differing_add(differing, c->seal.files[bad->file].name, bad->off, bad->len);
+	differing->cut = c->done < count_wanted(c);
+	name_ranges(c, differing, files);
+}
+
+static void reject_bytes(struct seal_check *c, const struct ckpt_digest_bad *bad)
+{
+	const struct ckpt_differing *all = &c->report->differing;
+	const struct ckpt_differing_range *first = &all->named[0];
+	struct ckpt_problem *problem = &c->report->verdict.problem;
+
+	reject(c, CKPT_CORRUPT, CKPT_PROBLEM_DIGEST, bad->file);
+	tell_differing(c, bad);
+	snprintf(problem->member, sizeof(problem->member), "%s", first->member);
+	problem->offset = first->off;
+	DETAIL(c, "bytes %llu to %llu differ from what was sealed on %s%s",
+	       (unsigned long long)first->off, (unsigned long long)(first->off + first->len - 1),
+	       c->seal.sealed_at, all->cut && c->differs.bits ? "; not all was compared" : "");
+}
+
+static void reject_error(struct seal_check *c, int code, const struct ckpt_error *err)
+{
+	reject(c, CKPT_UNREADABLE, CKPT_PROBLEM_IO, 0);
+	DETAIL(c, "%.383s", err->text[0] ? err->text : strerror(-code));
+}
+
+/* Nothing was read: what stands in the seal stands for what is unchanged. */
+static void accept_unchanged(struct seal_check *c)
+{
+	enum ckpt_evidence made_on = c->report->verdict.evidence;
+
+	c->report->verdict.evidence = CKPT_EVIDENCE_SEAL_UNCHANGED;
+	snprintf(c->report->verdict.note, NOTE_SIZE, "sealed on %s by %s", c->seal.sealed_at,
+		 ckpt_evidence_name(made_on));
+}
+
+static void take_difference(void *arg, const struct ckpt_digest_bad *bad)
+{
+	struct seal_check *c = arg;
+
+	ckpt_differs_take(&c->differs, bad);
+}
+
 /* Compares what is wanted. As ckpt_digest_run(). */
 static int compare(struct seal_check *c, struct ckpt_digest_bad *bad, struct ckpt_error *err)
 {
-	const struct ckpt_digest_job job = { .ctx = c->ctx,
-					     .dirfd = c->rootfd,
-					     .files = c->seal.files,
-					     .n = c->seal.n,
-					     .chunk = c->seal.chunk,
-					     .compare = true,
-					     .wants = is_wanted,
-					     .arg = c,
-					     .done = &c->done };
+	struct ckpt_digest_job job = { .ctx = c->ctx,
+				       .dirfd = c->rootfd,
+				       .files = c->seal.files,
+				       .n = c->seal.n,
+				       .chunk = c->seal.chunk,
+				       .compare = true,
+				       .wants = is_wanted,
+				       .arg = c,
+				       .done = &c->done };
 
 	for (size_t i = 0; i < c->seal.n; i++)
 		c->seal.files[i].id = c->files.f[i].id;
+	if (c->ctx->tell_all && ckpt_differs_init(&c->differs, &job) == 0)
+		job.differs = take_difference;
 	return ckpt_digest_run(&job, bad, err);
 }
 
@@ -313,8 +377,7 @@ static bool judge(struct seal_check *c)
 	if (c->level >= CKPT_LEVEL_FULL || (c->level == CKPT_LEVEL_SAMPLE && relation == SAME))
 		return judge_bytes(c, relation);
 	if (relation == COPY) {
-		note(c, "seal not used: %.120s was copied or renamed after it was made",
-		     c->seal.files[c->at].name);
+		note_copy(c);
 		return false;
 	}
 	accept_unchanged(c);
@@ -373,5 +436,6 @@ bool ckpt_seal_verify(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_set *se
 	ckpt_cleanup_close(&c.rootfd);
 	ckpt_files_done(&c.files);
 	ckpt_seal_done(&c.seal);
+	ckpt_differs_done(&c.differs);
 	return judged;
 }

@@ -18,62 +18,123 @@
 struct comparing {
 	const struct ckpt_sidecar_search *search;
 	struct ckpt_report *report;
-	struct ckpt_digest_file *files; /* those with a digest */
+	struct ckpt_digest_file *files; /* those with a SHA-256 */
 	size_t *index;			/* of each in the list of all files */
 	size_t n;
-	bool all; /* every file has one */
+	struct ckpt_sum_file *others; /* those with another digest */
+	size_t *other_index;
+	size_t n_others;
+	bool all;  /* every file has one */
+	bool weak; /* some have none but MD5 or SHA-1 */
+	size_t weak_index;
 };
 
 static void comparing_done(struct comparing *c)
 {
 	free(c->files);
 	free(c->index);
+	free(c->others);
+	free(c->other_index);
 }
 #define _cleanup_comparing_ _cleanup_(comparing_done)
 
-static int gather(struct comparing *c)
+/* Whether a difference is no proof of damage. */
+static bool is_hint(const struct ckpt_expected *e)
 {
-	const struct ckpt_sidecar_search *s = c->search;
-
-	c->files = calloc(s->files->n + 1, sizeof(*c->files));
-	c->index = calloc(s->files->n + 1, sizeof(*c->index));
-	if (!c->files || !c->index)
-		return -ENOMEM;
-	c->all = true;
-	for (size_t i = 0; i < s->files->n; i++) {
-		if (!s->expected[i].known) {
-			c->all &= s->expected[i].is_list;
-			continue;
-		}
-		c->index[c->n] = i;
-		c->files[c->n++] =
-			(struct ckpt_digest_file) { s->files->f[i].name, s->files->f[i].id,
-						    &s->expected[i].digest };
-	}
-	return 0;
+	return e->older || e->foreign || e->loose;
 }
 
+static void gather_one(struct comparing *c, size_t i)
+{
+	struct ckpt_member *file = &c->search->files->f[i];
+	struct ckpt_expected *e = &c->search->expected[i];
+
+	if (e->is_list)
+		return; /* of two lists the one that was made first knows the other as it was */
+	if (e->sum.kind == CKPT_SUM_NONE) {
+		c->all = false;
+	} else if (e->sum.kind == CKPT_SUM_SHA256) {
+		c->index[c->n] = i;
+		c->files[c->n++] = (struct ckpt_digest_file) { file->name, file->id,
+							       (struct ckpt_digest *)e->sum.b };
+	} else {
+		if (ckpt_sum_weak(e->sum.kind))
+			c->weak_index = i;
+		c->weak |= ckpt_sum_weak(e->sum.kind);
+		c->other_index[c->n_others] = i;
+		c->others[c->n_others++] =
+			(struct ckpt_sum_file) { file->name, &file->id, &e->sum };
+	}
+}
+
+static void add_note(struct ckpt_report *report, const char *what, const char *why)
+{
+	char *note = report->verdict.note;
+	size_t at = strlen(note);
+
+	snprintf(note + at, sizeof(report->verdict.note) - at, "%s%s%s", at ? "; " : "", what, why);
+}
+
+static int comparing_init(struct comparing *c)
+{
+	const size_t n = c->search->files->n;
+
+	c->files = calloc(n + 1, sizeof(*c->files));
+	c->index = calloc(n + 1, sizeof(*c->index));
+	c->others = calloc(n + 1, sizeof(*c->others));
+	c->other_index = calloc(n + 1, sizeof(*c->other_index));
+	c->all = true;
+	return c->files && c->index && c->others && c->other_index ? 0 : -ENOMEM;
+}
+
+/* Those whose digests are hints, or those whose are not. */
+static void gather(struct comparing *c, bool hints)
+{
+	c->n = c->n_others = 0;
+	for (size_t i = 0; i < c->search->files->n; i++)
+		if (is_hint(&c->search->expected[i]) == hints)
+			gather_one(c, i);
+}
+
+static size_t count_expected(const struct ckpt_sidecar_search *search)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < search->files->n; i++)
+		n += !search->expected[i].is_list && search->expected[i].sum.kind != CKPT_SUM_NONE;
+	return n;
+}
+
+/* @file: of the list of all files. */
 static void note(struct comparing *c, const char *what, size_t file, const char *why)
 {
 	struct ckpt_verdict *v = &c->report->verdict;
 	size_t at = strlen(v->note);
 
 	snprintf(v->note + at, sizeof(v->note) - at, "%s%.60s %s %.60s%s", at ? "; " : "",
-		 c->search->expected[c->index[file]].source, what, c->files[file].name, why);
+		 c->search->expected[file].source, what, c->search->files->f[file].name, why);
 	ckpt_text_clean(v->note);
 }
 
-static void judge_mismatch(struct comparing *c, const struct ckpt_digest_bad *bad)
+static void judge_mismatch(struct comparing *c, size_t file)
 {
-	const struct ckpt_expected *e = &c->search->expected[c->index[bad->file]];
+	const struct ckpt_expected *e = &c->search->expected[file];
 	struct ckpt_verdict *v = &c->report->verdict;
 
 	if (v->evidence >= CKPT_EVIDENCE_CHECKSUM) {
-		note(c, "has another digest for", bad->file, ", whose own checksums hold");
+		note(c, "has another digest for", file, ", whose own checksums hold");
 		return;
 	}
 	if (e->older) {
-		note(c, "has another digest for", bad->file, " and is older");
+		note(c, "has another digest for", file, " and is older");
+		return;
+	}
+	if (e->foreign) {
+		note(c, "has another digest than", file, ", beside another name");
+		return;
+	}
+	if (e->loose) {
+		note(c, "has another digest for", file, ", which proves no damage");
 		return;
 	}
 	v->status = CKPT_CORRUPT;
@@ -81,10 +142,10 @@ static void judge_mismatch(struct comparing *c, const struct ckpt_digest_bad *ba
 	v->note[0] = '\0';
 	v->problem =
 		(struct ckpt_problem) { .code = CKPT_PROBLEM_DIGEST, .offset = CKPT_NO_OFFSET };
-	snprintf(v->problem.file, sizeof(v->problem.file), "%s", c->files[bad->file].name);
+	snprintf(v->problem.file, sizeof(v->problem.file), "%s", c->search->files->f[file].name);
 	ckpt_text_clean(v->problem.file);
-	snprintf(v->problem.detail, sizeof(v->problem.detail), "its SHA-256 is not the one in %s",
-		 e->source);
+	snprintf(v->problem.detail, sizeof(v->problem.detail), "its %s is not the one in %s",
+		 ckpt_sum_name(e->sum.kind), e->source);
 }
 
 static void judge_changed(struct comparing *c, size_t file)
@@ -95,8 +156,21 @@ static void judge_changed(struct comparing *c, size_t file)
 	v->evidence = CKPT_EVIDENCE_NONE;
 	v->problem = (struct ckpt_problem) { .code = CKPT_PROBLEM_WRITER_ACTIVE,
 					     .offset = CKPT_NO_OFFSET };
-	snprintf(v->problem.file, sizeof(v->problem.file), "%s", c->files[file].name);
+	snprintf(v->problem.file, sizeof(v->problem.file), "%s", c->search->files->f[file].name);
 	snprintf(v->problem.detail, sizeof(v->problem.detail), "it changed while it was read");
+}
+
+/* A file that is as another list says is not damaged: one of the lists is wrong. */
+static bool take_rival(struct comparing *c, size_t file)
+{
+	struct ckpt_expected *e = &c->search->expected[file];
+
+	if (e->rival.kind == CKPT_SUM_NONE)
+		return false;
+	e->sum = e->rival;
+	e->rival.kind = CKPT_SUM_NONE;
+	note(c, "has another digest for", file, " than another list");
+	return true;
 }
 
 static bool is_wanted(void *arg, size_t file, uint64_t chunk)
@@ -107,7 +181,26 @@ static bool is_wanted(void *arg, size_t file, uint64_t chunk)
 	return ckpt_share_takes_file(c->search->ctx->share, c->files[file].name);
 }
 
-static void compare(struct comparing *c)
+/* The answer @r of a run about @file, one of those that it was about. True if all match. */
+static bool judge(struct comparing *c, int r, size_t file)
+{
+	_Static_assert((int)CKPT_DIGEST_MISMATCH == (int)CKPT_SUMS_MISMATCH &&
+			       (int)CKPT_DIGEST_CHANGED == (int)CKPT_SUMS_CHANGED,
+		       "one answer, one number");
+	if (r == CKPT_DIGEST_MISMATCH)
+		judge_mismatch(c, file);
+	else if (r == CKPT_DIGEST_CHANGED)
+		judge_changed(c, file);
+	else if (r == -ETIMEDOUT || r == -EDQUOT)
+		note(c, "was not compared with", file, ": budget");
+	else if (r == -ENOTSUP || r == -ELIBACC)
+		note(c, "could not be compared with", file, ": no such digest here");
+	else if (r < 0)
+		note(c, "could not be compared with", file, "");
+	return r == 0;
+}
+
+static bool compare_sha256(struct comparing *c)
 {
 	const struct ckpt_digest_job job = { .ctx = c->search->ctx,
 					     .dirfd = c->search->rootfd,
@@ -116,24 +209,61 @@ static void compare(struct comparing *c)
 					     .compare = true,
 					     .wants = is_wanted,
 					     .arg = c };
-	struct ckpt_share *share = c->search->ctx->share;
 	struct ckpt_digest_bad bad = { 0 };
 	int r;
 
-	if (share)
-		snprintf(share->way, sizeof(share->way), "format and digests of %zu files", c->n);
-	r = ckpt_digest_run(&job, &bad, NULL);
+	do
+		r = c->n ? ckpt_digest_run(&job, &bad, NULL) : 0;
+	while (r == CKPT_DIGEST_MISMATCH && take_rival(c, c->index[bad.file]));
+	return judge(c, r, c->index[bad.file]);
+}
 
-	if (r == CKPT_DIGEST_MISMATCH)
-		judge_mismatch(c, &bad);
-	else if (r == CKPT_DIGEST_CHANGED)
-		judge_changed(c, bad.file);
-	else if (r == -ETIMEDOUT || r == -EDQUOT)
-		note(c, "was not compared with", 0, ": budget");
-	else if (r < 0)
-		note(c, "could not be compared with", 0, "");
-	else if (c->all)
-		c->report->verdict.evidence = CKPT_EVIDENCE_SEAL;
+static bool compare_others(struct comparing *c)
+{
+	const struct ckpt_sums_job job = { .ctx = c->search->ctx,
+					   .dirfd = c->search->rootfd,
+					   .files = c->others,
+					   .n = c->n_others };
+	size_t bad = 0;
+	int r;
+
+	do
+		r = c->n_others ? ckpt_sums_run(&job, &bad) : 0;
+	while (r == CKPT_SUMS_MISMATCH && take_rival(c, c->other_index[bad]));
+	return judge(c, r, c->other_index[bad]);
+}
+
+/* MD5 and SHA-1 prove against accidents, which is what checksums do. */
+static void accept(struct comparing *c)
+{
+	struct ckpt_verdict *v = &c->report->verdict;
+
+	if (!c->weak)
+		v->evidence = CKPT_EVIDENCE_SEAL;
+	else if (v->evidence < CKPT_EVIDENCE_CHECKSUM)
+		v->evidence = CKPT_EVIDENCE_CHECKSUM;
+	if (c->weak && !v->note[0])
+		snprintf(v->note, sizeof(v->note),
+			 "by %s in %s: proof against accidents, not against intent",
+			 ckpt_sum_name(c->search->expected[c->weak_index].sum.kind),
+			 c->search->expected[c->weak_index].source);
+}
+
+/* Hints last: the first difference ends a run, and theirs must not hide one that is a proof. */
+static void compare(struct comparing *c)
+{
+	struct ckpt_share *share = c->search->ctx->share;
+	bool same = true;
+
+	if (share)
+		snprintf(share->way, sizeof(share->way), "format and digests of %zu files",
+			 count_expected(c->search));
+	for (int hints = 0; hints < 2 && same; hints++) {
+		gather(c, hints);
+		same = compare_sha256(c) && compare_others(c);
+	}
+	if (same && c->all)
+		accept(c);
 }
 
 static void verify(const struct ckpt_sidecar_search *search, struct ckpt_report *report)
@@ -141,8 +271,12 @@ static void verify(const struct ckpt_sidecar_search *search, struct ckpt_report 
 	_cleanup_comparing_ struct comparing c = { .search = search, .report = report };
 
 	ckpt_sidecar_search(search);
-	if (gather(&c) == 0 && c.n > 0)
+	if (count_expected(search) > 0 && comparing_init(&c) == 0)
 		compare(&c);
+	if (search->unread[0])
+		add_note(report, search->unread, " could not be read");
+	if (search->odd[0])
+		add_note(report, search->odd, "");
 }
 
 void ckpt_sidecar_verify(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_set *set,
@@ -151,14 +285,25 @@ void ckpt_sidecar_verify(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_set 
 	_cleanup_files_ struct ckpt_files files = { 0 };
 	_cleanup_free_ struct ckpt_expected *expected = NULL;
 	_cleanup_close_ int rootfd = ckpt_files_root(dirfd, set, NULL);
-	struct ckpt_sidecar_search search = {
-		.ctx = ctx, .dirfd = dirfd, .rootfd = rootfd, .set = set, .files = &files
-	};
+	char unread[CKPT_SIDECAR_NAME] = "", odd[CKPT_SIDECAR_ODD] = "";
+	struct ckpt_sidecar_search search = { .ctx = ctx,
+					      .dirfd = dirfd,
+					      .rootfd = rootfd,
+					      .set = set,
+					      .files = &files,
+					      .unread = unread,
+					      .odd = odd };
 	int64_t start = ckpt_ctx_now(ctx);
 	uint64_t before = ctx->bytes_read;
 
-	if (report->verdict.status != CKPT_VALID || ckpt_ctx_expired(ctx) != 0 || rootfd < 0 ||
-	    ckpt_files_list(rootfd, set, &files, NULL) != 0 || files.n == 0)
+	if (report->verdict.status != CKPT_VALID || rootfd < 0)
+		return;
+	if (ckpt_ctx_expired(ctx) != 0) {
+		if (!report->verdict.note[0])
+			add_note(report, "lists of digests not looked for", ": budget");
+		return;
+	}
+	if (ckpt_files_list(rootfd, set, &files, NULL) != 0 || files.n == 0)
 		return;
 	expected = calloc(files.n, sizeof(*expected));
 	search.expected = expected;

@@ -58,6 +58,8 @@ static int verify_file(struct ckpt_check *check, enum ckpt_level level)
 		return reject_missing(check);
 	if (r == CKPT_FILE_NOT_REGULAR)
 		return reject(check, CKPT_UNREADABLE, CKPT_PROBLEM_HEADER, "not a regular file");
+	if (r == -ENODATA) /* on tape: which file it is, is known all the same */
+		ckpt_identity_at(check->dirfd, check->name, true, &check->report->identity);
 	if (r != 0)
 		return r;
 	check->file = &file;
@@ -147,6 +149,7 @@ static void note_unreadable(struct ckpt_check *check, int code)
 {
 	/* A remark or rejection on the way does not outweigh that the end was not reached. */
 	check->report->verdict.status = CKPT_VALID;
+	check->report->released = code == -ENODATA && check->ctx->no_recall;
 	if (code == -ETIMEDOUT || code == -EDQUOT)
 		reject(check, CKPT_UNREADABLE, CKPT_PROBLEM_IO,
 		       code == -ETIMEDOUT ? "budget: out of time" : "budget: out of bytes to read");

@@ -3,12 +3,14 @@
  * From a set of the catalog to its report.
  */
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/catalog/names.h"
+#include "core/base/pages.h"
 #include "core/format/opaque.h"
-#include "core/format/opaque.h"
+#include "core/integrity/crew.h"
 #include "core/integrity/half_renamed.h"
 #include "core/integrity/seal.h"
 #include "core/integrity/sidecar.h"
@@ -54,6 +56,7 @@ static void fold(struct ckpt_report *report, const struct ckpt_report *member)
 	struct ckpt_verdict *all = &report->verdict;
 	const struct ckpt_verdict *one = &member->verdict;
 
+	report->released |= member->released;
 	all->size_bytes += one->size_bytes;
 	all->bytes_read += one->bytes_read;
 	all->seconds += one->seconds;
@@ -63,46 +66,11 @@ static void fold(struct ckpt_report *report, const struct ckpt_report *member)
 		memcpy(all->note, one->note, sizeof(all->note));
 	if (one->evidence < all->evidence)
 		all->evidence = one->evidence;
-	if (severity(one->status) <= severity(all->status))
-		return;
-	all->status = one->status;
-	all->problem = one->problem;
-}
-
-/* Ranks count from 0 without a gap; @i is the place of @name in the sorted list. */
-static bool rank_fits(const char *name, int64_t i)
-{
-	struct ckpt_name parsed;
-	const char *why;
-
-	return !ckpt_name_parse(name, false, &parsed, &why) && parsed.part == i;
-}
-
-/* The name that the file of @rank has where another rank's is called @other. */
-static void rank_name(const char *other, int64_t rank, char *ret, size_t size)
-{
-	const struct ckpt_pattern_number *p;
-	struct ckpt_name parsed;
-	const char *why;
-
-	snprintf(ret, size, "%s", other);
-	if (ckpt_name_parse(other, false, &parsed, &why))
-		return;
-	for (p = parsed.numbers; p < parsed.numbers + parsed.n_numbers; p++)
-		if (p->meaning == 'p')
-			snprintf(ret, size, "%.*s%lld%s", (int)p->begin, other, (long long)rank,
-				 other + p->end);
-}
-
-static void reject_rank(struct ckpt_report *report, const char *other, int64_t rank,
-			const char *why)
-{
-	char name[sizeof(report->verdict.problem.file)];
-
-	rank_name(other, rank, name, sizeof(name));
-	reject(report, CKPT_INCOMPLETE, CKPT_PROBLEM_SHARD_MISSING, name);
-	snprintf(report->verdict.problem.detail, sizeof(report->verdict.problem.detail),
-		 "the file of rank %lld is missing%s", (long long)rank, why);
+	if (severity(one->status) > severity(all->status) ||
+	    (all->status == CKPT_VALID && all->problem.code == CKPT_PROBLEM_NONE))
+		all->problem = one->problem;
+	if (severity(one->status) > severity(all->status))
+		all->status = one->status;
 }
 
 static void verify_ranks(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_set *set,
@@ -110,7 +78,7 @@ static void verify_ranks(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_set 
 {
 	_cleanup_free_ struct ckpt_report *member = calloc(1, sizeof(*member));
 	struct ckpt_target target = { .dirfd = dirfd, .kind = CKPT_KIND_FILE };
-	int64_t n = 0;
+	int n = 0;
 
 	if (!member) {
 		*report = no_memory;
@@ -121,11 +89,8 @@ static void verify_ranks(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_set 
 		ckpt_verify(ctx, &target, level, n ? member : report);
 		if (n)
 			fold(report, member);
-		if (report->verdict.status == CKPT_VALID && !rank_fits(target.name, n))
-			reject_rank(report, target.name, n, "");
 	}
-	if (report->verdict.status == CKPT_VALID && n < set->crew)
-		reject_rank(report, target.name, n, ", which others of its kind have");
+	ckpt_crew_judge(dirfd, set, report);
 }
 
 static void verify_by_format(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_set *set,
@@ -133,10 +98,20 @@ static void verify_by_format(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_
 {
 	struct ckpt_target target = { .dirfd = dirfd, .name = set->name, .kind = set->kind };
 
-	if (set->ranks)
+	if (set->crew)
 		verify_ranks(ctx, dirfd, set, level, report);
 	else
 		ckpt_verify(ctx, &target, level, report);
+}
+
+/* Whether what a format found damaged lies in the first range that differs. */
+static bool is_first(const struct ckpt_differing *all, const struct ckpt_problem *own)
+{
+	const struct ckpt_differing_range *d = &all->named[0];
+
+	return all->ranges <= 1 ||
+	       (own->offset >= d->off && own->offset - d->off < d->len &&
+		(!own->file[0] || strncmp(own->file, d->file, sizeof(d->file) - 1) == 0));
 }
 
 /* Bytes differ from those that were sealed: the format may know what lies there. */
@@ -150,7 +125,8 @@ static void name_damage(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_set *
 	verify_by_format(ctx, dirfd, set, CKPT_LEVEL_FULL, own);
 	report->verdict.bytes_read += own->verdict.bytes_read;
 	report->verdict.seconds += own->verdict.seconds;
-	if (own->verdict.status == CKPT_CORRUPT && own->verdict.problem.member[0])
+	if (own->verdict.status == CKPT_CORRUPT && own->verdict.problem.member[0] &&
+	    is_first(&report->differing, &own->verdict.problem))
 		memcpy(report->verdict.problem.member, own->verdict.problem.member,
 		       sizeof(report->verdict.problem.member));
 }
@@ -299,25 +275,60 @@ static void judge_unknown_content(const struct ckpt_set *set, struct ckpt_report
 		 is_sure(set) ? "" : " (--ckpt-glob takes it as it is)");
 }
 
+/*
+ * NeMo marks a checkpoint by a file beside it as long as it is written or removed, whatever of it
+ * is there already, and deletes those that it finds marked (nemo_model_checkpoint.py,
+ * format_checkpoint_unfinished_marker_path()).
+ */
+static void judge_marker(const struct ckpt_set *set, struct ckpt_report *report)
+{
+	static const char *const endings[] = { ".nemo", ".ckpt", "-EMA" };
+	char path[PATH_MAX];
+	size_t n = strlen(set->name);
+
+	if (report->verdict.status != CKPT_VALID)
+		return;
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+		size_t len = strlen(endings[i]);
+
+		if (n > len && memcmp(set->name + n - len, endings[i], len) == 0)
+			n -= len;
+	}
+	if (snprintf(path, sizeof(path), "%s/%.*s-unfinished", set->dir, (int)n, set->name) >=
+		    (int)sizeof(path) ||
+	    !ckpt_dir_has(AT_FDCWD, path))
+		return;
+	reject(report, CKPT_INCOMPLETE, CKPT_PROBLEM_UNFINISHED_NAME, set->name);
+	snprintf(report->verdict.problem.detail, sizeof(report->verdict.problem.detail),
+		 "%.200s says that it is being written or removed", strrchr(path, '/') + 1);
+}
+
 static const struct ckpt_report *verify_now(struct ckpt_ctx *ctx, struct ckpt_set *set,
 					    enum ckpt_level level, bool by_seal)
 {
+	uint64_t bytes = 0;
+
 	if (!set->report)
 		set->report = calloc(1, sizeof(*set->report));
 	if (!set->report)
 		return &no_memory;
+	if (level > CKPT_LEVEL_STRUCTURE)
+		ckpt_set_size(set, &bytes); /* what cannot be looked up is met again below */
+	ckpt_pages_expect(ctx, bytes, true);
 	verify_at(ctx, set, level, set->report, by_seal);
 	judge_unknown_content(set, set->report);
+	judge_marker(set, set->report);
 	if (set->kind == CKPT_KIND_DIRECTORY)
 		ckpt_set_identity(set, &set->report->identity);
 	set->report_level = level;
+	set->stale = false;
 	return set->report;
 }
 
 const struct ckpt_report *ckpt_set_verify(struct ckpt_ctx *ctx, struct ckpt_set *set,
 					  enum ckpt_level level)
 {
-	if (set->report && set->report_level >= level)
+	if (set->report && !set->stale && set->report_level >= level)
 		return set->report;
 	return verify_now(ctx, set, level, true);
 }

@@ -102,6 +102,27 @@ static cJSON *split_members(const char *text)
 	return ckpt_take_ptr(raw);
 }
 
+/* Of members of one of our names that stand there twice the last alone: Python, too, reads that
+ * one. */
+static void keep_last(cJSON *object)
+{
+	static const char *const keys[] = {
+		"last_completed_epoch", "best_epoch", "best_score", "step",
+		"checkpoint",		"job_id",     "attempt",    "reason",
+		"recorded_by",		"timestamp"
+	};
+	cJSON *last[sizeof(keys) / sizeof(keys[0])] = { NULL }, *item;
+
+	cJSON_ArrayForEach (item, object) {
+		for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+			if (strcmp(item->string, keys[i]) != 0)
+				continue;
+			cJSON_Delete(last[i] ? cJSON_DetachItemViaPointer(object, last[i]) : NULL);
+			last[i] = item;
+		}
+	}
+}
+
 static int torn(struct ckpt_error *err, const char *how)
 {
 	return ckpt_fail(err, CKPT_EPOCH_INFO_TORN, "%s %s: treated as absent", CKPT_EPOCH_INFO,
@@ -133,7 +154,11 @@ static int read_document(struct ckpt_ctx *ctx, int dirfd, struct document *doc,
 	if (!cJSON_IsObject(doc->values))
 		return torn(err, "is no JSON object");
 	doc->raw = split_members(doc->text);
-	return doc->raw ? 0 : ckpt_fail(err, -ENOMEM, "no memory for %s", CKPT_EPOCH_INFO);
+	if (!doc->raw)
+		return ckpt_fail(err, -ENOMEM, "no memory for %s", CKPT_EPOCH_INFO);
+	keep_last(doc->values);
+	keep_last(doc->raw);
+	return 0;
 }
 
 static void copy_text(char *dst, size_t size, const cJSON *object, const char *key)

@@ -33,8 +33,7 @@ enum ckpt_epoch_info_result {
 	CKPT_EPOCH_INFO_ABSENT = 1,
 	CKPT_EPOCH_INFO_TORN,	 /* not whole JSON, or not an object, or too large: *err says which;
 				    treated as absent */
-	CKPT_EPOCH_INFO_FOREIGN, /* write: the program keeps this file itself; nothing was changed
-				  */
+	CKPT_EPOCH_INFO_FOREIGN, /* write: the program keeps this file itself; unchanged */
 	CKPT_EPOCH_INFO_SAME,	 /* align: it already says so */
 };
 

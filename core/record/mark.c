@@ -330,7 +330,7 @@ void ckpt_mark_set_base(struct ckpt_mark *mark, const char *name,
 	if (position->has_step)
 		snprintf(mark->base_step, sizeof(mark->base_step), "%" PRId64, position->step);
 	if (position->has_epoch)
-		snprintf(mark->base_epoch, sizeof(mark->base_epoch), "%.15g", position->epoch);
+		snprintf(mark->base_epoch, sizeof(mark->base_epoch), "%.17g", position->epoch);
 }
 
 struct ckpt_position ckpt_mark_base(const struct ckpt_mark *mark)

@@ -51,7 +51,7 @@ struct ckpt_pointer_row {
 	const char *file; /* name of the pointer; '#' is a rank: one a rank, by the first known */
 	enum ckpt_kind kind; /* of the checkpoints it names */
 	const char *format;  /* they are of that format only; NULL: any */
-	const char *ending;  /* their names end so; NULL: any */
+	const char *ending;  /* their names end so, or, with '!' before, do not; NULL: any */
 	bool mends;	     /* align also writes one that is torn */
 	bool copied;	     /* may also be a copy of the checkpoint, a candidate of its own */
 	/* The name, or the first rank's, that it names. As ckpt_pointer_tf_load(). */

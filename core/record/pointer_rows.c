@@ -285,8 +285,14 @@ static int tf_align(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_pointer_r
 /* clang-format off */
 const struct ckpt_pointer_row ckpt_pointer_rows[] = {
 	{ "checkpoint", CKPT_KIND_PREFIX, "tf-bundle", NULL, false, false, tf_load, tf_align },
-	/* DeepSpeed: rank 0 writes it without waiting for the others */
-	{ "latest", CKPT_KIND_DIRECTORY, "deepspeed", NULL, TEXT(name_load) },
+	/*
+	 * DeepSpeed: rank 0 writes it without waiting for the others. What ds_to_universal.py made
+	 * of a save (by its documentation in STEP_universal) has a pointer of its own, which
+	 * engine.load_checkpoint() reads where load_universal is set; neither loader takes what the
+	 * other one's pointer names.
+	 */
+	{ "latest", CKPT_KIND_DIRECTORY, "deepspeed", "!_universal", TEXT(name_load) },
+	{ "latest_universal", CKPT_KIND_DIRECTORY, "deepspeed", "_universal", TEXT(name_load) },
 	{ "latest_checkpointed_iteration.txt", CKPT_KIND_DIRECTORY, "megatron", NULL,
 	  TEXT(iteration_load) },
 	/* detectron2 (a name), mmengine (a path) */
@@ -320,6 +326,8 @@ bool ckpt_pointer_applies(const struct ckpt_pointer_row *row,
 	if (row->load == iteration_load && !iteration_of(name, &number) &&
 	    strcmp(name, "release") != 0)
 		return false;
+	if (row->ending && row->ending[0] == '!')
+		return !ckpt_text_ends(name, row->ending + 1);
 	return !row->ending || ckpt_text_ends(name, row->ending);
 }
 

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/file.h"
 #include "wire/cleanup.h"
 
 static int open_state(int dirfd)
@@ -45,4 +46,18 @@ int ckpt_state_make(int dirfd, struct ckpt_error *err)
 		return ckpt_fail(err, -errno, "cannot sync the directory of %s: %s", CKPT_STATE_DIR,
 				 strerror(errno));
 	return ckpt_take_fd(&fd);
+}
+
+int ckpt_state_open_in(const char *root, struct ckpt_error *err)
+{
+	_cleanup_close_ int dirfd = ckpt_dir_open(AT_FDCWD, root, err);
+
+	return dirfd < 0 ? dirfd : ckpt_state_open(dirfd, err);
+}
+
+int ckpt_state_make_in(const char *root, struct ckpt_error *err)
+{
+	_cleanup_close_ int dirfd = ckpt_dir_make_path(root, err);
+
+	return dirfd < 0 ? dirfd : ckpt_state_make(dirfd, err);
 }

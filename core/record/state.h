@@ -21,4 +21,11 @@ int ckpt_state_open(int dirfd, struct ckpt_error *err);
 /* Makes and opens it, mode 0700. Descriptor or an errno (-EROFS, -EACCES, -ENOSPC ...). */
 int ckpt_state_make(int dirfd, struct ckpt_error *err);
 
+/* Opens that of the run directory @root. As ckpt_state_open(), or an errno of opening @root. */
+int ckpt_state_open_in(const char *root, struct ckpt_error *err);
+
+/* Makes and opens it, and the absolute @root with its parents where they are missing. Descriptor or
+ * an errno. */
+int ckpt_state_make_in(const char *root, struct ckpt_error *err);
+
 #endif

@@ -12,6 +12,7 @@
 #include "core/base/json.h"
 #include "core/base/text.h"
 #include "core/catalog/order.h"
+#include "core/integrity/siblings.h"
 #include "core/integrity/verify.h"
 #include "core/record/ledger.h"
 #include "core/record/state.h"
@@ -68,8 +69,7 @@ const char *ckpt_account_size(const struct ckpt_catalog *cat, const struct ckpt_
 	struct ckpt_account a = { .elders = 0 };
 
 	buf[0] = '\0';
-	if (set < cat->sets || set >= cat->sets + cat->n_sets || !set->report ||
-	    set->report->verdict.evidence > CKPT_EVIDENCE_STRUCTURE)
+	if (set < cat->sets || set >= cat->sets + cat->n_sets)
 		return buf;
 	compare_sizes(cat, set, &a);
 	if (is_small(&a))
@@ -102,15 +102,30 @@ static size_t members_of(const struct ckpt_set *set)
 	return n;
 }
 
+/* Tensors by name; what @key lacks as a whole need not be told again. */
+static void compare_tensors(struct ckpt_ctx *ctx, const struct ckpt_set *set, const char *key,
+			    struct ckpt_account *a)
+{
+	struct ckpt_siblings s;
+	char text[512];
+
+	if (ckpt_siblings_compare(ctx, set, a->instead, &s) != 0)
+		return;
+	s.gone.n = key ? 0 : s.gone.n;
+	if (*ckpt_siblings_words(&s, a->instead->name, text, sizeof(text)))
+		suspect(a, text);
+}
+
 /* What one that is whole has, and its whole elder has otherwise. */
-static void compare_contents(const struct ckpt_set *set, struct ckpt_account *a)
+static void compare_contents(struct ckpt_ctx *ctx, const struct ckpt_set *set,
+			     struct ckpt_account *a)
 {
 	const struct ckpt_report *own = set->report, *old = a->instead->report;
 	size_t n = members_of(set), before = members_of(a->instead);
 	const char *key = lacking(own, old);
 	char text[192];
 
-	if (n != before && set->ranks) {
+	if (n != before && set->crew) {
 		snprintf(text, sizeof(text), "%zu shards, %s has %zu", n, a->instead->name, before);
 		suspect(a, text);
 	}
@@ -128,6 +143,7 @@ static void compare_contents(const struct ckpt_set *set, struct ckpt_account *a)
 			 (unsigned long long)old->tensors);
 		suspect(a, text);
 	}
+	compare_tensors(ctx, set, key, a);
 }
 
 static void measure_cost(const struct ckpt_set *set, struct ckpt_account *a)
@@ -206,7 +222,7 @@ void ckpt_account(struct ckpt_ctx *ctx, struct ckpt_catalog *cat, struct ckpt_se
 		return;
 	measure_cost(set, ret);
 	if (set->report)
-		compare_contents(set, ret);
+		compare_contents(ctx, set, ret);
 }
 
 const char *ckpt_account_cost(const struct ckpt_account *account, char *buf, size_t size)

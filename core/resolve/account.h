@@ -3,9 +3,10 @@
  * What became of a checkpoint, for a person who has to act: which attempt saved it, which older one
  * stands in for it and what that costs, and whether it looks like its elders.
  *
- * A checkpoint that is under half of the size of all of its elders is suspicious where nothing but
- * lengths speaks for it. It is said and never acted upon: a run that drops its optimizer state, or
- * saves its weights in another type, looks the same, and passing it over would throw progress away.
+ * A checkpoint that is under half of the size of all of its elders is suspicious, whatever
+ * checksums its format has: they prove that it is what was saved, not that all was. It is said and
+ * never acted upon: a run that drops its optimizer state, or saves its weights in another type,
+ * looks the same, and passing it over would throw progress away.
  */
 #ifndef CKPT_CORE_RESOLVE_ACCOUNT_H
 #define CKPT_CORE_RESOLVE_ACCOUNT_H
@@ -25,7 +26,7 @@ struct ckpt_account {
 	uint64_t smallest, largest; /* of the elders */
 	bool known_attempt;
 	int64_t job_id, attempt; /* the last one that began before the set was written */
-	char suspicion[384];	 /* a sentence for each difference; empty: none */
+	char suspicion[768];	 /* a sentence for each difference; empty: none */
 };
 
 /*
@@ -36,8 +37,8 @@ struct ckpt_account {
 void ckpt_account(struct ckpt_ctx *ctx, struct ckpt_catalog *cat, struct ckpt_set *set,
 		  const char *run_dir, struct ckpt_account *ret);
 
-/* The size alone, as a sentence about @set in @buf; "" where nothing is suspicious, or where more
- * than lengths speaks for @set. A stat of each elder. Returns @buf. */
+/* The size alone, as a sentence about @set in @buf; "" where nothing is suspicious. A stat of each
+ * elder. Returns @buf. */
 const char *ckpt_account_size(const struct ckpt_catalog *cat, const struct ckpt_set *set, char *buf,
 			      size_t size);
 

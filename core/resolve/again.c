@@ -4,6 +4,7 @@
  */
 #include "core/resolve/again.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,8 +43,7 @@ int ckpt_attempt_next(const struct ckpt_roots *roots, const struct ckpt_request 
 	struct counting c = { .req = req };
 
 	for (int i = 0; i < roots->n; i++) {
-		_cleanup_close_ int dirfd = ckpt_dir_open(AT_FDCWD, roots->dir[i], err);
-		_cleanup_close_ int statefd = dirfd < 0 ? dirfd : ckpt_state_open(dirfd, err);
+		_cleanup_close_ int statefd = ckpt_state_open_in(roots->dir[i], err);
 		int r = statefd < 0 ? statefd
 				    : ckpt_ledger_read(statefd, count_entry, &c, NULL, err);
 
@@ -121,8 +121,13 @@ static void as_before(struct ckpt_ctx *ctx, const struct ckpt_decision *before,
 	struct ckpt_decision *d = &res->decision;
 	struct ckpt_set *set = NULL;
 	int r = ckpt_catalog_add_path(ctx, &res->catalog, before->path, &set, &err);
+	bool no_recall = ctx->no_recall;
 
-	if (r != 0 || ckpt_set_verify(ctx, set, CKPT_LEVEL_FULL)->verdict.status != CKPT_VALID) {
+	ctx->no_recall = no_recall && !ctx->recall_chosen; /* this one, or none */
+	if (r == 0 && ckpt_set_verify(ctx, set, CKPT_LEVEL_FULL)->verdict.status != CKPT_VALID)
+		r = -EINVAL;
+	ctx->no_recall = no_recall;
+	if (r != 0) {
 		ckpt_decide_refused(
 			res, CKPT_REFUSE_UNKNOWN,
 			"this attempt began with %s, which cannot be used now (%.200s), "
@@ -153,8 +158,7 @@ int ckpt_resolve_again(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 	*next = *req;
 	next->attempt++;
 	next->repin = 0;
-	/* neither budgets nor an earlier end count inside an attempt, unless it is over as it began
-	 */
+	/* inside an attempt budgets and an earlier end do not count, unless it began as done */
 	next->status_known = strcmp(before->mode, "done") != 0;
 	ckpt_text_copy(next->reason, sizeof(next->reason), before->reason);
 	r = ckpt_resolve(ctx, next, ret, err);

@@ -11,6 +11,7 @@
 #include "core/resolve/decide.h"
 #include "core/resolve/lost.h"
 #include "core/resolve/rules.h"
+#include "core/resolve/stray.h"
 #include "core/resolve/trail.h"
 
 /* Bytes of a path below the run directory: always enough. */
@@ -168,6 +169,8 @@ static void say_why_fresh(struct ckpt_resolving *r)
 		snprintf(res->fresh_why, sizeof(res->fresh_why),
 			 "%zu whole ones turned away by %.300s", r->select.turned_away,
 			 turned_away_why(res));
+	else if (res->catalog.n_sets == 0 && !r->req->in_hook)
+		ckpt_stray_find(r->ctx, res, res->fresh_why, sizeof(res->fresh_why));
 }
 
 static void settle_none(struct ckpt_resolving *r)
@@ -233,6 +236,20 @@ static void say_poisoned(struct ckpt_resolution *res, const struct ckpt_set *cho
 	}
 }
 
+struct ckpt_selection ckpt_choose_selection(struct ckpt_ctx *ctx, const struct ckpt_request *req,
+					    struct ckpt_resolution *res)
+{
+	return (struct ckpt_selection) {
+		.ctx = ctx,
+		.req = req,
+		.res = res,
+		.state = res->first ? NULL : &res->state,
+		.config = &res->config,
+		.level = level_of(req),
+		.sample = strcmp(req->verify, "sample") == 0,
+	};
+}
+
 int ckpt_choose(struct ckpt_resolving *r)
 {
 	struct ckpt_set *set = NULL;
@@ -241,15 +258,7 @@ int ckpt_choose(struct ckpt_resolving *r)
 	r->ctx->seed = (uint64_t)r->req->attempt;
 	tell_fetched(r->res);
 	ckpt_lost_say(r->res);
-	r->select = (struct ckpt_selection) {
-		.ctx = r->ctx,
-		.req = r->req,
-		.res = r->res,
-		.state = r->res->first ? NULL : &r->res->state,
-		.config = &r->res->config,
-		.level = level_of(r->req),
-		.sample = strcmp(r->req->verify, "sample") == 0,
-	};
+	r->select = ckpt_choose_selection(r->ctx, r->req, r->res);
 	e = choose(r, &set);
 	if (e < 0)
 		return e;

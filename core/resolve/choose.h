@@ -28,6 +28,10 @@ struct ckpt_resolving {
  * name. */
 struct ckpt_mode ckpt_choose_config_pin(struct ckpt_resolving *r, const char *text);
 
+/* The selection of @res for @req, at the level that it asks for. */
+struct ckpt_selection ckpt_choose_selection(struct ckpt_ctx *ctx, const struct ckpt_request *req,
+					    struct ckpt_resolution *res);
+
 /* Makes the decision by r->mode: the chosen one, fresh, or a refusal. CKPT_STEP_DONE or an errno.
  */
 int ckpt_choose(struct ckpt_resolving *r);

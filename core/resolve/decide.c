@@ -42,6 +42,18 @@ void ckpt_decide_done(struct ckpt_resolution *res)
 	ckpt_text_clean(d->line);
 }
 
+void ckpt_decide_marked(struct ckpt_resolution *res, const char *name)
+{
+	struct ckpt_decision *d = &res->decision;
+
+	ckpt_text_copy(d->mode, sizeof(d->mode), "done");
+	snprintf(d->line, sizeof(d->line),
+		 "attempt %lld (%s): the end marker %s is there: nothing is started. If the run is "
+		 "to go on, remove it, and `scontrol requeue %lld`",
+		 (long long)d->attempt, d->reason, CKPT_QUOTE(name), (long long)d->job_id);
+	ckpt_text_clean(d->line);
+}
+
 void ckpt_decide_finished(struct ckpt_resolution *res, int64_t attempt)
 {
 	struct ckpt_decision *d = &res->decision;
@@ -100,6 +112,8 @@ static bool comes_before(const struct ckpt_set *other, const struct ckpt_set *ch
 	int order;
 
 	known = ckpt_order_progress(&a, &b, &order) == 0;
+	if (ckpt_order_is_doubtful(&a, &b))
+		return other->report->identity.mtime_ns > chosen->report->identity.mtime_ns;
 	if (known && order != 0)
 		return order > 0;
 	if (other->has_number && chosen->has_number && strcmp(other->series, chosen->series) == 0)
@@ -132,14 +146,16 @@ static void trail_rest(struct ckpt_resolution *res)
 	for (size_t i = 0; i < res->catalog.n_sets; i++) {
 		struct ckpt_set *set = &res->catalog.sets[i];
 		bool seen = set->report && set->report->verdict.status == CKPT_VALID;
+		bool released = set->report && set->report->released;
 
 		if (ckpt_trail_of(res, set))
 			continue;
 		if (told++ < REST_TOLD)
 			ckpt_trail_add(res, set,
-				       seen ? CKPT_FATE_PASSED_OVER : CKPT_FATE_NOT_LOOKED_AT,
-				       seen ? "whole, but not the one with the most progress"
-					    : "not needed for the decision");
+				       seen ? CKPT_FATE_PASSED_OVER : CKPT_FATE_NOT_LOOKED_AT, "%s",
+				       seen	  ? "whole, but not the one with the most progress"
+				       : released ? "released to tape; not needed for the decision"
+						  : "not needed for the decision");
 		else
 			res->n_unseen++;
 	}
@@ -195,7 +211,7 @@ struct ckpt_pointer_subject ckpt_decide_subject(const struct ckpt_set *set)
 		.kind = set->kind,
 		.name = set->name,
 		.format = format ? format->name : NULL,
-		.ranks = set->ranks ? (const char *const *)set->members : NULL,
+		.ranks = set->crew ? (const char *const *)set->members : NULL,
 	};
 }
 
@@ -298,7 +314,7 @@ void ckpt_decide_chosen(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 	snprintf(d->path, sizeof(d->path), "%s/%s", set->dir, set->name);
 	ckpt_text_copy(d->evidence, sizeof(d->evidence),
 		       ckpt_evidence_name(set->report->verdict.evidence));
-	ckpt_report_words(words, sizeof(words), set->report);
+	ckpt_report_words(words, sizeof(words), set->report, set->name);
 	ckpt_trail_add(res, set, CKPT_FATE_CHOSEN, "%s", words);
 	if (mark_newer(res, set))
 		d->settle = 1;

@@ -15,6 +15,9 @@ void ckpt_decide_refused(struct ckpt_resolution *res, enum ckpt_refusal code, co
 /* The run has come to its declared end: mode done; the script does not start. */
 void ckpt_decide_done(struct ckpt_resolution *res);
 
+/* The program has left its end marker @name: mode done; the script does not start. */
+void ckpt_decide_marked(struct ckpt_resolution *res, const char *name);
+
 /* The run has finished in @attempt: mode done; the script does not start. */
 void ckpt_decide_finished(struct ckpt_resolution *res, int64_t attempt);
 

@@ -4,7 +4,11 @@
  */
 #include "core/resolve/events.h"
 
+#include <errno.h>
+#include <math.h>
+
 #include "core/catalog/order.h"
+#include "core/record/ledger.h"
 #include "core/resolve/past.h"
 
 #define REJECTED_MAX 16 /* entries named in one ledger line */
@@ -52,6 +56,10 @@ static void add_position(cJSON *o, const struct ckpt_set *set)
 		cJSON_AddNumberToObject(o, "step", (double)p.step);
 	if (p.has_epoch)
 		cJSON_AddNumberToObject(o, "epoch", p.epoch);
+	if (p.has_loss && isfinite(p.loss)) {
+		cJSON_AddNumberToObject(o, "loss", p.loss);
+		cJSON_AddStringToObject(o, "loss_key", p.loss_key);
+	}
 }
 
 static void add_choice(cJSON *o, const struct ckpt_resolution *res)
@@ -68,6 +76,8 @@ cJSON *ckpt_event_decision(const struct ckpt_request *req, const struct ckpt_res
 	cJSON *o = ckpt_event_new(req, "decision");
 
 	cJSON_AddStringToObject(o, "where", req->in_hook ? "prolog" : "step");
+	if (req->hooks || req->in_hook)
+		cJSON_AddNumberToObject(o, "hooks", 1);
 	cJSON_AddStringToObject(o, "mode", d->mode);
 	cJSON_AddStringToObject(o, "reason", d->reason);
 	cJSON_AddStringToObject(o, "path", d->path);
@@ -135,4 +145,17 @@ cJSON *ckpt_event_checkpoint(const struct ckpt_request *req, const struct ckpt_r
 	cJSON_AddNumberToObject(o, "size_bytes", (double)verdict->size_bytes);
 	cJSON_AddNumberToObject(o, "seconds", verdict->seconds);
 	return o;
+}
+
+int ckpt_event_append(const struct ckpt_roots *roots, cJSON *entry, struct ckpt_error *err)
+{
+	int recorded = 0, r = -ENOENT;
+
+	for (int i = 0; entry && i < roots->n; i++) {
+		_cleanup_close_ int statefd = ckpt_state_open_in(roots->dir[i], err);
+
+		r = statefd < 0 ? statefd : ckpt_ledger_append(statefd, entry, err);
+		recorded += r == 0;
+	}
+	return recorded ? 0 : r;
 }

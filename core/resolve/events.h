@@ -11,8 +11,8 @@
 /* {"event": @event} with job_id, cluster, attempt and node of @req. NULL = no memory. */
 cJSON *ckpt_event_new(const struct ckpt_request *req, const char *event);
 
-/* {"event":"decision", mode, path, evidence, step, epoch, reason, where, id, refusal,
- * rejected:[{name, problem}]}. NULL = no memory. */
+/* {"event":"decision", mode, path, evidence, step, epoch, reason, where, hooks, id,
+ * refusal, rejected:[{name, problem}]}. NULL = no memory. */
 cJSON *ckpt_event_decision(const struct ckpt_request *req, const struct ckpt_resolution *res);
 
 /* {"event": @req's note (requeue, hold), why, by}, of the run @run. NULL = no memory. */
@@ -25,9 +25,14 @@ cJSON *ckpt_event_align(const struct ckpt_request *req, const char *file, const 
  * @res is what the next attempt would decide. NULL = no memory. */
 cJSON *ckpt_event_end(const struct ckpt_request *req, const struct ckpt_resolution *res);
 
-/* {"event":"checkpoint", name, dir, verdict, evidence, problem, detail, step, epoch, size_bytes,
+/* {"event":"checkpoint", name, dir, verdict, evidence, problem, detail, step, epoch, loss,
+ * loss_key, size_bytes,
  * seconds}: what was found out about @set, which has its report. NULL = no memory. */
 cJSON *ckpt_event_checkpoint(const struct ckpt_request *req, const struct ckpt_resolution *res,
 			     const struct ckpt_set *set);
+
+/* Appends @entry, which stays the caller's, to the ledger of each of @roots that has one. 0 where
+ * one took it, else the errno of the last; @entry may be NULL (no memory): -ENOENT. */
+int ckpt_event_append(const struct ckpt_roots *roots, cJSON *entry, struct ckpt_error *err);
 
 #endif

@@ -269,7 +269,7 @@ static int check_allowed(const struct ckpt_request *req, const char *dir, struct
 struct template
 {
 	const char *dir, *below; /* below: appended to dir, may be empty */
-	bool chosen;		 /* by the user */
+	const char *example;	 /* of how tasks of an array get one each; NULL: its own does */
 };
 
 static int expand_one(const struct ckpt_request *req, const struct template *from, char *ret,
@@ -291,12 +291,20 @@ static int expand_one(const struct ckpt_request *req, const struct template *fro
 	if (path.unknown)
 		return ckpt_fail(err, CKPT_EXPAND_UNKNOWN, "run directory %s: %s is not known here",
 				 CKPT_QUOTE(from->dir), path.unknown);
-	if (from->chosen && is_array(req) && !path.separates)
+	if (from->example && is_array(req) && !path.separates && !req->expanded)
 		return ckpt_fail(err, CKPT_EXPAND_REFUSED,
 				 "all tasks of this array would share the run directory %s: add "
-				 "%%a to it, e.g. --ckpt-dir=checkpoints/%%A_%%a",
-				 CKPT_QUOTE(from->dir));
-	return check_allowed(req, ret, err);
+				 "%%a to it, e.g. %s",
+				 CKPT_QUOTE(from->dir), from->example);
+	return 0;
+}
+
+static int expand_run_dir(const struct ckpt_request *req, const struct template *from, char *ret,
+			  struct ckpt_error *err)
+{
+	int r = expand_one(req, from, ret, err);
+
+	return r == 0 ? check_allowed(req, ret, err) : r;
 }
 
 static int expand_default(const struct ckpt_request *req, char *ret, struct ckpt_error *err)
@@ -309,7 +317,7 @@ static int expand_default(const struct ckpt_request *req, char *ret, struct ckpt
 	if (array_is_unknown(req))
 		return ckpt_fail(err, CKPT_EXPAND_UNKNOWN,
 				 "the default run directory is not known here");
-	return expand_one(req, &from, ret, err);
+	return expand_run_dir(req, &from, ret, err);
 }
 
 static bool is_repeated(char (*dirs)[CKPT_PATH_MAX], int n)
@@ -324,7 +332,9 @@ static int expand_list(const struct ckpt_request *req, char (*ret)[CKPT_PATH_MAX
 		       struct ckpt_error *err)
 {
 	char element[CKPT_PATH_MAX];
-	const struct template from = { .dir = element, .below = "", .chosen = true };
+	const struct template from = { .dir = element,
+				       .below = "",
+				       .example = "--ckpt-dir=checkpoints/%A_%a" };
 	const char *list = req->dirs;
 
 	while (*list) {
@@ -342,7 +352,7 @@ static int expand_list(const struct ckpt_request *req, char (*ret)[CKPT_PATH_MAX
 					 "--ckpt-dir names more than %d directories",
 					 CKPT_REQUEST_DIRS);
 		next_element(&list, element, sizeof(element));
-		r = expand_one(req, &from, ret[*n], err);
+		r = expand_run_dir(req, &from, ret[*n], err);
 		if (r != 0)
 			return r;
 		*n += !is_repeated(ret, *n);
@@ -350,14 +360,21 @@ static int expand_list(const struct ckpt_request *req, char (*ret)[CKPT_PATH_MAX
 	return 0;
 }
 
+static int check_work_dir(const struct ckpt_request *req, struct ckpt_error *err)
+{
+	if (*req->work_dir == '/')
+		return 0;
+	return ckpt_fail(err, -EINVAL, "the work directory %s is no absolute path",
+			 CKPT_QUOTE(req->work_dir));
+}
+
 int ckpt_expand_dirs(const struct ckpt_request *req, char (*ret)[CKPT_PATH_MAX], int *ret_n,
 		     struct ckpt_error *err)
 {
-	int n = 0, r;
+	int n = 0, r = check_work_dir(req, err);
 
-	if (*req->work_dir != '/')
-		return ckpt_fail(err, -EINVAL, "the work directory %s is no absolute path",
-				 CKPT_QUOTE(req->work_dir));
+	if (r < 0)
+		return r;
 	if (*req->dirs) {
 		r = expand_list(req, ret, &n, err);
 	} else {
@@ -366,5 +383,31 @@ int ckpt_expand_dirs(const struct ckpt_request *req, char (*ret)[CKPT_PATH_MAX],
 	}
 	if (r == 0)
 		*ret_n = n;
+	return r;
+}
+
+int ckpt_expand_state(const struct ckpt_request *req, char *ret, struct ckpt_error *err)
+{
+	const struct template from = { .dir = req->state,
+				       .below = "",
+				       .example = "--ckpt-state=state/%A_%a" };
+	struct ckpt_error why = { 0 };
+	int r = check_work_dir(req, &why);
+
+	if (r == 0)
+		r = expand_one(req, &from, ret, &why);
+	return r ? ckpt_fail(err, r, "--ckpt-state: %.480s", why.text) : 0;
+}
+
+int ckpt_expand_roots(const struct ckpt_request *req, char (*ret)[CKPT_PATH_MAX], int *ret_n,
+		      struct ckpt_error *err)
+{
+	int r;
+
+	if (!req->state[0])
+		return ckpt_expand_dirs(req, ret, ret_n, err);
+	r = ckpt_expand_state(req, ret[0], err);
+	if (r == 0)
+		*ret_n = 1;
 	return r;
 }

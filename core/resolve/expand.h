@@ -24,4 +24,15 @@ enum ckpt_expand_result {
 int ckpt_expand_dirs(const struct ckpt_request *req, char (*ret)[CKPT_PATH_MAX], int *ret_n,
 		     struct ckpt_error *err);
 
+/*
+ * --ckpt-state's directory into @ret of CKPT_PATH_MAX bytes: letters, work directory and arrays as
+ * in ckpt_expand_dirs(), whose results it has; RunDirs= is about run directories.
+ */
+int ckpt_expand_state(const struct ckpt_request *req, char *ret, struct ckpt_error *err);
+
+/* Where the run of @req keeps its state: --ckpt-state's directory, else its run directories. As
+ * ckpt_expand_dirs(). */
+int ckpt_expand_roots(const struct ckpt_request *req, char (*ret)[CKPT_PATH_MAX], int *ret_n,
+		      struct ckpt_error *err);
+
 #endif

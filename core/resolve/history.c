@@ -12,18 +12,21 @@
 
 #include "core/base/json.h"
 #include "core/record/ledger.h"
+#include "core/resolve/history_group.h"
 #include "core/resolve/settle.h"
 
 struct gather {
 	struct ckpt_history *h;
 	int root;
+	struct ckpt_history_groups groups;
 };
 
 /* One ledger line. */
 struct line {
 	const cJSON *entry;
-	const char *event, *cluster, *run;
-	int64_t job_id, attempt, at;
+	const char *event;
+	struct ckpt_history_group who;
+	int64_t attempt, at;
 };
 
 static const char *text_of(const cJSON *entry, const char *key)
@@ -55,33 +58,6 @@ static int64_t time_of(const cJSON *entry)
 	return t < 0 ? CKPT_HISTORY_UNKNOWN : (int64_t)t;
 }
 
-static bool agree(const char *a, const char *b)
-{
-	return !*a || !*b || strcmp(a, b) == 0;
-}
-
-static bool same_job(const struct ckpt_history_attempt *a, const struct line *l)
-{
-	return a->job_id == l->job_id && agree(a->cluster, l->cluster) && agree(a->run, l->run);
-}
-
-/* Those of late are asked about first. */
-static struct ckpt_history_attempt *find(struct ckpt_history *h, const struct line *l)
-{
-	for (size_t i = h->n; i-- > 0;)
-		if (h->attempts[i].attempt == l->attempt && same_job(&h->attempts[i], l))
-			return &h->attempts[i];
-	return NULL;
-}
-
-static int group_of(struct ckpt_history *h, const struct line *l)
-{
-	for (size_t i = h->n; i-- > 0;)
-		if (same_job(&h->attempts[i], l))
-			return h->attempts[i].group;
-	return h->groups++;
-}
-
 /* Room for one more of @size bytes in *@p, which has @n; doubled at powers of two. */
 static int grow(void *p, size_t n, size_t size)
 {
@@ -96,25 +72,34 @@ static int grow(void *p, size_t n, size_t size)
 	return 0;
 }
 
-/* The attempt of @l, made where it is new; NULL where there are too many, or no memory. */
-static int attempt_of(struct ckpt_history *h, const struct line *l,
-		      struct ckpt_history_attempt **ret)
+static struct ckpt_history_attempt *find(struct ckpt_history *h, int group, int64_t attempt)
 {
-	struct ckpt_history_attempt *a = find(h, l);
+	for (size_t i = h->n; i-- > 0;)
+		if (h->attempts[i].attempt == attempt && h->attempts[i].group == group)
+			return &h->attempts[i];
+	return NULL;
+}
 
+/* The attempt of @l, made where it is new; NULL where there are too many, or no memory. */
+static int attempt_of(struct gather *g, const struct line *l, struct ckpt_history_attempt **ret)
+{
+	struct ckpt_history *h = g->h;
+	int group = ckpt_history_group_find(&g->groups, &l->who);
+	struct ckpt_history_attempt *a = group < 0 ? NULL : find(h, group, l->attempt);
+
+	*ret = NULL;
 	if (!a && h->n == CKPT_HISTORY_ATTEMPTS) {
 		h->left_out++;
-		*ret = NULL;
 		return 0;
 	}
+	group = group < 0 ? ckpt_history_group_add(&g->groups, &l->who) : group;
+	if (group < 0 || (!a && grow(&h->attempts, h->n, sizeof(*a)) < 0))
+		return -ENOMEM;
+	ckpt_history_group_learn(&g->groups, group, &l->who);
 	if (!a) {
-		int group = group_of(h, l);
-
-		if (grow(&h->attempts, h->n, sizeof(*a)) < 0)
-			return -ENOMEM;
 		a = &h->attempts[h->n++];
 		*a = (struct ckpt_history_attempt) {
-			.job_id = l->job_id,
+			.job_id = l->who.job_id,
 			.attempt = l->attempt,
 			.group = group,
 			.began = CKPT_HISTORY_UNKNOWN,
@@ -122,10 +107,6 @@ static int attempt_of(struct ckpt_history *h, const struct line *l,
 			.last = CKPT_HISTORY_UNKNOWN,
 		};
 	}
-	if (!a->cluster[0])
-		take_text(a->cluster, sizeof(a->cluster), l->entry, "cluster");
-	if (!a->run[0])
-		take_text(a->run, sizeof(a->run), l->entry, "run");
 	*ret = a;
 	return 0;
 }
@@ -135,6 +116,8 @@ static void take_position(const cJSON *entry, struct ckpt_position *ret)
 	*ret = (struct ckpt_position) { 0 };
 	ret->has_step = ckpt_json_int(entry, "step", &ret->step);
 	ret->has_epoch = ckpt_json_number(entry, "epoch", &ret->epoch);
+	ret->has_loss = ckpt_json_number(entry, "loss", &ret->loss);
+	take_text(ret->loss_key, sizeof(ret->loss_key), entry, "loss_key");
 }
 
 static void reach(struct ckpt_history_attempt *a, const struct ckpt_position *p)
@@ -293,19 +276,19 @@ static int on_entry(void *arg, const cJSON *entry)
 	struct line l = {
 		.entry = entry,
 		.event = ckpt_json_text(entry, "event"),
-		.cluster = text_of(entry, "cluster"),
-		.run = text_of(entry, "run"),
 		.at = time_of(entry),
 	};
 	int r;
 
-	if (!l.event || !ckpt_json_int(entry, "job_id", &l.job_id) || l.job_id < 0 ||
+	if (!l.event || !ckpt_json_int(entry, "job_id", &l.who.job_id) || l.who.job_id < 0 ||
 	    !ckpt_json_int(entry, "attempt", &l.attempt) || l.attempt < 0) {
 		/* a quarantine's entries are about files, no attempt's */
 		g->h->foreign += !l.event || !ckpt_json_text(entry, "id");
 		return 0;
 	}
-	r = attempt_of(g->h, &l, &a);
+	take_text(l.who.cluster, sizeof(l.who.cluster), entry, "cluster");
+	take_text(l.who.run, sizeof(l.who.run), entry, "run");
+	r = attempt_of(g, &l, &a);
 	if (r < 0 || !a)
 		return r;
 	if (a->over == CKPT_HISTORY_UNKNOWN && l.at > a->last)
@@ -329,8 +312,7 @@ static int load_root(struct gather *g, const char *root)
 {
 	struct ckpt_history *h = g->h;
 	struct ckpt_error err = { 0 };
-	_cleanup_close_ int dirfd = ckpt_dir_open(AT_FDCWD, root, &err);
-	_cleanup_close_ int statefd = dirfd < 0 ? dirfd : ckpt_state_open(dirfd, &err);
+	_cleanup_close_ int statefd = ckpt_state_open_in(root, &err);
 	size_t torn = 0;
 	int r;
 
@@ -352,6 +334,18 @@ static int load_root(struct gather *g, const char *root)
 	if (r < 0)
 		note_error(h, r, root, err.text);
 	return 0;
+}
+
+/* Each attempt is of its group's cluster and run, whichever of their lines said so. */
+static void name_groups(struct gather *g)
+{
+	for (size_t i = 0; i < g->h->n; i++) {
+		struct ckpt_history_attempt *a = &g->h->attempts[i];
+		const struct ckpt_history_group *group = &g->groups.list[a->group];
+
+		ckpt_text_copy(a->cluster, sizeof(a->cluster), group->cluster);
+		ckpt_text_copy(a->run, sizeof(a->run), group->run);
+	}
 }
 
 static int by_job(const void *a, const void *b)
@@ -389,8 +383,7 @@ static void take_rejected(const cJSON *decision, struct ckpt_history_attempt *be
 static void read_decision(struct ckpt_ctx *ctx, const char *root,
 			  const struct ckpt_history_attempt *a, struct ckpt_history_attempt *before)
 {
-	_cleanup_close_ int dirfd = ckpt_dir_open(AT_FDCWD, root, NULL);
-	_cleanup_close_ int statefd = dirfd < 0 ? dirfd : ckpt_state_open(dirfd, NULL);
+	_cleanup_close_ int statefd = ckpt_state_open_in(root, NULL);
 	_cleanup_json_ cJSON *decision = NULL;
 	char name[CKPT_SETTLE_NAME];
 	int n = snprintf(name, sizeof(name), "decision-%s-%lld-%lld.json", a->cluster,
@@ -423,10 +416,14 @@ int ckpt_history_load(struct ckpt_ctx *ctx, const struct ckpt_roots *roots,
 {
 	_cleanup_history_ struct ckpt_history h = { 0 };
 	struct gather g = { .h = &h };
+	int r = 0;
 
-	for (g.root = 0; g.root < roots->n; g.root++)
-		if (load_root(&g, roots->dir[g.root]) < 0)
-			return -ENOMEM;
+	for (g.root = 0; r == 0 && g.root < roots->n; g.root++)
+		r = load_root(&g, roots->dir[g.root]);
+	name_groups(&g);
+	free(g.groups.list);
+	if (r < 0)
+		return r;
 	if (h.n)
 		qsort(h.attempts, h.n, sizeof(*h.attempts), by_job);
 	read_decisions(ctx, roots, &h);

@@ -66,7 +66,6 @@ struct ckpt_history_attempt {
 struct ckpt_history {
 	struct ckpt_history_attempt *attempts; /* job by job, each by number */
 	size_t n;
-	int groups;
 	size_t torn, foreign, left_out; /* ledger lines without an object, event, place */
 	size_t n_saved, n_notes;
 	bool found;			  /* some state directory is there */

@@ -59,6 +59,7 @@ static cJSON *saved_json(const struct ckpt_history_saved *s)
 	add_text(o, "problem", s->problem);
 	add_number(o, "step", s->position.has_step, (double)s->position.step);
 	add_number(o, "epoch", s->position.has_epoch, s->position.epoch);
+	add_number(o, "loss", s->position.has_loss, s->position.loss);
 	cJSON_AddNumberToObject(o, "size_bytes", (double)s->size);
 	add_number(o, "seconds", true, s->seconds);
 	add_time(o, "at", s->at);

@@ -8,6 +8,7 @@
 
 #include "core/base/text.h"
 #include "core/resolve/history.h"
+#include "wire/requeue.h"
 
 /* From @from to @to; not known where that is negative. */
 static int64_t span(int64_t from, int64_t to)
@@ -135,6 +136,25 @@ static void name_last(struct ckpt_history_attempt *a)
 			ckpt_text_copy(a->to, sizeof(a->to), a->saved[i].name);
 }
 
+/* Why we requeued the job after @a, by the last word of it; "": we did not, or slurmctld refused.
+ */
+static const char *requeued_for(const struct ckpt_history_attempt *a)
+{
+	for (size_t i = a->n_notes; i-- > 0;)
+		if (strcmp(a->notes[i].event, "requeue") == 0)
+			return a->notes[i].why;
+	return "";
+}
+
+/* To Slurm it was but requeued, or had completed. */
+static void name_cause(struct ckpt_history_attempt *a)
+{
+	const char *cause = ckpt_requeue_cause(requeued_for(a), a->cause);
+
+	if (a->ended && cause != a->cause)
+		ckpt_text_copy(a->cause, sizeof(a->cause), cause);
+}
+
 static void reckon(struct ckpt_history *h, struct ckpt_history_attempt *a,
 		   struct ckpt_history_attempt *before)
 {
@@ -142,7 +162,8 @@ static void reckon(struct ckpt_history *h, struct ckpt_history_attempt *a,
 	a->ran_s = same_clock(a->began_node, a->over_node) ? span(a->began, a->over)
 							   : CKPT_HISTORY_UNKNOWN;
 	name_last(a);
-	if (!before || before->attempt + 1 != a->attempt)
+	name_cause(a);
+	if (!before || a->attempt - before->attempt != 1)
 		return;
 	a->waited_s = span(before->over, a->began);
 	if (!before->ended && a->decided && strcmp(a->reason, "unknown") != 0) {
@@ -177,7 +198,8 @@ struct ckpt_history_sums ckpt_history_sum(const struct ckpt_history *h)
 		sums.ran_s += known(a->ran_s);
 		sums.waited_s += known(a->waited_s);
 		sums.lost_s += known(a->lost_s);
-		sums.lost_steps += a->lost_steps;
+		if (__builtin_add_overflow(sums.lost_steps, a->lost_steps, &sums.lost_steps))
+			sums.lost_steps = INT64_MAX;
 		sums.valid += a->valid;
 		sums.rejected += a->rejected;
 		sums.restarts += ckpt_history_before(h, a) != NULL;

@@ -71,6 +71,33 @@ static void add_finite(cJSON *o, const struct ckpt_finiteness *f)
 		add_poisoned(list, &f->named[i]);
 }
 
+static cJSON *difference_json(const struct ckpt_differing_range *d)
+{
+	cJSON *o = cJSON_CreateObject();
+
+	add_text(o, "file", d->file);
+	cJSON_AddNumberToObject(o, "offset", (double)d->off);
+	cJSON_AddNumberToObject(o, "length", (double)d->len);
+	add_text(o, "member", d->member);
+	return o;
+}
+
+/* Where files are not as digests say; the key is there where such a place was found. */
+static void add_differing(cJSON *o, const struct ckpt_differing *all)
+{
+	cJSON *differing, *list;
+
+	if (all->ranges == 0)
+		return;
+	differing = cJSON_AddObjectToObject(o, "differing");
+	cJSON_AddNumberToObject(differing, "ranges", (double)all->ranges);
+	cJSON_AddNumberToObject(differing, "bytes", (double)all->bytes);
+	cJSON_AddBoolToObject(differing, "all_compared", !all->cut);
+	list = cJSON_AddArrayToObject(differing, "first");
+	for (int i = 0; i < all->n_named; i++)
+		cJSON_AddItemToArray(list, difference_json(&all->named[i]));
+}
+
 /* What a check adds; without one the keys are there and null. */
 static void add_report(cJSON *o, const struct ckpt_report *report)
 {
@@ -89,6 +116,8 @@ static void add_report(cJSON *o, const struct ckpt_report *report)
 	add_text(o, "framework", report ? report->framework : NULL);
 	if (report && ckpt_finiteness_looked(&report->finite))
 		add_finite(o, &report->finite);
+	if (report)
+		add_differing(o, &report->differing);
 }
 
 static cJSON *verdict_json(const char *path, const struct ckpt_set *set,

@@ -22,6 +22,13 @@ const char *ckpt_past_id(char *buf, size_t size, const struct ckpt_identity *id)
 	return buf;
 }
 
+bool ckpt_past_id_time(const char *id, int64_t *ret_ns)
+{
+	const char *mtime = strrchr(id, '-');
+
+	return mtime && ckpt_text_int(mtime + 1, 0, INT64_MAX, ret_ns);
+}
+
 /* The row of @attempt, begun anew where another's was; NULL = no memory. */
 static struct ckpt_past_attempt *row_of(struct ckpt_past *past, int64_t attempt)
 {
@@ -50,13 +57,6 @@ static void take_text(char *dst, size_t size, const cJSON *entry, const char *ke
 		dst[0] = '\0';
 }
 
-static bool is_text(const cJSON *entry, const char *key, const char *text)
-{
-	const char *value = ckpt_json_text(entry, key);
-
-	return value && strcmp(value, text) == 0;
-}
-
 static void take_place(struct ckpt_past_place *place, const cJSON *entry)
 {
 	const cJSON *epoch = cJSON_GetObjectItemCaseSensitive(entry, "epoch");
@@ -67,32 +67,63 @@ static void take_place(struct ckpt_past_place *place, const cJSON *entry)
 	place->epoch = place->has_epoch ? epoch->valuedouble : 0;
 }
 
+static bool same_place(const struct ckpt_past_place *a, const struct ckpt_past_place *b)
+{
+	if (strcmp(a->path, b->path) != 0)
+		return false;
+	return !a->id[0] || !b->id[0] || strcmp(a->id, b->id) == 0;
+}
+
 static void take_decision(struct ckpt_past_attempt *row, const cJSON *entry)
 {
-	int64_t refusal = 0;
+	int64_t refusal = 0, hooks = 0;
+	bool first = !row->begun;
 
 	row->begun = true;
-	row->over = is_text(entry, "mode", "refused") || is_text(entry, "mode", "done");
+	row->over = ckpt_json_is(entry, "mode", "refused") || ckpt_json_is(entry, "mode", "done");
+	row->hooked |= ckpt_json_int(entry, "hooks", &hooks) && hooks == 1;
 	ckpt_json_int(entry, "refusal", &refusal);
 	row->held |= refusal == CKPT_REFUSE_BUDGET;
+	row->stood_back = refusal == CKPT_REFUSE_BUSY;
 	take_text(row->from.path, sizeof(row->from.path), entry, "path");
 	take_place(&row->from, entry);
+	if (first)
+		row->first = row->from;
+}
+
+/* Where in the run the entry's checkpoint lies, by the names of its directory and of itself. */
+static void take_path(struct ckpt_past_place *place, const cJSON *entry, const char *const keys[2])
+{
+	const char *dir = ckpt_json_text(entry, keys[0]), *name = ckpt_json_text(entry, keys[1]);
+
+	place->path[0] = '\0';
+	if (dir && name)
+		snprintf(place->path, sizeof(place->path), "%s/%s", dir, name);
+	take_place(place, entry);
+}
+
+/* What its companion saw: all that is known where no hook records the end. */
+static void take_checkpoint(struct ckpt_past_attempt *row, const cJSON *entry)
+{
+	static const char *const keys[] = { "dir", "name" };
+	struct ckpt_past_place place;
+
+	if (!ckpt_json_is(entry, "verdict", "valid"))
+		return;
+	take_path(&place, entry, keys);
+	row->saved |= place.path[0] && !same_place(&row->from, &place);
 }
 
 static void take_end(struct ckpt_past_attempt *row, const cJSON *entry)
 {
-	const char *dir = ckpt_json_text(entry, "newest_dir");
-	const char *name = ckpt_json_text(entry, "newest_valid");
+	static const char *const keys[] = { "newest_dir", "newest_valid" };
 	int64_t n;
 
 	row->ended = true;
 	take_text(row->cause, sizeof(row->cause), entry, "cause");
 	row->status = ckpt_json_int(entry, "batch_status", &n) ? n : -1;
-	row->finished |= ckpt_json_int(entry, "finished", &n) && n == 1;
-	row->left.path[0] = '\0';
-	if (dir && name)
-		snprintf(row->left.path, sizeof(row->left.path), "%s/%s", dir, name);
-	take_place(&row->left, entry);
+	row->finished |= !row->why[0] && ckpt_json_int(entry, "finished", &n) && n == 1;
+	take_path(&row->left, entry, keys);
 }
 
 static void take_requeue(struct ckpt_past_attempt *row, const cJSON *entry)
@@ -100,6 +131,8 @@ static void take_requeue(struct ckpt_past_attempt *row, const cJSON *entry)
 	take_text(row->why, sizeof(row->why), entry, "why");
 	if (strcmp(row->why, "refused") == 0) /* slurmctld did not do it */
 		row->why[0] = '\0';
+	if (row->why[0]) /* to go on, whatever the exit code */
+		row->finished = false;
 }
 
 static void take_hold(struct ckpt_past_attempt *row, const cJSON *entry)
@@ -112,9 +145,8 @@ static const struct {
 	const char *event;
 	void (*take)(struct ckpt_past_attempt *row, const cJSON *entry);
 } takers[] = {
-	{ "decision", take_decision },
-	{ "end", take_end },
-	{ "requeue", take_requeue },
+	{ "decision", take_decision }, { "checkpoint", take_checkpoint },
+	{ "end", take_end },	       { "requeue", take_requeue },
 	{ "hold", take_hold },
 };
 
@@ -174,7 +206,7 @@ const struct ckpt_past_attempt *ckpt_past_last_run(const struct ckpt_past *past,
 
 bool ckpt_past_is_fault(const struct ckpt_past_attempt *a)
 {
-	static const char *const faults[] = { "exit-code", "signal", "oom" };
+	static const char *const faults[] = { "exit-code", "signal", "oom", "stalled" };
 
 	if (a->over)
 		return false;
@@ -186,26 +218,23 @@ bool ckpt_past_is_fault(const struct ckpt_past_attempt *a)
 	return false;
 }
 
-static bool same_place(const struct ckpt_past_place *a, const struct ckpt_past_place *b)
-{
-	if (strcmp(a->path, b->path) != 0)
-		return false;
-	return !a->id[0] || !b->id[0] || strcmp(a->id, b->id) == 0;
-}
-
 /* A program may write the same checkpoint anew each time, or another under the same name. */
 static bool same_point(const struct ckpt_past_place *a, const struct ckpt_past_place *b)
 {
-	if (a->has_step && b->has_step)
+	bool steps = a->has_step && b->has_step, epochs = a->has_epoch && b->has_epoch;
+
+	if (epochs && (a->epoch < b->epoch || a->epoch > b->epoch))
+		return false; /* be it at the same step of them */
+	if (steps)
 		return a->step == b->step;
-	if (a->has_epoch && b->has_epoch)
-		return !(a->epoch < b->epoch) && !(a->epoch > b->epoch);
-	return same_place(a, b);
+	return epochs || same_place(a, b);
 }
 
 bool ckpt_past_progressed(const struct ckpt_past_attempt *a)
 {
-	return a->ended && a->left.path[0] && !same_place(&a->from, &a->left);
+	if (!a->ended || !a->left.path[0])
+		return a->saved;
+	return !same_place(&a->first, &a->left);
 }
 
 /* The first attempt that counts: the one behind the last hold at or before @last. */
@@ -233,7 +262,7 @@ int64_t ckpt_past_faults(const struct ckpt_past *past, int64_t last)
 			continue;
 		if (row->finished || ckpt_past_progressed(row))
 			break;
-		n += ckpt_past_is_fault(row);
+		n += ckpt_past_is_fault(row) || strcmp(row->why, "time-limit") == 0;
 	}
 	return n;
 }
@@ -256,11 +285,16 @@ int64_t ckpt_past_repeats(const struct ckpt_past *past, int64_t last)
 
 int64_t ckpt_past_restarts(const struct ckpt_past *past, int64_t last)
 {
-	int64_t first = since_hold(past, last);
+	int64_t first = since_hold(past, last), waits = 0;
 
+	for (int64_t attempt = first; attempt <= last; attempt++) {
+		const struct ckpt_past_attempt *row = ckpt_past_find(past, attempt);
+
+		waits += row && row->stood_back;
+	}
 	if (first == oldest(past)) /* never held, as far as is known */
 		first = 0;
-	return last - first < 0 ? 0 : last - first;
+	return last - first - waits < 0 ? 0 : last - first - waits;
 }
 
 int64_t ckpt_past_failed_from(const struct ckpt_past *past, const struct ckpt_past_place *place,

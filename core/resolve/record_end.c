@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "core/base/clock.h"
 #include "core/base/json.h"
 #include "core/catalog/order.h"
 #include "core/record/epoch_info.h"
@@ -13,6 +15,7 @@
 #include "core/resolve/events.h"
 #include "core/resolve/settle.h"
 #include "core/resolve/trail.h"
+#include "wire/requeue.h"
 
 /* epoch_info.json of the newest valid checkpoint's directory, where no program keeps it itself. */
 static void write_epoch_info(struct ckpt_ctx *ctx, const struct ckpt_request *req,
@@ -38,26 +41,9 @@ static void write_epoch_info(struct ckpt_ctx *ctx, const struct ckpt_request *re
 		ckpt_resolution_warn(res, "%s", err.text);
 }
 
-/* To the ledger of each run directory that has one. */
-static int append(cJSON *entry, const struct ckpt_resolution *res, struct ckpt_error *err)
-{
-	int recorded = 0, r = -ENOENT;
-
-	for (int i = 0; entry && i < res->roots.n; i++) {
-		_cleanup_close_ int dirfd = ckpt_dir_open(AT_FDCWD, res->roots.dir[i], err);
-		_cleanup_close_ int statefd = dirfd < 0 ? dirfd : ckpt_state_open(dirfd, err);
-
-		r = statefd < 0 ? statefd : ckpt_ledger_append(statefd, entry, err);
-		recorded += r == 0;
-	}
-	return recorded ? 0 : r;
-}
-
-/* What the attempt after that of @req would find. @next is the caller's. 0; -ENOENT without a mark;
- * or an errno. */
-static int resolve_next(struct ckpt_ctx *ctx, const struct ckpt_request *req,
-			struct ckpt_request *next, struct ckpt_resolution *res,
-			struct ckpt_error *err)
+int ckpt_resolve_next(struct ckpt_ctx *ctx, const struct ckpt_request *req,
+		      struct ckpt_request *next, struct ckpt_resolution *res,
+		      struct ckpt_error *err)
 {
 	int r;
 
@@ -87,12 +73,19 @@ int ckpt_record_checkpoint(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 	ckpt_text_copy(mine->reason, sizeof(mine->reason), "running");
 	/* what was proved has its seal; the rest is the next start's to prove */
 	ckpt_text_copy(mine->verify, sizeof(mine->verify), "structure");
-	r = resolve_next(ctx, mine, next, &res, err);
+	r = ckpt_resolve_next(ctx, mine, next, &res, err);
 	if (r < 0)
 		return r;
 	write_epoch_info(ctx, mine, &res);
 	entry = ckpt_event_checkpoint(req, &res, set);
-	return append(entry, &res, err);
+	return ckpt_event_append(&res.roots, entry, err);
+}
+
+/* True if it counts once it is requeued for the time limit, which the epilog decides by this. */
+static bool ran_out(const struct ckpt_past_attempt *row)
+{
+	return row && strcmp(row->cause, "time-limit") == 0 && !row->why[0] &&
+	       !ckpt_past_progressed(row);
 }
 
 /* What the ledger, with this end in it, makes of the attempt. */
@@ -105,7 +98,7 @@ static void fill_account(const struct ckpt_request *req, struct ckpt_resolution 
 	ckpt_past_take(past, end);
 	row = ckpt_past_find(past, req->attempt);
 	ret->progress = row && ckpt_past_progressed(row);
-	ret->faults = ckpt_past_faults(past, req->attempt);
+	ret->faults = ckpt_past_faults(past, req->attempt) + ran_out(row);
 	ret->repeats = ckpt_past_repeats(past, req->attempt);
 	ret->restarts = ckpt_past_restarts(past, req->attempt);
 }
@@ -138,8 +131,62 @@ static void fill_tally(const struct ckpt_resolution *res, struct ckpt_decision *
 	ret->verify_ms = seconds > 0 && seconds < 1e6 ? (int64_t)(seconds * 1000 + 0.5) : 0;
 }
 
-int ckpt_record_end(struct ckpt_ctx *ctx, const struct ckpt_request *req, struct ckpt_decision *ret,
-		    struct ckpt_error *err)
+/* When the attempt of @req was decided, by the file of its decision; 0 where that is not known. */
+static int64_t begun_s(const struct ckpt_request *req, const struct ckpt_resolution *res)
+{
+	struct ckpt_identity id;
+	char name[CKPT_SETTLE_NAME];
+	int64_t begun = 0;
+
+	ckpt_settle_name(req, name);
+	for (int i = 0; i < res->roots.n; i++) {
+		_cleanup_close_ int statefd = ckpt_state_open_in(res->roots.dir[i], NULL);
+
+		if (statefd >= 0 && ckpt_identity_at(statefd, name, false, &id) == 0 &&
+		    id.mtime_ns / CKPT_SECOND_NS > begun)
+			begun = id.mtime_ns / CKPT_SECOND_NS;
+	}
+	return begun;
+}
+
+/* The time, about, that the attempt worked behind the checkpoint that the next one starts from. */
+static int64_t lost_s(const struct ckpt_request *req, const struct ckpt_resolution *res)
+{
+	int64_t since = begun_s(req, res), lost;
+
+	if (!since || req->finished)
+		return 0;
+	if (res->chosen && res->chosen->report->identity.mtime_ns / CKPT_SECOND_NS > since)
+		since = res->chosen->report->identity.mtime_ns / CKPT_SECOND_NS;
+	lost = (int64_t)time(NULL) - since;
+	return lost < 0 || lost > INT32_MAX ? 0 : lost;
+}
+
+/*
+ * Before the companion signals a program that is stuck or at its limit, it notes that the job is to
+ * be requeued. A program that saves then and leaves with 0 takes the companion along where Slurm
+ * keeps the job in a control group: it has not finished, whatever its exit code, and the epilog
+ * requeues it.
+ */
+static void heed_companion(struct ckpt_request *req, const struct ckpt_resolution *res,
+			   struct ckpt_decision *ret)
+{
+	const struct ckpt_past_attempt *row = ckpt_past_find(&res->state.past, req->attempt);
+	const char *why = row ? row->why : "";
+	const char *cause = ckpt_requeue_cause(why, req->reason);
+	bool noted = strcmp(why, "stall") == 0 || strcmp(why, "time-limit") == 0;
+
+	if (!noted)
+		return;
+	req->finished = 0;
+	if (cause != req->reason)
+		ckpt_text_copy(req->reason, sizeof(req->reason), cause);
+	if (!res->state.done) /* its script has declared the end */
+		ckpt_text_copy(ret->wanted, sizeof(ret->wanted), why);
+}
+
+static int record_end(struct ckpt_ctx *ctx, struct ckpt_request *req, struct ckpt_decision *ret,
+		      struct ckpt_error *err)
 {
 	_cleanup_resolution_ struct ckpt_resolution res = { 0 };
 	_cleanup_free_ struct ckpt_request *next = malloc(sizeof(*next));
@@ -148,18 +195,31 @@ int ckpt_record_end(struct ckpt_ctx *ctx, const struct ckpt_request *req, struct
 
 	if (!next)
 		return -ENOMEM;
-	r = resolve_next(ctx, req, next, &res, err);
+	r = ckpt_resolve_next(ctx, req, next, &res, err);
 	if (r < 0)
 		return r;
+	*ret = res.decision;
+	heed_companion(req, &res, ret);
 	write_epoch_info(ctx, req, &res);
 	entry = ckpt_event_end(req, &res);
-	r = append(entry, &res, err);
-	*ret = res.decision;
+	r = ckpt_event_append(&res.roots, entry, err);
 	ret->attempt = req->attempt;
 	fill_tally(&res, ret);
+	ret->lost_s = lost_s(req, &res);
 	if (entry)
 		fill_account(req, &res, entry, ret);
 	return r;
+}
+
+int ckpt_record_end(struct ckpt_ctx *ctx, const struct ckpt_request *req, struct ckpt_decision *ret,
+		    struct ckpt_error *err)
+{
+	_cleanup_free_ struct ckpt_request *mine = malloc(sizeof(*mine));
+
+	if (!mine)
+		return -ENOMEM;
+	*mine = *req;
+	return record_end(ctx, mine, ret, err);
 }
 
 int ckpt_record_note(struct ckpt_ctx *ctx, const struct ckpt_request *req,
@@ -174,7 +234,7 @@ int ckpt_record_note(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 	if (!res.state.ours)
 		return ckpt_fail(err, -ENOENT, "no mark of this job's run in %s", res.roots.dir[0]);
 	note = ckpt_event_note(req, res.state.mark.run);
-	r = note ? append(note, &res, err) : -ENOMEM;
+	r = note ? ckpt_event_append(&res.roots, note, err) : -ENOMEM;
 	*ret = res.decision;
 	ckpt_text_copy(ret->mode, sizeof(ret->mode), "fresh");
 	return r;

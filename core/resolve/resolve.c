@@ -12,6 +12,7 @@
 #include "core/resolve/choose.h"
 #include "core/resolve/decide.h"
 #include "core/resolve/expand.h"
+#include "core/resolve/marker.h"
 #include "core/resolve/standing.h"
 #include "core/resolve/trail.h"
 
@@ -39,6 +40,8 @@ static int step_directories(struct ckpt_resolving *r)
 	struct ckpt_resolution *res = r->res;
 	int e = ckpt_expand_dirs(r->req, res->run_dirs, &res->n_run_dirs, r->err);
 
+	if (e == 0 && r->req->state[0])
+		e = ckpt_expand_state(r->req, res->state_dir, r->err);
 	if (e == CKPT_EXPAND_UNKNOWN)
 		return -EAGAIN;
 	if (e == CKPT_EXPAND_REFUSED)
@@ -54,15 +57,27 @@ static int step_directories(struct ckpt_resolving *r)
 	res->roots.n = res->n_run_dirs;
 	if (!r->req->state[0])
 		return 0;
-	if (!ckpt_text_copy(res->state_dir, sizeof(res->state_dir), r->req->state))
-		return ckpt_fail(r->err, -ENAMETOOLONG, "--ckpt-state is too long");
 	res->roots.dir[0] = res->state_dir;
 	res->roots.n = 1;
 	return 0;
 }
 
+/* Where we requeued it, our own word counts: to Slurm it was but requeued, or completed. Slurm
+ * starts a job again when its epilogs are done, or its node is gone. */
+static const char *cause_of(const struct ckpt_resolution *res)
+{
+	const struct ckpt_past_attempt *last =
+		ckpt_past_find(&res->state.past, res->decision.attempt - 1);
+
+	if (last && last->why[0])
+		return last->why;
+	if (last && last->hooked && !last->ended && !last->over)
+		return "node-fail";
+	return res->state.cause;
+}
+
 /* The ledger's causes in the contract's words: those that are not named there say no more than they
- * do. Where we requeued it, our own word counts: to Slurm it was but requeued, or completed. */
+ * do. */
 static const char *reason_of(const struct ckpt_resolution *res)
 {
 	static const char *const words[][2] = {
@@ -73,9 +88,7 @@ static const char *reason_of(const struct ckpt_resolution *res)
 		{ "finished", "requeued" },   { "stall", "stalled" },
 		{ "preempt", "preempted" },   { "exit", "exit-code" },
 	};
-	const struct ckpt_past_attempt *last =
-		ckpt_past_find(&res->state.past, res->decision.attempt - 1);
-	const char *cause = last && last->why[0] ? last->why : res->state.cause;
+	const char *cause = cause_of(res);
 
 	if (res->first)
 		return "first-start";
@@ -164,6 +177,9 @@ static int step_law6(struct ckpt_resolving *r)
 	}
 	if (state->have_mark) { /* the directory is the right one; another job has marked it */
 		res->first = !state->seen;
+		if (res->first && !r->req->reason[0])
+			ckpt_text_copy(res->decision.reason, sizeof(res->decision.reason),
+				       reason_of(res));
 		return 0;
 	}
 	if (!state->have_ledger && res->catalog.n_sets == 0 &&
@@ -241,8 +257,8 @@ static int step_mode(struct ckpt_resolving *r)
 }
 
 static int (*const steps[])(struct ckpt_resolving *r) = {
-	step_directories, step_state,  step_scan, step_law6,   ckpt_step_finished,
-	ckpt_step_budget, step_config, step_mode, ckpt_choose,
+	step_directories, step_state,	    step_scan,	      step_law6, ckpt_step_finished,
+	step_config,	  ckpt_step_marked, ckpt_step_budget, step_mode, ckpt_choose,
 };
 
 int ckpt_resolve_place(struct ckpt_ctx *ctx, const struct ckpt_request *req,

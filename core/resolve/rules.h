@@ -19,7 +19,8 @@ enum ckpt_rule_result {
 #define CKPT_RULE_POISON "poisoned: "
 
 /*
- * Asks every rule about the verified @set. 0 when it may be used; else the strictest answer and the
+ * Asks every rule about the verified @set: one that is not valid was not read, and is asked about
+ * by its name, place and identity alone. 0 when it may be used; else the strictest answer and the
  * reason in @why (@size bytes).
  */
 int ckpt_rules_ask(const struct ckpt_selection *s, const struct ckpt_set *set, char *why,

@@ -71,12 +71,18 @@ static void note_live(struct gather *g, int64_t job)
 	g->live[g->n_live++] = job;
 }
 
-static void gather_other(struct gather *g, const cJSON *entry, const char *event)
+static bool is_refusal(const cJSON *entry)
 {
 	const char *mode = ckpt_json_text(entry, "mode");
+
+	return mode && strcmp(mode, "refused") == 0;
+}
+
+static void gather_other(struct gather *g, const cJSON *entry, const char *event)
+{
 	int64_t job = 0;
 
-	if (mode && strcmp(mode, "refused") == 0)
+	if (is_refusal(entry))
 		return; /* it never began */
 	if (!ckpt_json_int(entry, "job_id", &job) || job == 0)
 		return;
@@ -136,7 +142,7 @@ static int gather_entry(void *arg, const cJSON *entry)
 	}
 	if (!ckpt_json_int(entry, "attempt", &attempt) || attempt >= g->req->attempt)
 		return 0;
-	g->state->seen = true;
+	g->state->seen |= !is_refusal(entry); /* such an attempt never began */
 	ckpt_past_take(&g->state->past, entry);
 	if (strcmp(event, "end") == 0)
 		gather_end(g, entry, attempt);
@@ -164,13 +170,11 @@ static void take_mark(struct ckpt_run_state *state, const struct ckpt_request *r
 static void load_root(struct ckpt_ctx *ctx, struct gather *g, const char *root, bool *ret_marked,
 		      struct ckpt_done *ret_done)
 {
-	_cleanup_close_ int dirfd = -1, statefd = -1;
-	struct ckpt_mark mark = { 0 };
 	struct ckpt_error err = { 0 };
+	_cleanup_close_ int statefd = ckpt_state_open_in(root, &err);
+	struct ckpt_mark mark = { 0 };
 	int r;
 
-	dirfd = ckpt_dir_open(AT_FDCWD, root, &err);
-	statefd = dirfd < 0 ? dirfd : ckpt_state_open(dirfd, &err);
 	if (statefd < 0) {
 		if (statefd != -ENOENT)
 			note_error(g->state, statefd, &err);
@@ -193,12 +197,16 @@ static void load_root(struct ckpt_ctx *ctx, struct gather *g, const char *root, 
 }
 
 /* Any root's word is enough: not all of them may have been there when it was said. */
-static bool is_done(const struct gather *g, const struct ckpt_run_state *state)
+static void take_done(const struct gather *g, struct ckpt_run_state *state)
 {
-	for (int i = 0; state->ours && i < CKPT_REQUEST_DIRS; i++)
-		if (strcmp(g->done[i].run, state->mark.run) == 0)
-			return true;
-	return false;
+	state->done_in = -1;
+	for (int i = 0; state->ours && i < CKPT_REQUEST_DIRS; i++) {
+		if (strcmp(g->done[i].run, state->mark.run) != 0)
+			continue;
+		state->done = true;
+		if (g->done[i].attempt > state->done_in)
+			state->done_in = g->done[i].attempt;
+	}
 }
 
 void ckpt_run_state_load(struct ckpt_ctx *ctx, const struct ckpt_request *req,
@@ -209,7 +217,7 @@ void ckpt_run_state_load(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 	memset(ret, 0, sizeof(*ret));
 	for (int i = 0; i < roots->n; i++)
 		load_root(ctx, &g, roots->dir[i], &ret->marked[i], &g.done[i]);
-	ret->done = is_done(&g, ret);
+	take_done(&g, ret);
 	if (g.ends && g.n_live > 0)
 		ret->live_job = g.live[g.n_live - 1];
 }

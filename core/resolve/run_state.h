@@ -32,6 +32,7 @@ struct ckpt_run_state {
 	char recorded[256]; /* newest checkpoint of this run that was found valid; or empty */
 	char recorded_dir[CKPT_PATH_MAX];
 	bool done;	       /* the run is declared done (done.h) */
+	int64_t done_in;       /* the newest attempt that declared it; -1 none */
 	struct ckpt_past past; /* the attempts before this one */
 	int64_t live_job;      /* another job that began here and was not seen to end; 0 = none */
 };

@@ -6,12 +6,18 @@
 #include "core/resolve/select.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/catalog/order.h"
 #include "core/integrity/verify.h"
+#include "core/resolve/below.h"
+#include "core/resolve/own.h"
 #include "core/resolve/rules.h"
 #include "core/resolve/trail.h"
+
+/* Beyond ckpt_select_result: as good as can be known without recalling it from tape. */
+enum { ON_TAPE = CKPT_SELECT_UNKNOWN + 1 };
 
 #define WINDOW 16 /* sets of a series looked at first: about 1 ms each when warm */
 
@@ -19,8 +25,9 @@
 struct series {
 	struct ckpt_set *first;
 	size_t n, looked;
-	size_t compared;		  /* sets whose content was held against their names */
-	const struct ckpt_report *lowest; /* of the last valid one among those */
+	size_t compared; /* sets whose content was held against their names */
+	const struct ckpt_report *highest, *lowest; /* of the first and the last valid of those */
+	bool end_compared;
 };
 
 /* The work on one run: its series, and the usable sets found so far. */
@@ -50,26 +57,35 @@ static int judge_invalid(struct ckpt_selection *s, struct ckpt_set *set)
 		if (ckpt_ctx_expired(s->ctx) != 0)
 			fate = CKPT_FATE_BUDGET;
 	}
-	ckpt_report_words(words, sizeof(words), set->report);
+	ckpt_report_words(words, sizeof(words), set->report, set->name);
 	if (ckpt_trail_add(s->res, set, fate, "%s", words) < 0)
 		return -ENOMEM;
 	return unknown ? CKPT_SELECT_UNKNOWN : CKPT_SELECT_NONE;
 }
 
-/* Verifies @set's structure and asks the rules. 0 usable, NONE, UNKNOWN, or -ENOMEM. */
+/* Whether @set was not read because that would recall it, which is to be done if it is chosen. */
+static bool is_on_tape(const struct ckpt_selection *s, const struct ckpt_set *set)
+{
+	return s->ctx->no_recall && s->ctx->recall_chosen &&
+	       set->report->verdict.status == CKPT_UNREADABLE && set->report->released;
+}
+
+/* Verifies @set's structure and asks the rules. 0 usable, ON_TAPE, NONE, UNKNOWN, or -ENOMEM. */
 static int look(struct ckpt_selection *s, struct ckpt_set *set, bool last_resort)
 {
 	char why[512];
+	bool on_tape;
 	int r;
 
 	ckpt_set_verify(s->ctx, set, CKPT_LEVEL_STRUCTURE);
 	if (!set->report)
 		return -ENOMEM;
-	if (set->report->verdict.status != CKPT_VALID)
+	on_tape = is_on_tape(s, set);
+	if (set->report->verdict.status != CKPT_VALID && !on_tape)
 		return ckpt_trail_of(s->res, set) ? CKPT_SELECT_NONE : judge_invalid(s, set);
 	r = ckpt_rules_ask(s, set, why, sizeof(why));
 	if (r == 0 || (r == CKPT_RULE_LAST_RESORT && last_resort))
-		return 0;
+		return on_tape ? ON_TAPE : 0;
 	if (ckpt_trail_of(s->res, set))
 		return CKPT_SELECT_NONE;
 	s->turned_away += r == CKPT_RULE_TURNED_AWAY;
@@ -90,7 +106,7 @@ static int judge_poison(struct ckpt_selection *s, struct ckpt_set *set)
 	if (ckpt_trail_of(s->res, set))
 		return CKPT_SELECT_NONE;
 	s->poisoned++;
-	ckpt_report_words(words, sizeof(words), set->report);
+	ckpt_report_words(words, sizeof(words), set->report, set->name);
 	return ckpt_trail_add(s->res, set, CKPT_FATE_REJECTED, "%.400s (RejectNonFinite=%s)", words,
 			      any ? "any" : "yes") < 0
 		       ? -ENOMEM
@@ -105,6 +121,8 @@ static int read_content(struct ckpt_selection *s, struct ckpt_set *set, enum ckp
 	struct ckpt_verdict *verdict = &set->report->verdict;
 
 	ckpt_set_verify(s->ctx, set, level);
+	if (is_on_tape(s, set))
+		return ON_TAPE;
 	if (verdict->status == CKPT_UNREADABLE && ckpt_ctx_expired(s->ctx) != 0) {
 		*set->report = structure;
 		snprintf(verdict->note, sizeof(verdict->note), "content not read: budget");
@@ -116,7 +134,7 @@ static int read_content(struct ckpt_selection *s, struct ckpt_set *set, enum ckp
 	return judge_poison(s, set);
 }
 
-int ckpt_select_prove(struct ckpt_selection *s, struct ckpt_set *set)
+static int prove(struct ckpt_selection *s, struct ckpt_set *set)
 {
 	int r = look(s, set, true);
 
@@ -127,6 +145,37 @@ int ckpt_select_prove(struct ckpt_selection *s, struct ckpt_set *set)
 	if (set->report->verdict.evidence != CKPT_EVIDENCE_SEAL_UNCHANGED)
 		return read_content(s, set, CKPT_LEVEL_FULL);
 	return s->sample ? read_content(s, set, CKPT_LEVEL_SAMPLE) : 0;
+}
+
+/* Forgets what could not be found out about @set, which is about to be chosen: nothing of it stays
+ * unread. */
+static void begin_recall(struct ckpt_selection *s, struct ckpt_set *set)
+{
+	ckpt_resolution_warn(s->res, "%s was released to tape: recalled, to be started from",
+			     set->name);
+	set->stale = true; /* not freed: it may be what newer ones are measured by */
+	s->ctx->no_recall = false;
+}
+
+void ckpt_select_recall(struct ckpt_selection *s, struct ckpt_set *set)
+{
+	if (!set->report || !is_on_tape(s, set))
+		return;
+	begin_recall(s, set);
+	ckpt_set_verify(s->ctx, set, CKPT_LEVEL_STRUCTURE);
+	s->ctx->no_recall = true;
+}
+
+int ckpt_select_prove(struct ckpt_selection *s, struct ckpt_set *set)
+{
+	int r = prove(s, set);
+
+	if (r != ON_TAPE)
+		return r;
+	begin_recall(s, set);
+	r = prove(s, set);
+	s->ctx->no_recall = true;
+	return r;
 }
 
 /* Whether @run is a requested directory itself and no folder below one. */
@@ -182,7 +231,7 @@ static int look_down(struct ckpt_selection *s, struct pass *pass, struct series 
 
 		if (r < 0)
 			return r;
-		if (r == 0)
+		if (r == 0 || r == ON_TAPE)
 			pass->usable[pass->n_usable++] = set;
 	}
 	return 0;
@@ -206,9 +255,25 @@ static bool names_lie(struct series *series)
 		    ckpt_order_progress(&newer->position, &report->position, &order) == 0 &&
 		    order < 0)
 			return true;
+		if (!newer)
+			series->highest = report;
 		series->lowest = report;
 	}
 	return false;
+}
+
+/* Asked once a series: whether what lies below may be ahead of the highest names. */
+static bool hides_more(struct ckpt_selection *s, struct series *series)
+{
+	const struct ckpt_below below = { .first = series->first,
+					  .n = series->n,
+					  .looked = series->looked,
+					  .highest = series->highest };
+
+	if (!series->highest || series->end_compared)
+		return false;
+	series->end_compared = true;
+	return ckpt_below_is_ahead(s->ctx, &below);
 }
 
 /* One window more of @series; all of it where its names order nothing. */
@@ -216,7 +281,7 @@ static int look_window(struct ckpt_selection *s, struct pass *pass, struct serie
 {
 	int r = look_down(s, pass, series, series->looked + WINDOW);
 
-	if (r == 0 && series->looked < series->n && names_lie(series))
+	if (r == 0 && series->looked < series->n && (names_lie(series) || hides_more(s, series)))
 		r = look_down(s, pass, series, series->n);
 	return r;
 }
@@ -257,6 +322,48 @@ static bool is_weights(const struct ckpt_set *set)
 	return set->report->contents == CKPT_CONTENTS_WEIGHTS;
 }
 
+static void drop(struct pass *pass, size_t i)
+{
+	pass->n_usable--; /* another of its series may take its place */
+	memmove(pass->usable + i, pass->usable + i + 1,
+		(pass->n_usable - i) * sizeof(*pass->usable));
+}
+
+/*
+ * The one to recall before the first one is chosen: itself, or one on tape that has a newer name in
+ * the same series. n_usable if there is none.
+ */
+static size_t next_on_tape(const struct ckpt_selection *s, const struct pass *pass)
+{
+	struct ckpt_set **usable = pass->usable;
+	size_t found = pass->n_usable;
+
+	if (is_on_tape(s, usable[0]))
+		return 0;
+	for (size_t i = 1; i < pass->n_usable; i++)
+		if (is_on_tape(s, usable[i]) && usable[i] < usable[0] &&
+		    same_series(usable[i], usable[0]) &&
+		    (found == pass->n_usable || usable[i] < usable[found]))
+			found = i;
+	return found;
+}
+
+/* Recalls what is next on tape: what is in it may put another first. 1 if there was one, 0, or
+ * -ENOMEM. */
+static int recall_one(struct ckpt_selection *s, struct pass *pass)
+{
+	size_t i = next_on_tape(s, pass);
+	int r;
+
+	if (i == pass->n_usable)
+		return 0;
+	ckpt_select_recall(s, pass->usable[i]);
+	r = look(s, pass->usable[i], pass->last_resort);
+	if (r > 0)
+		drop(pass, i);
+	return r < 0 ? r : 1;
+}
+
 /* The best provable one of @run. 0 with *@ret, NONE, or an errno. */
 static int select_in_run(struct ckpt_selection *s, int run, struct pass *pass,
 			 struct ckpt_set **ret)
@@ -269,6 +376,9 @@ static int select_in_run(struct ckpt_selection *s, int run, struct pass *pass,
 			break;
 		if (ckpt_order_sort(pass->usable, pass->n_usable) < 0)
 			return -ENOMEM;
+		r = recall_one(s, pass);
+		if (r != 0)
+			continue;
 		if (!pass->weights && is_weights(pass->usable[0]))
 			break; /* weights come last: there is nothing else here */
 		r = ckpt_select_prove(s, pass->usable[0]);
@@ -276,14 +386,14 @@ static int select_in_run(struct ckpt_selection *s, int run, struct pass *pass,
 			*ret = pass->usable[0];
 		if (r <= 0)
 			return r;
-		pass->n_usable--; /* rejected: another of its series may take its place */
-		memmove(pass->usable, pass->usable + 1, pass->n_usable * sizeof(*pass->usable));
+		drop(pass, 0);
 	}
 	return r < 0 ? r : CKPT_SELECT_NONE;
 }
 
-/* Newest run first. @like: what may be taken. */
-static int select_in_runs(struct ckpt_selection *s, const struct pass *like, struct ckpt_set **ret)
+/* Newest run first. @like: what may be taken. @own: only runs that hold work of this job. */
+static int select_in_each(struct ckpt_selection *s, const struct pass *like, bool own,
+			  struct ckpt_set **ret)
 {
 	bool requested_done = false;
 
@@ -292,7 +402,7 @@ static int select_in_runs(struct ckpt_selection *s, const struct pass *like, str
 		bool requested = is_requested(s->res, (int)run);
 		int r;
 
-		if (requested && requested_done)
+		if ((requested && requested_done) || (own && !ckpt_own_in_run(s, (int)run)))
 			continue;
 		requested_done |= requested;
 		r = select_in_run(s, (int)run, &pass, ret);
@@ -300,6 +410,14 @@ static int select_in_runs(struct ckpt_selection *s, const struct pass *like, str
 			return r;
 	}
 	return CKPT_SELECT_NONE;
+}
+
+/* What this job has written comes before what was there, whatever the clocks of their nodes. */
+static int select_in_runs(struct ckpt_selection *s, const struct pass *like, struct ckpt_set **ret)
+{
+	int r = ckpt_own_is_known(s) ? select_in_each(s, like, true, ret) : CKPT_SELECT_NONE;
+
+	return r == CKPT_SELECT_NONE ? select_in_each(s, like, false, ret) : r;
 }
 
 int ckpt_select_auto(struct ckpt_selection *s, struct ckpt_set **ret)

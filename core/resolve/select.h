@@ -39,6 +39,10 @@ int ckpt_select_auto(struct ckpt_selection *s, struct ckpt_set **ret);
  * caller's. */
 int ckpt_select_best(struct ckpt_selection *s, struct ckpt_set **ret);
 
+/* Moves those of @list that have a score by @metric (KEY:min, KEY:max; empty: the lowest loss) to
+ * the front, best first. Returns how many they are. */
+size_t ckpt_select_order_by_score(struct ckpt_set **list, size_t n, const char *metric);
+
 /* The one that @mode (a pin) names. On NONE and UNKNOWN @err says what is wrong with it. */
 int ckpt_select_pinned(struct ckpt_selection *s, const struct ckpt_mode *mode,
 		       struct ckpt_set **ret, struct ckpt_error *err);
@@ -48,5 +52,9 @@ int ckpt_select_pinned(struct ckpt_selection *s, const struct ckpt_mode *mode,
  * (rejected; the trail says why) or UNKNOWN.
  */
 int ckpt_select_prove(struct ckpt_selection *s, struct ckpt_set *set);
+
+/* Recalls the verified @set, which is about to be chosen, where it is on tape and the context lets
+ * that be (recall_chosen), says so in a warning, and verifies its structure. */
+void ckpt_select_recall(struct ckpt_selection *s, struct ckpt_set *set);
 
 #endif

@@ -85,7 +85,6 @@ static int level_role(struct ckpt_selection *s, int role, struct ckpt_set **list
 	return r < 0 ? r : prove_first(s, list, n, ret);
 }
 
-/* Moves the sets with a score by @metric to the front, best first. Returns how many they are. */
 static size_t order_by_score(struct ckpt_set **list, size_t n, const struct metric *metric)
 {
 	size_t scored = 0;
@@ -104,6 +103,14 @@ static size_t order_by_score(struct ckpt_set **list, size_t n, const struct metr
 		scored++;
 	}
 	return scored;
+}
+
+size_t ckpt_select_order_by_score(struct ckpt_set **list, size_t n, const char *text)
+{
+	struct metric metric;
+
+	metric_parse(text, &metric);
+	return order_by_score(list, n, &metric);
 }
 
 /* epoch_info.json's best_epoch among the checkpoints of the first run directory. */

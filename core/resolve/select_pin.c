@@ -116,6 +116,10 @@ static int pin_number_among(struct ckpt_selection *s, const struct ckpt_mode *mo
 		ckpt_set_verify(s->ctx, set, CKPT_LEVEL_STRUCTURE);
 		if (!set->report)
 			return -ENOMEM;
+		if (by_name)
+			ckpt_select_recall(s, set);
+		if (!set->report)
+			return -ENOMEM;
 		if (!by_name && set->report->verdict.status == CKPT_UNREADABLE)
 			s->unreadable++; /* may hold the number */
 		position = ckpt_order_position(set);

@@ -17,6 +17,7 @@
 #include "core/record/ledger.h"
 #include "core/record/state.h"
 #include "core/resolve/events.h"
+#include "core/resolve/marker.h"
 #include "core/resolve/settling.h"
 #include "core/resolve/trail.h"
 
@@ -37,12 +38,8 @@ static int open_state(const struct ckpt_settling *s, const char *root, struct ck
 {
 	bool make =
 		s->res->first && !s->req->in_hook && strcmp(s->res->decision.mode, "refused") != 0;
-	_cleanup_close_ int dirfd = -1;
 
-	dirfd = make ? ckpt_dir_make_path(root, err) : ckpt_dir_open(AT_FDCWD, root, err);
-	if (dirfd < 0)
-		return dirfd;
-	return make ? ckpt_state_make(dirfd, err) : ckpt_state_open(dirfd, err);
+	return make ? ckpt_state_make_in(root, err) : ckpt_state_open_in(root, err);
 }
 
 /* Whether @id is the file that this attempt starts from, by whatever name. */
@@ -70,8 +67,14 @@ static int note_catalog(const struct ckpt_resolution *res, const struct ckpt_cat
 /* What is there and is not where this run begins. */
 static int note_foreign(const struct ckpt_settling *s, struct ckpt_mark *mark)
 {
+	struct ckpt_identity marker;
+
 	if (note_catalog(s->res, &s->res->former, mark) < 0 ||
 	    note_catalog(s->res, &s->res->catalog, mark) < 0)
+		return -ENOMEM;
+	/* that of a run before this one says nothing of this one's end */
+	if (ckpt_marker_look(s->res, &marker) == 0 &&
+	    ckpt_mark_add(mark, s->res->config.end_marker, &marker) < 0)
 		return -ENOMEM;
 	ckpt_mark_sort(mark);
 	return 0;
@@ -194,6 +197,8 @@ static void quarantine_one(struct ckpt_settling *s, const struct ckpt_set *set)
 	if (r == 0)
 		ckpt_resolution_warn(s->res, "%s is in quarantine (`ckptctl release` undoes it)",
 				     set->name);
+	else if (r == CKPT_QUARANTINE_WRITTEN)
+		ckpt_resolution_warn(s->res, "%s", err.text);
 	else if (r < 0)
 		ckpt_resolution_warn(s->res, "%s could not be put in quarantine: %s", set->name,
 				     err.text);

@@ -33,6 +33,14 @@ void ckpt_settle_pointers(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 			  struct ckpt_resolution *res);
 
 /*
+ * What the attempt after that of @req would decide, while that one runs or has just ended. @next
+ * becomes the request of it, which @res refers to. 0; -ENOENT without a mark; or an errno.
+ */
+int ckpt_resolve_next(struct ckpt_ctx *ctx, const struct ckpt_request *req,
+		      struct ckpt_request *next, struct ckpt_resolution *res,
+		      struct ckpt_error *err);
+
+/*
  * The end of the attempt of @req (cause in req->reason): resolves as the next attempt would, writes
  * epoch_info.json where it is ours to write, and the ledger entry. *@ret is what the next attempt
  * would start from, with a line for the log,

@@ -19,14 +19,23 @@ static bool is_recording(const struct ckpt_resolving *r)
 }
 
 /*
- * slurmctld forgets no end that it has told us of, and starts a job that it has as completed only
- * when it is told to. So an end that stands as it was first recorded was followed by scontrol
- * requeue; one that was overwritten (the node was told of the same attempt again), or that came by
- * another cause (preempted when all was done), by Slurm.
+ * slurmctld starts a job that it has as completed only when it is told to (or where it was killed
+ * within seconds of the end, and forgot it, which cannot be told apart). So an end that stands as
+ * it was first recorded was followed by scontrol requeue; one that was overwritten (the node was
+ * told of the same attempt again), or that came by another cause (preempted when all was done), by
+ * Slurm.
  */
 static bool is_deliberate(const struct ckpt_past_attempt *last)
 {
 	return strcmp(last->cause, "finished") == 0 || strcmp(last->cause, "requeued") == 0;
+}
+
+bool ckpt_standing_is_deliberate(const struct ckpt_resolving *r)
+{
+	const struct ckpt_past_attempt *last =
+		ckpt_past_last_run(&r->res->state.past, r->req->attempt);
+
+	return last && is_deliberate(last);
 }
 
 int ckpt_step_finished(struct ckpt_resolving *r)
@@ -37,7 +46,9 @@ int ckpt_step_finished(struct ckpt_resolving *r)
 
 	if (res->first || is_recording(r) || !res->state.ours)
 		return 0;
-	if (res->state.done && !(last && is_deliberate(last)))
+	/* what this attempt itself declared nobody has requeued: slurmctld forgot its launch */
+	if (res->state.done &&
+	    (res->state.done_in >= r->req->attempt || !(last && is_deliberate(last))))
 		return ckpt_decide_done(res), CKPT_STEP_DONE;
 	if (!last || !(last->finished || res->state.done))
 		return 0;
@@ -61,8 +72,7 @@ static bool is_spent(const struct ckpt_resolving *r, char *buf, size_t size)
 	if (max && ckpt_past_restarts(past, last) >= max)
 		snprintf(buf, size, "--ckpt-max-restarts=%lld is used up", (long long)max);
 	else if (ckpt_past_faults(past, last) >= CKPT_REQUEUE_FAULTS)
-		snprintf(buf, size,
-			 "%lld attempts in a row failed and left no new valid checkpoint",
+		snprintf(buf, size, "%lld attempts in a row ended and left no new valid checkpoint",
 			 (long long)ckpt_past_faults(past, last));
 	else if (ckpt_past_repeats(past, last) >= CKPT_REQUEUE_REPEATS)
 		snprintf(buf, size, "%lld attempts failed in the same way at the same checkpoint",

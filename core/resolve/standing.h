@@ -8,10 +8,13 @@
 
 #include "core/resolve/choose.h"
 
+/* Whether this attempt exists because somebody requeued the job after the last one had come to its
+ * end. */
+bool ckpt_standing_is_deliberate(const struct ckpt_resolving *r);
+
 /* Mode done for a run that has finished, or that its user has declared done, and that Slurm starts
- * again of its own. 0 to go on, also where somebody has requeued the finished job: then a warning
- * says so. CKPT_STEP_DONE otherwise.
- */
+ * again of its own: CKPT_STEP_DONE. 0 to go on, also where somebody has requeued the finished job,
+ * of which a warning tells. */
 int ckpt_step_finished(struct ckpt_resolving *r);
 
 /* Refuses (CKPT_REFUSE_BUDGET) an attempt beyond --ckpt-max-restarts, or behind too many that

@@ -4,12 +4,14 @@
  */
 #include "core/resolve/trail.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/base/text.h"
 #include "core/catalog/order.h"
+#include "core/format/differing.h"
 
 #define TRAIL_STEP 64 /* entries by which the trail grows */
 #define LINE_NAMES 3  /* rejected checkpoints that the one-line decision names */
@@ -69,29 +71,83 @@ void ckpt_trail_rebind(struct ckpt_resolution *res)
 	}
 }
 
-const char *ckpt_report_words(char *buf, size_t size, const struct ckpt_report *report)
+/* Whether @text has @word between others: no letter or digit touches it. */
+static bool mentions(const char *text, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *at = text; (at = strstr(at, word)); at++)
+		if ((at == text || !isalnum((unsigned char)at[-1])) &&
+		    !isalnum((unsigned char)at[n]))
+			return true;
+	return false;
+}
+
+/* Adds "(checksum) in data/3 of optimizer.pt at byte 1234: it is ...": what the sentence tells by
+ * itself is not said twice, nor where the whole file is empty. */
+static void add_problem(struct ckpt_str *s, const struct ckpt_problem *p, const char *name)
+{
+	char at[24];
+
+	ckpt_str_add(s, " (%s)", ckpt_problem_name(p->code));
+	if (p->member[0])
+		ckpt_str_add(s, " in %s", p->member);
+	if (p->file[0] && (!name || strcmp(p->file, name) != 0) && !mentions(p->detail, p->file))
+		ckpt_str_add(s, " %s %s", p->member[0] ? "of" : "in", p->file);
+	snprintf(at, sizeof(at), "%llu", (unsigned long long)p->offset);
+	if (p->offset != CKPT_NO_OFFSET && p->code != CKPT_PROBLEM_EMPTY &&
+	    !mentions(p->detail, at))
+		ckpt_str_add(s, " at byte %s", at);
+	if (p->detail[0])
+		ckpt_str_add(s, ": %s", p->detail);
+}
+
+/* The first range is the problem itself. */
+static void add_differing(struct ckpt_str *s, const struct ckpt_differing *all)
+{
+	char also[CKPT_REPORT_WORDS / 2], bytes[32];
+
+	if (all->ranges > 1)
+		ckpt_str_add(s, "; also %s; %llu ranges, %s in all",
+			     ckpt_differing_words(also, sizeof(also), all, 1),
+			     (unsigned long long)all->ranges,
+			     ckpt_text_size(bytes, sizeof(bytes), all->bytes));
+}
+
+static void add_valid(struct ckpt_str *s, const struct ckpt_report *report, const char *name)
 {
 	const struct ckpt_verdict *v = &report->verdict;
-	const struct ckpt_problem *p = &v->problem;
-
 	const struct ckpt_finiteness *f = &report->finite;
 	char finite[512];
 
 	ckpt_finiteness_words(finite, sizeof(finite), f);
-	if (v->status == CKPT_VALID && f->poisoned) {
-		snprintf(buf, size, "valid but poisoned: %s", finite);
-		return buf;
+	if (f->poisoned)
+		ckpt_str_add(s, "valid but poisoned: %s", finite);
+	else
+		ckpt_str_add(s, "valid by %s%s%s", ckpt_evidence_name(v->evidence),
+			     v->note[0] ? ": " : "", v->note);
+	if (v->problem.code && !(f->poisoned && v->problem.code == CKPT_PROBLEM_NON_FINITE)) {
+		ckpt_str_add(s, "; remark");
+		add_problem(s, &v->problem, name);
 	}
-	if (v->status == CKPT_VALID) {
-		bool looked = ckpt_finiteness_looked(f);
+	if (!f->poisoned && ckpt_finiteness_looked(f))
+		ckpt_str_add(s, "; %s", finite);
+}
 
-		snprintf(buf, size, "valid by %s%s%s%s%s", ckpt_evidence_name(v->evidence),
-			 v->note[0] ? ": " : "", v->note, looked ? "; " : "", looked ? finite : "");
-		return buf;
+const char *ckpt_report_words(char *buf, size_t size, const struct ckpt_report *report,
+			      const char *name)
+{
+	_cleanup_str_ struct ckpt_str s = { 0 };
+
+	if (report->verdict.status == CKPT_VALID) {
+		add_valid(&s, report, name);
+	} else {
+		ckpt_str_add(&s, "%s", ckpt_status_name(report->verdict.status));
+		add_problem(&s, &report->verdict.problem, name);
+		add_differing(&s, &report->differing);
 	}
-	snprintf(buf, size, "%s (%s)%s%s%s%s", ckpt_status_name(v->status),
-		 ckpt_problem_name(p->code), p->member[0] ? " in " : "", p->member,
-		 p->detail[0] ? ": " : "", p->detail);
+	snprintf(buf, size, "%s", s.s ? s.s : ckpt_status_name(report->verdict.status));
+	ckpt_text_clean(buf);
 	return buf;
 }
 
@@ -159,6 +215,20 @@ static void add_rejected(struct ckpt_str *line, const struct ckpt_resolution *re
 		ckpt_str_add(line, " and %zu more", n - named);
 }
 
+/* Where nothing was found: most who are surprised by a fresh start save somewhere else. */
+static void add_nothing(struct ckpt_str *line, const struct ckpt_resolution *res)
+{
+	if (res->n_run_dirs == 0) {
+		ckpt_str_add(line, ": no checkpoint in the run directory");
+		return;
+	}
+	ckpt_str_add(line, ": no checkpoint in %s", res->run_dirs[0]);
+	if (res->n_run_dirs > 1)
+		ckpt_str_add(line, " and %d more", res->n_run_dirs - 1);
+	if (res->decision.attempt > 0)
+		ckpt_str_add(line, " (--ckpt-dir=DIR, if your program saves elsewhere)");
+}
+
 static void add_choice(struct ckpt_str *line, const struct ckpt_resolution *res,
 		       const struct ckpt_set *chosen)
 {
@@ -167,11 +237,11 @@ static void add_choice(struct ckpt_str *line, const struct ckpt_resolution *res,
 	char words[96];
 
 	if (!chosen) {
-		ckpt_str_add(line, "starting fresh%s%s",
-			     res->fresh_why[0] || !res->catalog.n_sets ? ": " : "",
-			     res->fresh_why[0]	   ? res->fresh_why
-			     : res->catalog.n_sets ? ""
-						   : "no checkpoint in the run directory");
+		ckpt_str_add(line, "starting fresh");
+		if (res->fresh_why[0])
+			ckpt_str_add(line, ": %s", res->fresh_why);
+		else if (!res->catalog.n_sets)
+			add_nothing(line, res);
 		return;
 	}
 	position = ckpt_order_position(chosen);

@@ -81,7 +81,7 @@ static void changed(struct ckpt_watched *item, const struct ckpt_watched *seen, 
 	item->size = seen->size;
 	item->due_ns = now_ns + ckpt_watch_quiet(seen->size);
 	item->tries = 0;
-	item->rejected = false;
+	item->rejected = item->whole = false;
 }
 
 struct ckpt_watched *ckpt_items_note(struct ckpt_items *items, const struct ckpt_watched *seen,
@@ -95,10 +95,12 @@ struct ckpt_watched *ckpt_items_note(struct ckpt_items *items, const struct ckpt
 		items->n++;
 		*item = (struct ckpt_watched) { .key = seen->key };
 		changed(item, seen, now_ns);
+		item->since = items->marked && !known;
 		if (known)
 			item->due_ns = INT64_MAX;
 	} else if (item->print != seen->print) {
 		changed(item, seen, now_ns);
+		item->since |= items->marked && !item->under_way;
 	}
 	item->round = items->round;
 	return item;
@@ -119,10 +121,12 @@ void ckpt_watched_settle(struct ckpt_watched *item, enum ckpt_watch_outcome outc
 	int doublings = item->tries < BUSY_DOUBLINGS ? item->tries : BUSY_DOUBLINGS;
 
 	item->tries += item->tries < UINT8_MAX;
+	item->under_way &= outcome == CKPT_WATCH_BUSY || outcome == CKPT_WATCH_CHANGED;
 	switch (outcome) {
 	case CKPT_WATCH_SEALED:
 	case CKPT_WATCH_REFUSED:
 		item->due_ns = INT64_MAX;
+		item->whole = true;
 		break;
 	case CKPT_WATCH_REJECTED:
 		item->due_ns = item->rejected ? INT64_MAX : now_ns + CKPT_WATCH_PATIENCE_NS;
@@ -148,6 +152,41 @@ int64_t ckpt_items_due(const struct ckpt_items *items)
 		if (items->v[i].key && items->v[i].due_ns < due)
 			due = items->v[i].due_ns;
 	return due;
+}
+
+/* Neither rejected nor waiting for another try after an error. */
+static bool may_become_whole(const struct ckpt_watched *item, int64_t now_ns)
+{
+	return item->due_ns != INT64_MAX && !item->rejected &&
+	       item->due_ns - now_ns <= 2 * CKPT_WATCH_QUIET_MAX_NS;
+}
+
+void ckpt_items_mark(struct ckpt_items *items, int64_t now_ns)
+{
+	items->marked = true;
+	for (size_t i = 0; i < items->cap; i++) {
+		struct ckpt_watched *item = &items->v[i];
+
+		/* what is due was quiet for long enough, and only waits for its turn */
+		item->under_way =
+			item->key && item->due_ns > now_ns && may_become_whole(item, now_ns);
+		item->since = false;
+	}
+}
+
+struct ckpt_items_tally ckpt_items_tally(const struct ckpt_items *items, int64_t now_ns)
+{
+	struct ckpt_items_tally tally = { 0 };
+
+	for (size_t i = 0; i < items->cap; i++) {
+		const struct ckpt_watched *item = &items->v[i];
+
+		if (!item->key || (!item->since && !item->under_way))
+			continue;
+		tally.saved += item->since && item->whole;
+		tally.unsettled += may_become_whole(item, now_ns);
+	}
+	return tally;
 }
 
 void ckpt_items_done(struct ckpt_items *items)

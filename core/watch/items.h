@@ -35,12 +35,22 @@ struct ckpt_watched {
 	uint32_t round; /* of the last look that saw it */
 	uint8_t tries;	/* since it changed */
 	bool rejected;	/* was, since it changed: the next time is the last, and is told */
+	bool whole;	/* found so, since it changed */
+	bool under_way; /* at the mark it was being written, and has not come to an end since */
+	bool since;	/* begun after the mark */
 };
 
 struct ckpt_items {
 	struct ckpt_watched *v; /* open addressing */
 	size_t n, cap;		/* cap is a power of two */
 	uint32_t round;
+	bool marked;
+};
+
+/* What became of them after the mark. */
+struct ckpt_items_tally {
+	size_t saved;	  /* begun since, and whole */
+	size_t unsettled; /* begun since or under way then, and may become whole */
 };
 
 /* How long nobody may have changed @size bytes before they are looked into. */
@@ -68,6 +78,12 @@ void ckpt_watched_settle(struct ckpt_watched *item, enum ckpt_watch_outcome outc
 
 /* When the first item is due; INT64_MAX: none is. */
 int64_t ckpt_items_due(const struct ckpt_items *items);
+
+/* The mark, at @now_ns: what changes from now on was begun after it, unless it is being written. */
+void ckpt_items_mark(struct ckpt_items *items, int64_t now_ns);
+
+/* Counts what came after the mark, as of @now_ns; nothing without one. */
+struct ckpt_items_tally ckpt_items_tally(const struct ckpt_items *items, int64_t now_ns);
 
 /* Frees what @items owns. */
 void ckpt_items_done(struct ckpt_items *items);

@@ -9,11 +9,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/base/clock.h"
+#include "core/base/hash.h"
 #include "core/integrity/files.h"
 
 #define NEW_NS ((int64_t)60000000000) /* changed within this time before the first look: new */
-#define FNV_START 0xcbf29ce484222325ULL
-#define FNV_PRIME 0x100000001b3ULL
 
 /* One look under way. */
 struct looking {
@@ -21,7 +21,6 @@ struct looking {
 	struct ckpt_watch *watch;
 	struct ckpt_look *ret;
 	int64_t now_ns, wall_ns;
-	int64_t due_mtime_ns;
 };
 
 /* A set as it is now. */
@@ -30,21 +29,12 @@ struct sight {
 	int64_t mtime_ns, ctime_ns; /* the latest of its files */
 };
 
-static uint64_t hash(uint64_t h, const void *data, size_t len)
-{
-	const uint8_t *p = data;
-
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ p[i]) * FNV_PRIME;
-	return h;
-}
-
 static uint64_t key_of(const struct ckpt_set *set)
 {
-	uint64_t h = hash(FNV_START, set->dir, strlen(set->dir) + 1);
+	uint64_t h = ckpt_hash(CKPT_HASH_START, set->dir, strlen(set->dir) + 1);
 
-	h = hash(h, set->name, strlen(set->name) + 1);
-	h = hash(h, &set->kind, sizeof(set->kind));
+	h = ckpt_hash(h, set->name, strlen(set->name) + 1);
+	h = ckpt_hash(h, &set->kind, sizeof(set->kind));
 	return h ? h : 1;
 }
 
@@ -53,8 +43,8 @@ static void see_file(struct sight *sight, const char *name, const struct ckpt_id
 	const uint64_t numbers[] = { id->ino, id->size, (uint64_t)id->mtime_ns,
 				     (uint64_t)id->ctime_ns };
 
-	sight->seen.print = hash(sight->seen.print, name, strlen(name) + 1);
-	sight->seen.print = hash(sight->seen.print, numbers, sizeof(numbers));
+	sight->seen.print = ckpt_hash(sight->seen.print, name, strlen(name) + 1);
+	sight->seen.print = ckpt_hash(sight->seen.print, numbers, sizeof(numbers));
 	sight->seen.size += id->size;
 	if (id->mtime_ns > sight->mtime_ns)
 		sight->mtime_ns = id->mtime_ns;
@@ -69,7 +59,7 @@ static bool see(const struct ckpt_set *set, struct sight *ret)
 	_cleanup_close_ int rootfd = dirfd < 0 ? -1 : ckpt_files_root(dirfd, set, NULL);
 	_cleanup_files_ struct ckpt_files files = { 0 };
 
-	*ret = (struct sight) { .seen = { .key = key_of(set), .print = FNV_START } };
+	*ret = (struct sight) { .seen = { .key = key_of(set), .print = CKPT_HASH_START } };
 	if (rootfd < 0 || ckpt_files_list(rootfd, set, &files, NULL) != 0)
 		return false;
 	for (size_t i = 0; i < files.n; i++)
@@ -99,11 +89,11 @@ static int look_at(struct looking *l, struct ckpt_set *set)
 	if (!item)
 		return -ENOMEM;
 	l->ret->changed += !same && item->due_ns != INT64_MAX;
-	if (item->due_ns > l->now_ns || (l->ret->due && sight.mtime_ns <= l->due_mtime_ns))
+	if (item->due_ns > l->now_ns || (l->ret->due && sight.mtime_ns <= l->ret->due_mtime_ns))
 		return 0;
 	l->ret->due = set;
 	l->ret->due_key = item->key;
-	l->due_mtime_ns = sight.mtime_ns;
+	l->ret->due_mtime_ns = sight.mtime_ns;
 	return 0;
 }
 
@@ -140,7 +130,7 @@ int ckpt_watch_look(struct ckpt_ctx *ctx, struct ckpt_watch *watch, struct ckpt_
 
 	*ret = (struct ckpt_look) { 0 };
 	clock_gettime(CLOCK_REALTIME, &wall);
-	l.wall_ns = (int64_t)wall.tv_sec * 1000000000 + wall.tv_nsec;
+	l.wall_ns = ckpt_clock_ns(wall);
 	l.now_ns = ckpt_ctx_now(ctx);
 	ckpt_items_begin(&watch->items);
 	r = scan_all(&l);

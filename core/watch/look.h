@@ -30,8 +30,9 @@ struct ckpt_look {
 	struct ckpt_catalog catalog;
 	struct ckpt_set *due; /* the newest one that may be looked into now, or NULL */
 	uint64_t due_key;
-	size_t changed; /* seen new or changed, by this look */
-	size_t missing; /* directories that could not be looked at */
+	int64_t due_mtime_ns; /* the latest of its files */
+	size_t changed;	      /* seen new or changed, by this look */
+	size_t missing;	      /* directories that could not be looked at */
 };
 
 /*

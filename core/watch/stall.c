@@ -12,22 +12,11 @@ int64_t ckpt_stall_limit(const struct ckpt_stall *stall)
 
 	if (stall->limit_ns != CKPT_STALL_AUTO)
 		return stall->limit_ns;
-	if (stall->n_checkpoints < 2)
+	if (stall->last.cadence_ns <= 0)
 		return 0;
-	if (__builtin_mul_overflow(stall->longest_ns, CKPT_STALL_AUTO_TIMES, &limit))
+	if (__builtin_mul_overflow(stall->last.cadence_ns, CKPT_STALL_AUTO_TIMES, &limit))
 		return INT64_MAX;
 	return limit > CKPT_STALL_AUTO_LEAST_NS ? limit : CKPT_STALL_AUTO_LEAST_NS;
-}
-
-static bool take_checkpoints(struct ckpt_stall *stall, const struct ckpt_signs *signs, int64_t now)
-{
-	if (signs->checkpoints == stall->last.checkpoints)
-		return false;
-	if (stall->n_checkpoints && now - stall->checkpoint_ns > stall->longest_ns)
-		stall->longest_ns = now - stall->checkpoint_ns;
-	stall->n_checkpoints++;
-	stall->checkpoint_ns = now;
-	return true;
 }
 
 /* Processor time since the last sign, against the time that passed: a burst of a moment is none. */
@@ -46,19 +35,12 @@ static bool has_worked(struct ckpt_stall *stall, const struct ckpt_signs *signs,
 static bool has_sign(struct ckpt_stall *stall, const struct ckpt_signs *signs, int64_t now)
 {
 	bool beat = signs->beat && signs->beat != stall->last.beat;
-	bool sign = take_checkpoints(stall, signs, now) || beat || signs->paused;
+	bool sign = signs->checkpoints != stall->last.checkpoints || beat || signs->paused;
 
 	stall->beats |= beat;
 	if (stall->beats)
 		return sign;
 	return sign || signs->output != stall->last.output || has_worked(stall, signs, now);
-}
-
-/* Moves all that is past by @by_ns, as if it had not been. */
-static void leave_out(struct ckpt_stall *stall, int64_t by_ns)
-{
-	stall->sign_ns += by_ns;
-	stall->checkpoint_ns += by_ns;
 }
 
 enum ckpt_stall_state ckpt_stall_take(struct ckpt_stall *stall, const struct ckpt_signs *signs,
@@ -68,7 +50,7 @@ enum ckpt_stall_state ckpt_stall_take(struct ckpt_stall *stall, const struct ckp
 	bool said = stall->was_blind, sign;
 
 	if (stall->taken_ns && (signs->blind || said || passed > PAUSE_TICKS * tick_ns))
-		leave_out(stall, passed);
+		stall->sign_ns += passed; /* as if it had not been */
 	stall->was_blind = signs->blind;
 	if (signs->blind) {
 		stall->taken_ns = now_ns;

@@ -13,24 +13,23 @@
 
 #define CKPT_STALL_AUTO 0 /* as the limit: it is learned */
 #define CKPT_STALL_AUTO_LEAST_NS ((int64_t)600 * 1000000000)
-#define CKPT_STALL_AUTO_TIMES 4	  /* the longest time between two checkpoints */
+#define CKPT_STALL_AUTO_TIMES 4	  /* the longest time between two saves (cadence.h) */
 #define CKPT_STALL_IDLE_PERCENT 5 /* of one processor: what only waits takes less */
 
 /* What was seen up to now; counters and marks whose change is a sign. */
 struct ckpt_signs {
 	uint64_t checkpoints;  /* seen new or changed */
 	uint64_t output, beat; /* marks of size and time; 0: there is none */
+	int64_t cadence_ns;    /* the longest time between two saves; 0: not known yet */
 	int64_t cpu_ns;	       /* of all processes of the job; -1: could not be found out */
 	bool paused;	       /* the job is suspended */
 	bool blind;	       /* files are not seen now */
 };
 
 struct ckpt_stall {
-	int64_t limit_ns;		   /* or CKPT_STALL_AUTO */
-	int64_t sign_ns;		   /* when the last sign came */
-	int64_t taken_ns;		   /* when signs were taken last; 0: never */
-	int64_t checkpoint_ns, longest_ns; /* of checkpoints: the last, the longest time between */
-	int64_t n_checkpoints;
+	int64_t limit_ns; /* or CKPT_STALL_AUTO */
+	int64_t sign_ns;  /* when the last sign came */
+	int64_t taken_ns; /* when signs were taken last; 0: never */
 	struct ckpt_signs last;
 	bool beats;	/* a heartbeat came in this attempt */
 	bool was_blind; /* at the last taking */

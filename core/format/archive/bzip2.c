@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * See bzip2.h. Blocks begin at any bit and say nothing of their length: without decoding only the
- * header can be looked at.
+ * header and the mark of the stream's end can be looked at.
  */
 #include "core/format/archive/bzip2.h"
 
@@ -13,6 +13,9 @@
 #include "core/format/archive/container.h"
 
 #define SMALLEST 14 /* of a stream that holds nothing */
+#define MARK_BITS 48
+#define SUM_BITS 32
+#define END_MARK UINT64_C(0x177245385090)
 
 /* "BZh", the size of its blocks, then the mark of a block or of the stream's end. */
 static bool starts(const uint8_t *head, size_t n)
@@ -86,10 +89,47 @@ static bool sniff(const struct ckpt_check *check)
 	       memcmp(head->head + 4, end, sizeof(end)) == 0;
 }
 
+/* Bit number @at of @p, the highest of each byte first. */
+static unsigned bit_of(const uint8_t *p, size_t at)
+{
+	return p[at / 8] >> (7 - at % 8) & 1;
+}
+
+static bool mark_at(const uint8_t *p, size_t at)
+{
+	uint64_t found = 0;
+
+	for (size_t i = 0; i < MARK_BITS; i++)
+		found = found << 1 | bit_of(p, at + i);
+	return found == END_MARK;
+}
+
+/*
+ * A stream ends in a mark, a checksum and up to seven bits of zeros; zeros may follow. False where
+ * there is no such end, unless so many zeros follow that it may lie before the bytes at hand.
+ */
+static bool ends_well(const struct ckpt_head *head)
+{
+	const size_t bits = 8 * (size_t)head->n_tail;
+	size_t last = bits; /* behind the last bit that is set */
+
+	while (last > 0 && !bit_of(head->tail, last - 1))
+		last--;
+	if (last < MARK_BITS + SUM_BITS)
+		return true;
+	for (size_t at = last - MARK_BITS - SUM_BITS;
+	     at + MARK_BITS + SUM_BITS <= bits && at < last; at++)
+		if (mark_at(head->tail, at))
+			return true;
+	return false;
+}
+
 static int structure(struct ckpt_check *check)
 {
 	if (check->head.size < SMALLEST)
 		return ckpt_container_cut(check, "its header");
+	if (check->level < CKPT_LEVEL_FULL && !ends_well(&check->head))
+		return ckpt_container_end(check, "bzip2");
 	ckpt_check_cap(check, CKPT_EVIDENCE_OPAQUE, "bzip2 tells nothing until all is unpacked");
 	return 0;
 }

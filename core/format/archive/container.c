@@ -31,6 +31,12 @@ int ckpt_container_cut(struct ckpt_check *check, const char *what)
 				 check->file->size, NULL, "the file ends inside %s", what);
 }
 
+int ckpt_container_end(struct ckpt_check *check, const char *name)
+{
+	return ckpt_check_reject(check, CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED, check->file->size,
+				 NULL, "its last bytes are not those that end %s data", name);
+}
+
 /* Damage at @off; zeros up to the file's end are what was never written. */
 static int damaged(struct ckpt_check *check, const char *name, uint64_t off)
 {

@@ -28,6 +28,12 @@ int ckpt_container_content(struct ckpt_check *check, const struct ckpt_container
 int ckpt_container_cut(struct ckpt_check *check, const char *what);
 
 /*
+ * The file does not end as the @name stream in it must: INCOMPLETE. For structure checks alone: one
+ * in full tells what is cut off from what is followed by something else.
+ */
+int ckpt_container_end(struct ckpt_check *check, const char *name);
+
+/*
  * Takes over what @own says of a checkpoint inside this one: position, contents, keys and the rest.
  */
 void ckpt_container_adopt(struct ckpt_report *report, const struct ckpt_report *own);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/base/bytes.h"
+#include "core/base/pages.h"
 #include "wire/text.h"
 
 #define BUFFER ((size_t)128 * 1024)
@@ -17,7 +18,7 @@ int ckpt_decoder_init(struct ckpt_decoder *d, const struct ckpt_codec *codec,
 		      const struct ckpt_file *file, struct ckpt_error *err)
 {
 	*d = (struct ckpt_decoder) { .codec = codec, .file = file };
-	d->buf = malloc(BUFFER);
+	d->buf = aligned_alloc(CKPT_PAGES_ALIGN, BUFFER);
 	d->state = codec->open();
 	if (!d->buf || !d->state)
 		return ckpt_fail(err, -ENOMEM, "no memory to unpack %s", CKPT_QUOTE(file->name));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * See gzip.h. Nothing says where a member ends but its data: without decoding only the header can
- * be looked at.
+ * be looked at, and whether the length at the end can be one.
  */
 #include "core/format/archive/gzip.h"
 
@@ -15,6 +15,7 @@
 #define SMALLEST 20 /* header, an empty deflate block, CRC-32 and length */
 #define DEFLATE 8
 #define RESERVED 0xe0 /* flags that must be 0 */
+#define RATIO 1032    /* deflate's limit: 258 bytes of two bits */
 
 static bool starts(const uint8_t *head, size_t n)
 {
@@ -72,6 +73,12 @@ static bool sniff(const struct ckpt_check *check)
 	       check->head.head[2] == DEFLATE;
 }
 
+/* The last four bytes are the length of what the last member unpacks to (RFC 1952), or padding. */
+static bool promises_too_much(const struct ckpt_head *head)
+{
+	return ckpt_bytes_le(head->tail + head->n_tail - 4, 4) > head->size * RATIO;
+}
+
 static int structure(struct ckpt_check *check)
 {
 	const struct ckpt_head *head = &check->head;
@@ -81,6 +88,8 @@ static int structure(struct ckpt_check *check)
 	if (head->head[3] & RESERVED)
 		return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, 3, NULL,
 					 "its header has the unknown flags 0x%02x", head->head[3]);
+	if (check->level < CKPT_LEVEL_FULL && promises_too_much(head))
+		return ckpt_container_end(check, "gzip");
 	ckpt_check_cap(check, CKPT_EVIDENCE_OPAQUE, "gzip tells nothing until all is unpacked");
 	return 0;
 }

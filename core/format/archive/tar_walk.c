@@ -28,8 +28,10 @@ static bool number(const uint8_t *p, size_t n, uint64_t *ret)
 	size_t i = 0;
 
 	if (p[0] & 0x80) {
-		*ret = ckpt_bytes_be(p + n - 8, 8);
-		return p[0] == 0x80 && ckpt_bytes_zero(p + 1, n - 9);
+		size_t above = n > 9 ? n - 9 : 0; /* bytes over the 64 bits that are kept */
+
+		*ret = ckpt_bytes_be(p + 1 + above, n - 1 - above);
+		return p[0] == 0x80 && ckpt_bytes_zero(p + 1, above);
 	}
 	while (i < n && p[i] == ' ')
 		i++;

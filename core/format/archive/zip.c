@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/format/archive/zip_record.h"
 #include "wire/text.h"
 
 enum {
@@ -26,6 +27,7 @@ enum { LOCAL_SIZE = 30, CENTRAL_SIZE = 46, END_SIZE = 22, LOCATOR_SIZE = 20, END
 
 #define TAIL_MAX (END_SIZE + 65535)
 #define FLAG_DESCRIPTOR 0x0008
+#define VERSION_MAX 63 /* 6.3: APPNOTE.TXT 4.4.3.2; in the low byte, the other is a system's */
 #define FULL32 0xffffffffu
 
 static uint16_t get16(const uint8_t *p)
@@ -236,38 +238,10 @@ static int directory_bytes(struct ckpt_zip_walk *walk, size_t len, const uint8_t
 			return r;
 		walk->buf_off = walk->pos;
 		walk->buf_len = want;
+		ckpt_zip_soon(zip->file, walk->buf, walk->buf_len);
 	}
 	*ret = walk->buf + (walk->pos - walk->buf_off);
 	return 0;
-}
-
-/* Takes the 64-bit values of the zip64 extra field for those that are saturated. False if one is
- * missing. */
-static bool widen(struct ckpt_zip_entry *e, const uint8_t *extra, size_t len)
-{
-	uint64_t *fields[] = { &e->usize, &e->csize, &e->header_off };
-	size_t i = 0, id, size = 0, at = 0;
-
-	while (i + 4 <= len) {
-		id = get16(extra + i);
-		size = get16(extra + i + 2);
-		if (size > len - i - 4)
-			return false;
-		if (id == 1)
-			break;
-		i += 4 + size;
-	}
-	if (i + 4 > len)
-		size = 0;
-	for (size_t f = 0; f < 3; f++) {
-		if (*fields[f] != FULL32)
-			continue;
-		if (at + 8 > size)
-			return false;
-		*fields[f] = get64(extra + i + 4 + at);
-		at += 8;
-	}
-	return true;
 }
 
 /* Parses the directory record at the walk's position into @e and steps over it. */
@@ -295,13 +269,16 @@ static int directory_record(struct ckpt_zip_walk *walk, struct ckpt_zip_entry *e
 		return damaged(zip, walk->pos, "", "a directory record has no usable name");
 	memcpy(e->name, p + CENTRAL_SIZE, e->name_len);
 	e->name[e->name_len] = '\0';
+	if (p[6] > VERSION_MAX)
+		return damaged(zip, walk->pos, e->name,
+			       "a directory record needs a version that zip does not have");
 	e->flags = get16(p + 8);
 	e->method = get16(p + 10);
 	e->crc = get32(p + 16);
 	e->csize = get32(p + 20);
 	e->usize = get32(p + 24);
 	e->header_off = get32(p + 42);
-	if (!widen(e, p + CENTRAL_SIZE + e->name_len, extra) || get16(p + 34) != 0)
+	if (!ckpt_zip_widen(e, p + CENTRAL_SIZE + e->name_len, extra) || get16(p + 34) != 0)
 		return damaged(zip, walk->pos, e->name,
 			       "a directory record lacks its 64-bit sizes");
 	e->index = walk->index;
@@ -361,11 +338,11 @@ static int check_local(struct ckpt_zip_walk *walk, const struct ckpt_zip_entry *
 static int check_entry(struct ckpt_zip_walk *walk, struct ckpt_zip_entry *e, struct ckpt_error *err)
 {
 	struct ckpt_zip *zip = walk->zip;
-	uint8_t buf[24 + LOCAL_SIZE + CKPT_ZIP_NAME];
+	uint8_t buf[CKPT_ZIP_GAP + LOCAL_SIZE + CKPT_ZIP_NAME];
 	uint64_t gap, end;
 	int r;
 
-	if (e->header_off < walk->data_end || e->header_off - walk->data_end > 24)
+	if (e->header_off < walk->data_end || e->header_off - walk->data_end > CKPT_ZIP_GAP)
 		return damaged(zip, e->header_off, e->name,
 			       "the entry does not begin where the one before ends");
 	gap = e->header_off - walk->data_end;
@@ -389,7 +366,7 @@ static int check_entry(struct ckpt_zip_walk *walk, struct ckpt_zip_entry *e, str
 static int check_last(struct ckpt_zip_walk *walk, struct ckpt_error *err)
 {
 	struct ckpt_zip *zip = walk->zip;
-	uint8_t buf[24];
+	uint8_t buf[CKPT_ZIP_GAP];
 	int r;
 
 	if (walk->pos != zip->cd_off + zip->cd_size)

@@ -224,38 +224,25 @@ int ckpt_zip_check_content(struct ckpt_check *check, ckpt_zip_check_head_fn *hea
 struct looking {
 	const struct ckpt_extent *extent;
 	struct ckpt_names *names;
-	bool below; /* names without their first folder */
 };
 
 static int offer_entry(struct ckpt_check *check, const struct ckpt_zip_entry *e, void *arg)
 {
 	const struct looking *l = arg;
-	const char *slash = l->below ? strchr(e->name, '/') : NULL;
 
 	(void)check;
-	ckpt_names_offer(l->names, l->extent, e->data_off, e->data_off + e->csize,
-			 slash ? slash + 1 : e->name);
+	ckpt_names_offer(l->names, l->extent, e->data_off, e->data_off + e->csize, e->name);
 	return 0;
-}
-
-static int look(struct ckpt_check *check, struct looking *l)
-{
-	struct ckpt_zip zip;
-	int r = ckpt_zip_check_open(check, &zip);
-
-	return r ? r : ckpt_zip_check_walk(check, &zip, offer_entry, l);
 }
 
 int ckpt_zip_check_at(struct ckpt_check *check, const struct ckpt_extent *extent,
 		      struct ckpt_names *names)
 {
-	return look(check, &(struct looking) { extent, names, false });
-}
+	struct looking l = { extent, names };
+	struct ckpt_zip zip;
+	int r = ckpt_zip_check_open(check, &zip);
 
-int ckpt_zip_check_at_below(struct ckpt_check *check, const struct ckpt_extent *extent,
-			    struct ckpt_names *names)
-{
-	return look(check, &(struct looking) { extent, names, true });
+	return r ? r : ckpt_zip_check_walk(check, &zip, offer_entry, &l);
 }
 
 bool ckpt_zip_check_first_ends(const struct ckpt_head *head, const char *suffix)

@@ -43,10 +43,6 @@ int ckpt_zip_check_content(struct ckpt_check *check, ckpt_zip_check_head_fn *hea
 int ckpt_zip_check_at(struct ckpt_check *check, const struct ckpt_extent *extent,
 		      struct ckpt_names *names);
 
-/* The same for archives with all entries in one folder, by the names below it. */
-int ckpt_zip_check_at_below(struct ckpt_check *check, const struct ckpt_extent *extent,
-			    struct ckpt_names *names);
-
 /* True if the first local header at the head of the file names an entry that ends in @suffix. */
 bool ckpt_zip_check_first_ends(const struct ckpt_head *head, const char *suffix);
 

@@ -24,6 +24,7 @@ struct ckpt_npy {
 	uint64_t header; /* bytes before the data */
 	uint64_t data;	 /* bytes of data; of objects unknown: 0 */
 	uint64_t items;	 /* elements */
+	uint64_t item;	 /* bytes of one; as pickled objects 8 */
 	bool objects;	 /* the data are a pickle */
 	char kind;	 /* of a plain type: 'i', 'f', ...; '\0' for a record */
 	bool big;	 /* big-endian */

@@ -225,6 +225,7 @@ static bool dict(struct literal *l)
 		return bad(l, "more than the dict is in the header");
 	if (seen != 7)
 		return bad(l, "descr, fortran_order or shape is missing in the header");
+	l->npy->item = size;
 	if (__builtin_mul_overflow(size, l->npy->items, &l->npy->data))
 		return bad(l, "the array is larger than any file");
 	if (l->npy->objects)

@@ -5,13 +5,19 @@
  */
 #include "core/format/array/npz.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/format/array/npy.h"
 #include "core/format/scalar.h"
 #include "core/format/archive/zip_check.h"
+#include "core/format/inflate.h"
 #include "wire/text.h"
+
+/* Bytes of an array's header that are looked at; those of plain types have 128. */
+#define HEAD 4096
 
 /* An array's name is that of its entry without ".npy". */
 static void array_name(const struct ckpt_zip_entry *e, char *ret, size_t size)
@@ -100,6 +106,91 @@ static int npz_content(struct ckpt_check *check)
 	return ckpt_zip_check_content(check, on_deflated);
 }
 
+/* The first bytes of an entry, stored or deflated. */
+struct beginning {
+	size_t n;
+	uint8_t bytes[HEAD];
+};
+
+static void keep(void *arg, const uint8_t *buf, size_t len)
+{
+	struct beginning *b = arg;
+	size_t n = len < sizeof(b->bytes) - b->n ? len : sizeof(b->bytes) - b->n;
+
+	memcpy(b->bytes + b->n, buf, n);
+	b->n += n;
+}
+
+/* What is no such entry leaves nothing: the checks judge it. An errno at most. */
+static int read_beginning(struct ckpt_check *check, const struct ckpt_zip_entry *e,
+			  struct beginning *ret)
+{
+	const struct ckpt_inflate_job job = { .file = check->file,
+					      .off = e->data_off,
+					      .len = e->csize < HEAD ? e->csize : HEAD,
+					      .max = 1024 * HEAD,
+					      .sink = keep,
+					      .arg = ret };
+	uint64_t out;
+	int r;
+
+	ret->n = 0;
+	if (!ckpt_zip_check_readable(e))
+		return 0;
+	if (e->method != CKPT_ZIP_STORED) {
+		r = ckpt_inflate(&job, &out, check->err);
+		return r < 0 ? r : 0;
+	}
+	ret->n = (size_t)job.len;
+	r = ckpt_file_read(check->file, e->data_off, ret->bytes, ret->n, check->err);
+	ret->n = r ? 0 : ret->n;
+	return r < 0 ? r : 0;
+}
+
+struct telling {
+	ckpt_tensor_fn *tell;
+	void *arg;
+	struct beginning beginning;
+};
+
+static int tell_entry(struct ckpt_check *check, const struct ckpt_zip_entry *e, void *arg)
+{
+	struct telling *t = arg;
+	struct ckpt_tensor told = { .count = 0 };
+	struct ckpt_npy npy = { .header = 0 };
+	char name[256];
+	int r;
+
+	if (!ckpt_text_ends(e->name, ".npy"))
+		return 0;
+	array_name(e, name, sizeof(name));
+	r = read_beginning(check, e, &t->beginning);
+	if (r || ckpt_npy_parse(t->beginning.bytes, t->beginning.n, &npy) != 0)
+		return r;
+	told.name = name;
+	told.count = npy.items;
+	if (npy.kind)
+		snprintf(told.type, sizeof(told.type), "%c%llu", npy.kind,
+			 (unsigned long long)npy.item);
+	t->tell(t->arg, &told);
+	return 0;
+}
+
+static int tell_arrays(struct ckpt_check *check, ckpt_tensor_fn *tell, void *arg)
+{
+	_cleanup_free_ struct telling *t = calloc(1, sizeof(*t));
+	struct ckpt_zip zip;
+	int r;
+
+	if (!t)
+		return ckpt_fail(check->err, -ENOMEM, "no memory to look into %s",
+				 CKPT_QUOTE(check->file->name));
+	t->tell = tell;
+	t->arg = arg;
+	r = ckpt_zip_check_open(check, &zip);
+	return r ? r : ckpt_zip_check_walk(check, &zip, tell_entry, t);
+}
+
 /* np.savez() of no array at all: an archive's end record alone (APPNOTE.TXT 4.3.16). */
 static bool is_empty(const struct ckpt_check *check)
 {
@@ -124,4 +215,5 @@ const struct ckpt_format ckpt_format_npz = {
 	.content = npz_content,
 	.finite = ckpt_npz_finite,
 	.at = ckpt_zip_check_at,
+	.tensors = tell_arrays,
 };

@@ -93,13 +93,15 @@ static bool tiling_add(struct tiling *t, const struct ckpt_safetensors_tensor *t
 
 static const struct progress_row {
 	const char *key;
-	bool epoch;
+	bool epoch, vague;
 	enum ckpt_meaning meaning;
 } progress_rows[] = {
 	/* kohya sd-scripts, train_network.py: epochs done, also in a save within an epoch */
-	{ "ss_epoch", true, CKPT_EPOCH_COMPLETED }, { "ss_steps", false, CKPT_EPOCH_UNKNOWN },
-	{ "epoch", true, CKPT_EPOCH_UNKNOWN },	    { "global_step", false, CKPT_EPOCH_UNKNOWN },
-	{ "step", false, CKPT_EPOCH_UNKNOWN },
+	{ "ss_epoch", true, false, CKPT_EPOCH_COMPLETED },
+	{ "ss_steps", false, false, CKPT_EPOCH_UNKNOWN },
+	{ "epoch", true, false, CKPT_EPOCH_UNKNOWN },
+	{ "global_step", false, false, CKPT_EPOCH_UNKNOWN },
+	{ "step", false, true, CKPT_EPOCH_UNKNOWN },
 };
 
 static void set_progress(struct ckpt_position *p, const struct progress_row *row, double number)
@@ -113,6 +115,7 @@ static void set_progress(struct ckpt_position *p, const struct progress_row *row
 	if (!row->epoch && !p->has_step && number == (double)(int64_t)number) {
 		p->has_step = true;
 		p->step = (int64_t)number;
+		p->step_vague = row->vague;
 		p->step_source = CKPT_FROM_CONTENT;
 	}
 }
@@ -336,6 +339,23 @@ static int tensors_at(struct ckpt_check *check, const struct ckpt_extent *extent
 	return r == CKPT_SAFETENSORS_END ? 0 : r;
 }
 
+static int tell_tensors(struct ckpt_check *check, ckpt_tensor_fn *tell, void *arg)
+{
+	_cleanup_safetensors_ struct ckpt_safetensors_reader reader = { .arg = NULL };
+	int r = ckpt_safetensors_open(&reader, check->file, check->err);
+
+	while (!r && (r = ckpt_safetensors_next(&reader, check->err)) == 0) {
+		const struct ckpt_safetensors_tensor *t = &reader.tensor;
+		struct ckpt_tensor told = { .name = t->name,
+					    .count = t->elements,
+					    .shape = t->shape };
+
+		memcpy(told.type, t->dtype, sizeof(told.type));
+		tell(arg, &told);
+	}
+	return r == CKPT_SAFETENSORS_END ? 0 : r;
+}
+
 const struct ckpt_format ckpt_format_safetensors = {
 	.name = "safetensors",
 	.title = "safetensors",
@@ -347,4 +367,5 @@ const struct ckpt_format ckpt_format_safetensors = {
 	.content = safetensors_content,
 	.finite = ckpt_safetensors_finite,
 	.at = tensors_at,
+	.tensors = tell_tensors,
 };

@@ -23,6 +23,9 @@ struct ckpt_safetensors_tensor {
 	uint64_t begin, end; /* in the buffer; begin <= end, and the length fits dtype and shape */
 	uint64_t off;	     /* in the file, of the name */
 	enum ckpt_float type;
+	char dtype[16];	   /* as it stands there, cut to fit */
+	uint64_t elements; /* product of the shape */
+	uint64_t shape;	   /* ckpt_tensor_shape() of its dimensions */
 };
 
 /* A header being read. @metadata gets each pair of __metadata__; NULL = not wanted. */

@@ -7,6 +7,7 @@
 #include "core/format/array/safetensors.h"
 
 #include <endian.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { HAS_DTYPE = 1, HAS_SHAPE = 2, HAS_OFFSETS = 4, HAS_ALL = 7 };
@@ -104,6 +105,9 @@ static int read_dtype(struct ckpt_safetensors_reader *reader, struct entry *e,
 		return r;
 	e->bits = dtype_of(&tok)->bits;
 	reader->tensor.type = dtype_of(&tok)->type;
+	if (e->bits)
+		snprintf(reader->tensor.dtype, sizeof(reader->tensor.dtype), "%.*s", (int)tok.len,
+			 tok.text);
 	return e->bits ? 0 : wrong(reader, "unknown dtype");
 }
 
@@ -124,6 +128,7 @@ static int read_shape(struct ckpt_safetensors_reader *reader, struct entry *e,
 		if (!ckpt_jtoken_u64(&tok, &dim))
 			return wrong(reader, "a dimension is no whole number");
 		zero |= !dim;
+		reader->tensor.shape = ckpt_tensor_shape(reader->tensor.shape, dim);
 		if (dim && __builtin_mul_overflow(e->elements, dim, &e->elements))
 			e->too_many = true;
 	}
@@ -131,6 +136,7 @@ static int read_shape(struct ckpt_safetensors_reader *reader, struct entry *e,
 		e->elements = 0;
 		e->too_many = false;
 	}
+	reader->tensor.elements = e->elements;
 	return r;
 }
 

@@ -14,6 +14,8 @@
 #include "core/format/hdf5/hdf5_walk.h"
 #include "wire/text.h"
 
+#define SUPERBLOCK 48 /* bytes of it at least */
+
 static void walk_free(struct ckpt_hdf5 **h)
 {
 	if (*h)
@@ -24,12 +26,42 @@ static void walk_free(struct ckpt_hdf5 **h)
 }
 
 /*
- * Whatever a link leads to is a group, a dataset or a named type, which have messages of their own
- * (H5O__obj_class_real() of H5Oint.c); a header whose messages became zeros is none of them.
+ * An entry of an old group, or of the superblock, repeats what the header of a group says, unless
+ * the group took to another form since (H5G__obj_stab_to_new_format(): external links, an order).
  */
-static bool is_object(const struct ckpt_hdf5_object *obj)
+static int as_cached(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *obj)
 {
-	return obj->is_group || obj->has_type || obj->has_space || obj->has_layout;
+	const struct ckpt_hdf5_known *known = &h->objects.list[h->current];
+
+	if (!known->cached || (obj->is_group && obj->table_tree == CKPT_HDF5_NONE) ||
+	    known->cached == ckpt_hdf5_cached(obj->table_tree, obj->table_heap))
+		return 0;
+	return ckpt_hdf5_reject(h, CKPT_PROBLEM_HEADER, known->addr,
+				"a group is not where its entry says");
+}
+
+static void tell(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *obj)
+{
+	static const char *const classes[] = { "int", "float", "time", "text" };
+	struct ckpt_tensor told = { .count = obj->items };
+	unsigned size = (unsigned)obj->type_size; /* the file has 32 bits for it */
+	char path[256];
+
+	if (!h->told || !obj->has_layout || !obj->has_type || !obj->has_space)
+		return;
+	ckpt_hdf5_path(h, h->current, path, sizeof(path));
+	told.name = path;
+	for (int i = 0; i < obj->rank; i++)
+		told.shape = ckpt_tensor_shape(told.shape, obj->dims[i]);
+	if (obj->type_class < 2)
+		snprintf(told.type, sizeof(told.type), "%s%s%llu",
+			 obj->type_class || obj->is_signed ? "" : "u", classes[obj->type_class],
+			 8ULL * size);
+	else if (obj->type_class < 4)
+		snprintf(told.type, sizeof(told.type), "%s", classes[obj->type_class]);
+	else
+		snprintf(told.type, sizeof(told.type), "%u B", size);
+	h->told->tell(h->told->arg, &told);
 }
 
 /* The object's header, then what its messages point at. */
@@ -38,14 +70,17 @@ static int visit(struct ckpt_hdf5 *h, uint64_t addr)
 	struct ckpt_hdf5_object obj;
 	int r = ckpt_hdf5_header(h, addr, &obj);
 
-	if (r == 0 && !is_object(&obj))
-		r = ckpt_hdf5_reject(h, CKPT_PROBLEM_HEADER, addr,
-				     "an object is neither group nor dataset nor type");
+	r = r ? r : ckpt_hdf5_shape(h, &obj, addr);
+	r = r ? r : as_cached(h, &obj);
 	if (r == 0 && obj.table_tree != CKPT_HDF5_NONE)
 		r = ckpt_hdf5_old_group(h, obj.table_tree, obj.table_heap);
 	r = r ? r : ckpt_hdf5_dense(h, &obj.links);
 	r = r ? r : ckpt_hdf5_dense(h, &obj.attributes);
 	r = r ? r : ckpt_hdf5_scalar(h, &obj);
+	if (r == 0 && h->told) {
+		tell(h, &obj);
+		return 0;
+	}
 	if (r == 0 && obj.has_layout && h->current > 0)
 		h->check->report->tensors += !h->content && !h->look;
 	if (r == 0 && h->look)
@@ -92,7 +127,8 @@ static int walk(struct ckpt_hdf5 *h)
 	if (r)
 		return r;
 	h->left = h->end;
-	r = ckpt_hdf5_add(h, h->root, 0, 0);
+	r = ckpt_hdf5_add(
+		h, &(const struct ckpt_hdf5_known) { .addr = h->root, .cached = h->root_cached });
 	if (r == 0 && h->extension != CKPT_HDF5_NONE) {
 		struct ckpt_hdf5_object extension;
 
@@ -162,6 +198,53 @@ static int hdf5_finite(struct ckpt_check *check)
 			 CKPT_QUOTE(check->file->name));
 }
 
+/* Where the walk ends at a fault, it was most likely what was asked for: a structure that lies
+ * there. */
+static int answer(struct ckpt_hdf5 *h, int r)
+{
+	const struct ckpt_problem *p = &h->check->report->verdict.problem;
+	const struct ckpt_hdf5_asked *asked = h->asked;
+
+	if (r < 0)
+		return r;
+	if (r > 0 && (p->offset == CKPT_NO_OFFSET ||
+		      !ckpt_extent_meets(asked->extent, p->offset, p->offset + 1)))
+		return r;
+	if (r > 0)
+		*asked->names = (struct ckpt_names) { .n = 0 };
+	if (r > 0 || asked->metadata ||
+	    ckpt_extent_meets(asked->extent, h->base, h->base + SUPERBLOCK))
+		ckpt_names_offer(asked->names, asked->extent, 0, UINT64_MAX, "its metadata");
+	return 0;
+}
+
+int ckpt_hdf5_at(struct ckpt_check *check, const struct ckpt_extent *extent,
+		 struct ckpt_names *names)
+{
+	_cleanup_(walk_free) struct ckpt_hdf5 *h = calloc(1, sizeof(*h));
+	struct ckpt_hdf5_asked asked = { .extent = extent, .names = names };
+
+	if (!h)
+		return ckpt_fail(check->err, -ENOMEM, "no memory to look into %s",
+				 CKPT_QUOTE(check->file->name));
+	h->check = check;
+	h->asked = &asked;
+	return answer(h, walk(h));
+}
+
+static int hdf5_tensors(struct ckpt_check *check, ckpt_tensor_fn *fn, void *arg)
+{
+	_cleanup_(walk_free) struct ckpt_hdf5 *h = calloc(1, sizeof(*h));
+	const struct ckpt_hdf5_told told = { fn, arg };
+
+	if (!h)
+		return ckpt_fail(check->err, -ENOMEM, "no memory to look into %s",
+				 CKPT_QUOTE(check->file->name));
+	h->check = check;
+	h->told = &told;
+	return walk(h);
+}
+
 static bool hdf5_sniff(const struct ckpt_check *check)
 {
 	return ckpt_hdf5_find(check) != CKPT_HDF5_NONE;
@@ -177,4 +260,6 @@ const struct ckpt_format ckpt_format_hdf5 = {
 	.structure = hdf5_structure,
 	.content = hdf5_content,
 	.finite = hdf5_finite,
+	.at = ckpt_hdf5_at,
+	.tensors = hdf5_tensors,
 };

@@ -10,4 +10,11 @@
 
 extern const struct ckpt_format ckpt_format_hdf5;
 
+/*
+ * The row's at(): offers the data sets of which some bytes lie in @extent of check->file, and "its
+ * metadata" where structures do, or where the walk ends at a fault there.
+ */
+int ckpt_hdf5_at(struct ckpt_check *check, const struct ckpt_extent *extent,
+		 struct ckpt_names *names);
+
 #endif

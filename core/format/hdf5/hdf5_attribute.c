@@ -64,40 +64,88 @@ static void note_framework(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *v
 	snprintf(report->framework, sizeof(report->framework), "Keras %s", text);
 }
 
-int ckpt_hdf5_attribute(struct ckpt_hdf5_cur *cur)
-{
-	struct ckpt_hdf5_object value = { 0 };
+/* Where an attribute's name, type, space and data are. */
+struct parts {
+	unsigned version, flags, name_len;
 	struct ckpt_hdf5_cur name, type, space;
-	unsigned version = (unsigned)ckpt_hdf5_uint(cur, 1);
-	unsigned flags = (unsigned)ckpt_hdf5_uint(cur, 1);
-	unsigned name_len = (unsigned)ckpt_hdf5_uint(cur, 2);
-	unsigned type_len = (unsigned)ckpt_hdf5_uint(cur, 2);
-	unsigned space_len = (unsigned)ckpt_hdf5_uint(cur, 2);
-	char text[32] = "";
-	int r;
+};
 
-	if (version == 3)
+static int take_parts(struct ckpt_hdf5_cur *cur, struct parts *ret)
+{
+	unsigned type_len, space_len;
+
+	ret->version = (unsigned)ckpt_hdf5_uint(cur, 1);
+	ret->flags = (unsigned)ckpt_hdf5_uint(cur, 1);
+	ret->name_len = (unsigned)ckpt_hdf5_uint(cur, 2);
+	type_len = (unsigned)ckpt_hdf5_uint(cur, 2);
+	space_len = (unsigned)ckpt_hdf5_uint(cur, 2);
+	if (ret->version == 3)
 		ckpt_hdf5_skip(cur, 1);
-	name = part(cur, name_len, version);
-	type = part(cur, type_len, version);
-	space = part(cur, space_len, version);
-	if (cur->r)
-		return cur->r;
-	if (version < 1 || version > 3)
+	ret->name = part(cur, ret->name_len, ret->version);
+	ret->type = part(cur, type_len, ret->version);
+	ret->space = part(cur, space_len, ret->version);
+	if (cur->r == 0 && (ret->version < 1 || ret->version > 3))
 		return ckpt_hdf5_reject(cur->h, CKPT_PROBLEM_HEADER, cur->at,
-					"an attribute of version %u", version);
-	if (version > 1 && (flags & 3)) /* type or space are kept elsewhere */
-		return 0;
-	r = ckpt_hdf5_message(&type, 0x03, &value);
-	r = r ? r : ckpt_hdf5_message(&space, 0x01, &value);
-	r = r ? r : ckpt_hdf5_variable(cur->h, &value, cur->at, cur->end - cur->at);
-	if (r || cur->h->current != 0 || name_len >= sizeof(text))
+					"an attribute of version %u", ret->version);
+	return cur->r;
+}
+
+/* The name is as long as the message says, and ends there (H5O__attr_decode()); its beginning goes
+ * to @text. */
+static int take_name(struct ckpt_hdf5 *h, const struct parts *p, char *text, size_t size)
+{
+	unsigned len = 0, n = 0;
+	char piece[64];
+	int r = 0;
+
+	text[0] = '\0';
+	if (p->name_len > 0 && p->name_len < size)
+		r = ckpt_hdf5_read(h, p->name.at, text, p->name_len);
+	for (bool ended = false; r == 0 && !ended && len < p->name_len; len += n) {
+		size_t most = p->name_len - len;
+
+		most = most < sizeof(piece) ? most : sizeof(piece);
+		r = ckpt_hdf5_read(h, p->name.at + len, piece, most);
+		n = r ? 0 : (unsigned)strnlen(piece, most);
+		ended = n < most;
+	}
+	if (r == 0 && len + 1 != p->name_len)
+		return ckpt_hdf5_reject(h, CKPT_PROBLEM_HEADER, p->name.at,
+					"an attribute's name is not as long as it should be");
+	return r;
+}
+
+/* Its value fills what is left; in a header without a checksum, to the last word. */
+static int check_value(struct ckpt_hdf5_cur *cur, const struct ckpt_hdf5_object *value, bool summed)
+{
+	uint64_t need, has = cur->end - cur->at;
+
+	if (__builtin_mul_overflow(value->items, value->type_size, &need) || need > has ||
+	    (!summed && has - need >= 8))
+		return ckpt_hdf5_reject(cur->h, CKPT_PROBLEM_HEADER, cur->at,
+					"an attribute's value has another length than its shape");
+	return 0;
+}
+
+int ckpt_hdf5_attribute(struct ckpt_hdf5_cur *cur, bool summed)
+{
+	struct ckpt_hdf5_object value = { .summed = summed };
+	struct parts p;
+	char text[32];
+	int r = take_parts(cur, &p);
+
+	r = r ? r : take_name(cur->h, &p, text, sizeof(text));
+	if (r || (p.version > 1 && (p.flags & 3))) /* type or space are kept elsewhere */
 		return r;
-	r = ckpt_hdf5_read(cur->h, name.at, text, name_len);
-	text[name_len] = '\0';
-	if (r == 0 && strcmp(text, "keras_version") == 0)
+	r = ckpt_hdf5_message(&p.type, 0x03, &value);
+	r = r ? r : ckpt_hdf5_message(&p.space, 0x01, &value);
+	r = r ? r : check_value(cur, &value, summed);
+	r = r ? r : ckpt_hdf5_variable(cur->h, &value, cur->at, cur->end - cur->at);
+	if (r || cur->h->current != 0 || p.name_len >= sizeof(text))
+		return r;
+	if (strcmp(text, "keras_version") == 0)
 		note_framework(cur->h, &value, cur);
-	return r ? r : take(cur->h, &value, cur->at, text);
+	return take(cur->h, &value, cur->at, text);
 }
 
 int ckpt_hdf5_scalar(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *obj)

@@ -9,7 +9,9 @@
 #include "core/format/hdf5/hdf5_walk.h"
 #include "core/format/inflate.h"
 
+#define FILTERS 0x0b /* the message */
 #define DEFLATE 1
+#define SHUFFLE 2
 #define FLETCHER32 3
 #define EDGES_UNFILTERED 0x01
 #define BUFFER 32768 /* even: sums are of 16-bit words */
@@ -97,7 +99,7 @@ int ckpt_hdf5_chunk(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *obj, uin
 		    uint64_t size, uint32_t mask)
 {
 	unsigned filter = obj->chunk_flags & EDGES_UNFILTERED ? 0 : last_filter(obj, mask);
-	int r = ckpt_hdf5_charge(h, addr, size, "a chunk");
+	int r = ckpt_hdf5_charge_data(h, addr, size, "a chunk");
 
 	if (r)
 		return r;
@@ -117,17 +119,64 @@ int ckpt_hdf5_chunk(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *obj, uin
 
 struct chunks {
 	const struct ckpt_hdf5_object *obj;
-	unsigned size_len; /* of a record with filters */
+	bool any; /* one was seen before, at */
+	uint64_t last[CKPT_HDF5_RANK];
 };
+
+/* The place of a chunk, in elements: behind the last one, at a multiple of the chunks' shape,
+ * inside of what the data set may become. */
+static int check_place(struct ckpt_hdf5_cur *key, struct chunks *c)
+{
+	const struct ckpt_hdf5_object *obj = c->obj;
+	bool behind = !c->any, before = false;
+	uint64_t at;
+
+	for (int i = 0; i < obj->chunk_rank - 1; i++) {
+		at = ckpt_hdf5_uint(key, 8);
+		if (key->r == 0 &&
+		    (at % obj->chunk_dims[i] || (i < obj->rank && at >= obj->most[i])))
+			return ckpt_hdf5_reject(key->h, CKPT_PROBLEM_HEADER, key->at,
+						"a chunk is where the data set has none");
+		before |= !behind && at < c->last[i];
+		behind |= !before && at > c->last[i];
+		c->last[i] = at;
+	}
+	c->any = true;
+	if (key->r == 0 && !behind)
+		return ckpt_hdf5_reject(key->h, CKPT_PROBLEM_HEADER, key->at,
+					"the chunks of a tree are out of order");
+	return key->r;
+}
+
+/* What a chunk takes up that no filter packs: shuffling keeps its length, a sum adds 4 bytes. */
+static bool size_fits(const struct ckpt_hdf5_object *obj, uint64_t size, uint32_t mask)
+{
+	uint64_t plain = ckpt_hdf5_chunk_bytes(obj);
+
+	if (obj->elsewhere >> FILTERS & 1)
+		return true; /* not known */
+	for (int i = 0; i < obj->n_filters; i++) {
+		if (mask >> i & 1)
+			continue;
+		if (obj->filters[i] != SHUFFLE && obj->filters[i] != FLETCHER32)
+			return true;
+		plain += obj->filters[i] == FLETCHER32 ? 4 : 0;
+	}
+	return size == plain;
+}
 
 /* A key of a version 1 tree: size, filters left out, place in the data set. */
 static int tree1_chunk(struct ckpt_hdf5_cur *key, uint64_t child, void *arg)
 {
-	const struct chunks *c = arg;
+	struct chunks *c = arg;
 	uint64_t size = ckpt_hdf5_uint(key, 4);
 	uint32_t mask = (uint32_t)ckpt_hdf5_uint(key, 4);
+	int r = key->r ? key->r : check_place(key, c);
 
-	return key->r ? key->r : ckpt_hdf5_chunk(key->h, c->obj, child, size, mask);
+	if (r == 0 && !size_fits(c->obj, size, mask))
+		r = ckpt_hdf5_reject(key->h, CKPT_PROBLEM_HEADER, key->at,
+				     "a chunk has another length than its shape");
+	return r ? r : ckpt_hdf5_chunk(key->h, c->obj, child, size, mask);
 }
 
 static int tree2_chunk(struct ckpt_hdf5_cur *record, unsigned type, void *arg)
@@ -169,16 +218,18 @@ static int implicit(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *obj)
 						"more chunks than any file can hold");
 	}
 	h->unsummed++;
-	r = ckpt_hdf5_charge(h, obj->addr, size, "the chunks");
+	r = ckpt_hdf5_charge_data(h, obj->addr, size, "the chunks");
 	return r || !h->look ? r : ckpt_hdf5_look_range(h, obj->addr, size);
 }
 
 static int chunked(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *obj)
 {
 	struct chunks c = { .obj = obj };
-	struct ckpt_hdf5_tree tree = {
-		.type = 1, .key = 8 + 8 * (unsigned)obj->chunk_rank, .leaf = tree1_chunk, .arg = &c
-	};
+	struct ckpt_hdf5_tree tree = { .type = 1,
+				       .key = 8 + 8 * (unsigned)obj->chunk_rank,
+				       .same = 8,
+				       .leaf = tree1_chunk,
+				       .arg = &c };
 
 	if (ckpt_hdf5_chunk_bytes(obj) == 0)
 		return ckpt_hdf5_reject(h, CKPT_PROBLEM_HEADER, obj->addr,
@@ -215,7 +266,7 @@ static int contiguous(struct ckpt_hdf5 *h, const struct ckpt_hdf5_object *obj)
 		return ckpt_hdf5_reject(h, CKPT_PROBLEM_HEADER, obj->addr,
 					"the data set has %llu bytes, but its shape needs %llu",
 					(unsigned long long)size, (unsigned long long)need);
-	r = ckpt_hdf5_charge(h, obj->addr, size, "the data");
+	r = ckpt_hdf5_charge_data(h, obj->addr, size, "the data");
 	h->unsummed += size > 0;
 	if (r == 0 && h->look)
 		return ckpt_hdf5_look_range(h, obj->addr, need);

@@ -76,7 +76,7 @@ int ckpt_hdf5_read(struct ckpt_hdf5 *h, uint64_t addr, void *buf, size_t len)
 	return r;
 }
 
-int ckpt_hdf5_charge(struct ckpt_hdf5 *h, uint64_t addr, uint64_t len, const char *what)
+static int charge(struct ckpt_hdf5 *h, uint64_t addr, uint64_t len, const char *what)
 {
 	int r = check_bounds(h, addr, len, what);
 
@@ -87,6 +87,29 @@ int ckpt_hdf5_charge(struct ckpt_hdf5 *h, uint64_t addr, uint64_t len, const cha
 					"its parts overlap or form a loop: %s is one too many",
 					what);
 	h->left -= len;
+	return 0;
+}
+
+int ckpt_hdf5_charge(struct ckpt_hdf5 *h, uint64_t addr, uint64_t len, const char *what)
+{
+	if (h->asked)
+		h->asked->metadata |=
+			ckpt_extent_meets(h->asked->extent, h->base + addr, h->base + addr + len);
+	return charge(h, addr, len, what);
+}
+
+int ckpt_hdf5_charge_data(struct ckpt_hdf5 *h, uint64_t addr, uint64_t len, const char *what)
+{
+	struct ckpt_hdf5_asked *asked = h->asked;
+	int r = charge(h, addr, len, what);
+	char path[256];
+
+	if (r || !asked || asked->told == h->current + 1 ||
+	    !ckpt_extent_meets(asked->extent, h->base + addr, h->base + addr + len))
+		return r;
+	asked->told = h->current + 1;
+	ckpt_hdf5_path(h, h->current, path, sizeof(path));
+	ckpt_names_offer(asked->names, asked->extent, h->base + addr, h->base + addr + len, path);
 	return 0;
 }
 

@@ -9,8 +9,18 @@
 
 #define PENDING_MAX 64 /* chunks named and not yet read; libhdf5 names one at a time */
 #define CONTINUATION 0x10
+#define LAST_TYPE 0x18 /* of the metadata cache's image: H5O_MDCI_MSG_ID */
 #define DATATYPE 0x03
 #define ATTRIBUTE 0x0c
+
+/* Flags of a message: H5O_MSG_FLAG_* of H5Opublic.h and H5Oprivate.h. */
+#define SHARED 0x02
+#define NOT_SHARED 0x04
+#define FAIL 0x08
+#define MARK 0x10
+#define WAS_UNKNOWN 0x20
+/* Data space, data type, both fill values, filters, attribute (H5O_SHARE_IS_SHARABLE). */
+#define SHAREABLE (1u << 1 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 11 | 1u << 12)
 
 struct chunk {
 	uint64_t addr, len;
@@ -39,47 +49,97 @@ static int continuation(struct header *head, struct ckpt_hdf5_cur *cur)
 	return 0;
 }
 
-/* All messages from @at to @end. What is too short for another one is a gap. */
+/* A message's prefix. */
+struct prefix {
+	unsigned type, len, flags;
+};
+
+static int bad(struct header *head, uint64_t addr, const char *what)
+{
+	return ckpt_hdf5_reject(head->h, CKPT_PROBLEM_HEADER, addr, "%s", what);
+}
+
+/* What libhdf5 refuses of a prefix without a checksum (H5O__chunk_deserialize()). */
+static int check_prefix(struct header *head, uint64_t addr, const struct prefix *p)
+{
+	if (head->version != 1)
+		return 0;
+	if (p->type > LAST_TYPE)
+		return bad(head, addr, "a message of a kind that HDF5 does not have");
+	if (p->len % 8)
+		return bad(head, addr, "a message of a length that is not of whole words");
+	if ((p->flags & SHARED && (p->flags & NOT_SHARED || !(SHAREABLE >> p->type & 1))) ||
+	    (p->flags & WAS_UNKNOWN && (p->flags & FAIL || !(p->flags & MARK))))
+		return bad(head, addr, "a message with flags that exclude each other");
+	return 0;
+}
+
+/* Shared: what it says is kept elsewhere, and may have no checksum there. */
+static int shared(struct header *head, struct ckpt_hdf5_cur *cur, unsigned type)
+{
+	uint64_t version = ckpt_hdf5_uint(cur, 1), where = ckpt_hdf5_uint(cur, 1);
+
+	if (cur->r == 0 && (version < 1 || version > 3 || where > 3))
+		return bad(head, cur->at, "a shared message that HDF5 does not have");
+	head->obj->elsewhere |= 1u << type;
+	head->h->unsummed += type == DATATYPE || type == ATTRIBUTE;
+	return cur->r;
+}
+
+static int message(struct header *head, struct ckpt_hdf5_cur *data, const struct prefix *p)
+{
+	if (p->type == CONTINUATION)
+		return continuation(head, data);
+	if (p->flags & SHARED && p->type <= LAST_TYPE)
+		return shared(head, data, p->type);
+	return ckpt_hdf5_message(data, p->type, head->obj);
+}
+
+/* All messages from @at to @end. What is too short for another one is a gap, from version 2 on. */
 static int messages(struct header *head, uint64_t at, uint64_t end)
 {
 	unsigned prefix = head->version == 1 ? 8 : head->ordered ? 6 : 4;
 	struct ckpt_hdf5_cur cur, data;
-	unsigned type, len, flags;
+	struct prefix p;
+	uint64_t begin;
 	int r = 0;
 
 	while (r == 0 && end - at >= prefix) {
+		begin = at;
 		cur = (struct ckpt_hdf5_cur) { .h = head->h, .at = at, .end = end };
-		type = (unsigned)ckpt_hdf5_uint(&cur, head->version == 1 ? 2 : 1);
-		len = (unsigned)ckpt_hdf5_uint(&cur, 2);
-		flags = (unsigned)ckpt_hdf5_uint(&cur, 1);
+		p.type = (unsigned)ckpt_hdf5_uint(&cur, head->version == 1 ? 2 : 1);
+		p.len = (unsigned)ckpt_hdf5_uint(&cur, 2);
+		p.flags = (unsigned)ckpt_hdf5_uint(&cur, 1);
 		ckpt_hdf5_skip(&cur, prefix - (head->version == 1 ? 5 : 4));
 		data = cur;
-		ckpt_hdf5_skip(&cur, len);
+		ckpt_hdf5_skip(&cur, p.len);
 		if (cur.r)
 			return cur.r;
 		data.end = at = cur.at;
-		if (type == CONTINUATION)
-			r = continuation(head, &data);
-		else if (!(flags & 0x02))
-			r = ckpt_hdf5_message(&data, type, head->obj);
-		else if (type == DATATYPE || type == ATTRIBUTE) /* shared: kept elsewhere */
-			head->h->unsummed++; /* and may refer to what has no checksum */
+		r = check_prefix(head, begin, &p);
+		r = r ? r : message(head, &data, &p);
 	}
+	if (r == 0 && head->version == 1 && at != end)
+		r = bad(head, at, "bytes behind the last message of an object's header");
 	return r;
 }
 
 static int version1(struct header *head, uint64_t addr)
 {
 	struct ckpt_hdf5_cur cur;
-	uint64_t len;
+	uint64_t n, len;
 	int r = ckpt_hdf5_begin(head->h, &cur, addr, NULL);
 
 	if (r)
 		return r;
-	ckpt_hdf5_skip(&cur, 8);
+	ckpt_hdf5_skip(&cur, 2);
+	n = ckpt_hdf5_uint(&cur, 2);
+	ckpt_hdf5_skip(&cur, 4);
 	len = ckpt_hdf5_uint(&cur, 4);
 	if (cur.r)
 		return cur.r;
+	if (n ? len < 8 : len > 0)
+		return bad(head, addr, "an object's header of another length than its messages");
 	head->h->unsummed++;
 	r = ckpt_hdf5_charge(head->h, addr, 16 + len, "an object's header");
 	return r ? r : messages(head, addr + 16, addr + 16 + len);

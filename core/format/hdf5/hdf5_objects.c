@@ -48,7 +48,7 @@ void ckpt_hdf5_objects_done(struct ckpt_hdf5_objects *objects)
 	free(objects->slots);
 }
 
-int ckpt_hdf5_add(struct ckpt_hdf5 *h, uint64_t addr, uint64_t name_at, uint64_t name_len)
+int ckpt_hdf5_add(struct ckpt_hdf5 *h, const struct ckpt_hdf5_known *known)
 {
 	struct ckpt_hdf5_objects *o = &h->objects;
 	uint32_t *slot;
@@ -56,17 +56,15 @@ int ckpt_hdf5_add(struct ckpt_hdf5 *h, uint64_t addr, uint64_t name_at, uint64_t
 	if (o->n == o->cap && o->n < CKPT_HDF5_OBJECTS && grow(o))
 		return ckpt_fail(h->check->err, -ENOMEM, "no memory for the objects of %s",
 				 CKPT_QUOTE(h->check->file->name));
-	slot = slot_of(o, addr);
+	slot = slot_of(o, known->addr);
 	if (*slot)
 		return 0;
 	if (o->n == CKPT_HDF5_OBJECTS) {
 		o->cut = true;
 		return 0;
 	}
-	o->list[o->n] = (struct ckpt_hdf5_known) { .addr = addr,
-						   .name_at = name_at,
-						   .parent = h->current,
-						   .name_len = (uint32_t)name_len };
+	o->list[o->n] = *known;
+	o->list[o->n].parent = h->current;
 	*slot = ++o->n;
 	return 0;
 }

@@ -17,6 +17,9 @@
 #define USER_BLOCK_MAX (1u << 20) /* it begins at 0, 512, 1024, 2048 ...; looked for up to here */
 #define SUPER_MAX 128		  /* bytes of a superblock that are read */
 #define WRITING 0x05		  /* open for writing, or for one writer and many readers */
+#define LEAF_K 4		  /* H5F_CRT_SYM_LEAF_DEF */
+#define GROUP_K 16		  /* HDF5_BTREE_SNODE_IK_DEF */
+#define CHUNK_K 32		  /* HDF5_BTREE_CHUNK_IK_DEF */
 #define DRIVER_MAX 256		  /* bytes that are looked through for a driver's name */
 
 /* Reading all over every unknown file would be dear: only names that promise HDF5 are worth it. */
@@ -63,9 +66,7 @@ struct super {
 	size_t len;
 	unsigned version, flags;
 	uint64_t base, eof;
-	unsigned kind;	     /* of the root's entry; 0 from version 2 on */
-	uint64_t scratch[2]; /* of that entry, if it is an old group's: its tree, its heap; or 0 */
-	uint64_t driver;     /* where its driver is described, relative to base; NONE */
+	uint64_t driver; /* where its driver is described, relative to base; NONE */
 };
 
 static uint64_t field(const struct ckpt_hdf5 *h, const struct super *s, size_t first, size_t index)
@@ -78,7 +79,7 @@ static size_t super_size(const struct ckpt_hdf5 *h, unsigned version)
 {
 	if (version >= 2)
 		return 12 + 4u * h->so + 4;
-	return (version == 0 ? 24 : 28) + 4u * h->so + 2u * h->so + 8 + 16;
+	return (version == 0 ? 24 : 28) + 4u * h->so + h->sl + h->so + 8 + 16;
 }
 
 static int sizes_known(struct ckpt_hdf5 *h, struct super *s)
@@ -105,16 +106,12 @@ static void fields(struct ckpt_hdf5 *h, struct super *s)
 
 	s->base = field(h, s, first, 0);
 	s->eof = field(h, s, first, 2);
-	h->root = field(h, s, first, s->version < 2 ? 5 : 3);
+	h->root =
+		s->version < 2 ? field(h, s, first + 4u * h->so + h->sl, 0) : field(h, s, first, 3);
 	h->extension = s->version < 2 ? CKPT_HDF5_NONE : field(h, s, first, 1);
 	if (h->extension == UINT64_MAX >> (64 - 8 * h->so))
 		h->extension = CKPT_HDF5_NONE;
 	s->driver = s->version < 2 ? field(h, s, first, 3) : h->extension;
-	s->kind = s->version < 2 ? (unsigned)ckpt_bytes_le(s->buf + first + 6 * h->so, 4) : 0;
-	for (size_t i = 0; i < 2; i++)
-		s->scratch[i] = s->kind == 1
-					? ckpt_bytes_le(s->buf + first + (6 + i) * h->so + 8, h->so)
-					: 0;
 	s->flags = s->version == 3 ? s->buf[11] : 0;
 }
 
@@ -171,8 +168,6 @@ static int check_end(struct ckpt_hdf5 *h, const struct super *s)
 			(unsigned long long)eof, (unsigned long long)size);
 	if (eof < s->at || h->root >= eof - s->at)
 		return bad(h, "the root group is not inside the file, version", s->version);
-	if (s->kind > CKPT_HDF5_ENTRY_KINDS || s->scratch[0] >= eof || s->scratch[1] >= eof)
-		return bad(h, "kind of the root's entry:", s->kind);
 	if (size > eof)
 		ckpt_check_remark(h->check, CKPT_PROBLEM_TRAILING, eof,
 				  "%llu bytes follow its end: junk, or a writer that was killed "
@@ -199,9 +194,14 @@ int ckpt_hdf5_super(struct ckpt_hdf5 *h)
 	if (r)
 		return r;
 	fields(h, &s);
+	h->leaf_k = LEAF_K;
+	h->tree_k[0] = GROUP_K;
+	h->tree_k[1] = CHUNK_K;
 	r = check_sum(h, &s);
 	r = r ? r : check_driver(h, &s);
 	r = r ? r : check_end(h, &s);
+	if (r == 0 && s.version < 2)
+		r = ckpt_hdf5_super_old(h, s.version);
 	if (r == 0 && (s.flags & WRITING))
 		return ckpt_check_reject(
 			h->check, CKPT_INCOMPLETE, CKPT_PROBLEM_WRITER_ACTIVE, s.at + 11, NULL,

@@ -1,20 +1,56 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Version 1 B-trees, walked from the left with a stack of one frame a level. They have no
- * checksums: signature, type, level and addresses are all that can be compared.
+ * checksums: what stands in two places is compared, keys and neighbours too (III.A.1).
  */
+#include <string.h>
+
 #include "core/format/hdf5/hdf5_walk.h"
 
-#define LEVELS_MAX 32 /* each level has at least two children in a tree that libhdf5 made */
+/* All that the byte can say: where nodes hold two children at most, the tree of chunks that were
+ * appended has a level more with each of them. */
+#define LEVELS 256
 
 struct frame {
 	struct ckpt_hdf5_cur cur;
 	unsigned level, left; /* children not yet visited */
 };
 
-static int enter(struct ckpt_hdf5 *h, const struct ckpt_hdf5_tree *tree, uint64_t addr,
-		 struct frame *ret)
+/* The last node seen of a level, and the one that it says comes next. */
+struct level {
+	uint64_t last, next;
+};
+
+struct walk {
+	struct ckpt_hdf5 *h;
+	const struct ckpt_hdf5_tree *tree;
+	struct level levels[LEVELS];
+	struct frame stack[LEVELS];
+};
+
+static int bad(struct walk *w, uint64_t addr, const char *what)
 {
+	return ckpt_hdf5_reject(w->h, CKPT_PROBLEM_HEADER, addr, "%s", what);
+}
+
+/* The nodes of a level are in a list of both directions. */
+static int in_list(struct walk *w, struct ckpt_hdf5_cur *cur, uint64_t addr, unsigned level)
+{
+	struct level *l = &w->levels[level];
+	uint64_t before = ckpt_hdf5_addr(cur), behind = ckpt_hdf5_addr(cur);
+
+	if (cur->r)
+		return cur->r;
+	if (before != l->last || (l->last != CKPT_HDF5_NONE && l->next != addr))
+		return bad(w, addr, "a tree's node is not beside its neighbours");
+	*l = (struct level) { addr, behind };
+	return 0;
+}
+
+static int enter(struct walk *w, uint64_t addr, struct frame *ret)
+{
+	const struct ckpt_hdf5_tree *tree = w->tree;
+	struct ckpt_hdf5 *h = w->h;
 	unsigned type, n;
 	int r = ckpt_hdf5_begin(h, &ret->cur, addr, "TREE");
 
@@ -23,23 +59,54 @@ static int enter(struct ckpt_hdf5 *h, const struct ckpt_hdf5_tree *tree, uint64_
 	type = (unsigned)ckpt_hdf5_uint(&ret->cur, 1);
 	ret->level = (unsigned)ckpt_hdf5_uint(&ret->cur, 1);
 	ret->left = n = (unsigned)ckpt_hdf5_uint(&ret->cur, 2);
-	ckpt_hdf5_skip(&ret->cur, 2u * h->so);
-	if (ret->cur.r)
-		return ret->cur.r;
-	if (type != tree->type)
+	if (ret->cur.r == 0 && type != tree->type)
 		return ckpt_hdf5_reject(h, CKPT_PROBLEM_HEADER, addr,
 					"a tree's node is of type %u instead of %u", type,
 					tree->type);
+	r = in_list(w, &ret->cur, addr, ret->level);
+	if (r == 0 && n > 2 * h->tree_k[tree->type])
+		r = bad(w, addr, "a tree's node has more children than there is room for");
+	if (r == 0 && n == 0 && (ret != w->stack || ret->level > 0))
+		r = bad(w, addr, "a tree's node has no children");
 	h->unsummed++;
-	return ckpt_hdf5_charge(h, addr,
-				8 + 2u * h->so + (uint64_t)n * (tree->key + h->so) + tree->key,
-				"a tree's node");
+	return r ? r
+		 : ckpt_hdf5_charge(h, addr,
+				    8 + 2u * h->so + (uint64_t)n * (tree->key + h->so) + tree->key,
+				    "a tree's node");
 }
 
-/* The next child of @f: a node of the level below is pushed on @next. */
-static int child(struct ckpt_hdf5 *h, const struct ckpt_hdf5_tree *tree, struct frame *f,
-		 struct frame *next)
+/* A key stands in a node, and around it in the one above. */
+static int same_key(struct walk *w, uint64_t above, uint64_t below)
 {
+	uint8_t a[CKPT_HDF5_KEY], b[CKPT_HDF5_KEY];
+	size_t from = w->tree->same, n = w->tree->key - from;
+	int r = ckpt_hdf5_read(w->h, above + from, a, n);
+
+	r = r ? r : ckpt_hdf5_read(w->h, below + from, b, n);
+	if (r == 0 && memcmp(a, b, n) != 0)
+		r = bad(w, below, "a tree's node is not between its keys");
+	return r;
+}
+
+/* The child below the key at @key has one level less, and the keys around it. */
+static int check_child(struct walk *w, const struct frame *f, uint64_t key, uint64_t addr)
+{
+	const struct frame *next = f + 1;
+	uint64_t step = w->tree->key + w->h->so;
+	int r;
+
+	if (next->level != f->level - 1)
+		return ckpt_hdf5_reject(w->h, CKPT_PROBLEM_HEADER, addr,
+					"a tree's node is of level %u instead of %u", next->level,
+					f->level - 1);
+	r = same_key(w, key, next->cur.at);
+	return r ? r : same_key(w, key + step, next->cur.at + next->left * step);
+}
+
+/* The next child of @f: a node of the level below is put behind it. */
+static int child(struct walk *w, struct frame *f)
+{
+	const struct ckpt_hdf5_tree *tree = w->tree;
 	struct ckpt_hdf5_cur key = f->cur;
 	uint64_t addr;
 	int r;
@@ -52,32 +119,36 @@ static int child(struct ckpt_hdf5 *h, const struct ckpt_hdf5_tree *tree, struct 
 		return f->cur.r;
 	if (f->level == 0)
 		return tree->leaf(&key, addr, tree->arg);
-	r = enter(h, tree, addr, next);
-	if (r == 0 && next->level != f->level - 1)
-		r = ckpt_hdf5_reject(h, CKPT_PROBLEM_HEADER, addr,
-				     "a tree's node is of level %u instead of %u", next->level,
-				     f->level - 1);
-	return r;
+	r = enter(w, addr, f + 1);
+	return r ? r : check_child(w, f, key.at, addr);
+}
+
+/* Each level's list ends with the last node that was seen. */
+static int lists_end(struct walk *w, uint64_t addr)
+{
+	for (int i = 0; i < LEVELS; i++)
+		if (w->levels[i].last != CKPT_HDF5_NONE && w->levels[i].next != CKPT_HDF5_NONE)
+			return bad(w, addr, "a tree's last node has a neighbour");
+	return 0;
 }
 
 int ckpt_hdf5_tree1(struct ckpt_hdf5 *h, uint64_t addr, const struct ckpt_hdf5_tree *tree)
 {
-	struct frame stack[LEVELS_MAX + 1];
-	int depth = 0;
-	int r = enter(h, tree, addr, &stack[0]);
+	struct walk w = { .h = h, .tree = tree };
+	int depth = 0, r;
 
-	if (r == 0 && stack[0].level >= LEVELS_MAX)
-		return ckpt_hdf5_reject(h, CKPT_PROBLEM_HEADER, addr, "a tree of %u levels",
-					stack[0].level);
+	for (int i = 0; i < LEVELS; i++)
+		w.levels[i] = (struct level) { CKPT_HDF5_NONE, CKPT_HDF5_NONE };
+	r = enter(&w, addr, &w.stack[0]);
 	while (r == 0 && depth >= 0) {
-		struct frame *f = &stack[depth];
+		struct frame *f = &w.stack[depth];
 
 		if (f->left == 0) {
 			depth--;
 			continue;
 		}
-		r = child(h, tree, f, f + 1);
+		r = child(&w, f);
 		depth += f->level > 0;
 	}
-	return r;
+	return r ? r : lists_end(&w, addr);
 }

@@ -13,6 +13,7 @@
 #include "core/format/finiteness.h"
 #include "core/format/hdf5/hdf5.h"
 #include "core/format/archive/zip_check.h"
+#include "core/format/names_at.h"
 #include "wire/text.h"
 
 #define WEIGHTS "model.weights.h5"
@@ -137,6 +138,63 @@ static int keras_finite(struct ckpt_check *check)
 	return r;
 }
 
+struct asked {
+	const struct ckpt_extent *extent;
+	struct ckpt_names *names;
+};
+
+/* What lies in the stored weights, which begin at @e->data_off of the archive. */
+static int ask_weights(struct ckpt_check *check, const struct ckpt_zip_entry *e,
+		       const struct asked *asked)
+{
+	_cleanup_file_ struct ckpt_file view = CKPT_FILE_INIT;
+	_cleanup_free_ struct ckpt_report *own = calloc(1, sizeof(*own));
+	struct ckpt_extent inside = *asked->extent;
+	struct ckpt_check sub = *check;
+	int r;
+
+	if (!own)
+		return -ENOMEM;
+	r = ckpt_file_view(check->file, e->data_off, e->csize, &view, check->err);
+	if (r)
+		return r < 0 ? r : -EAGAIN;
+	if (inside.off < e->data_off) {
+		inside.len -= e->data_off - inside.off;
+		inside.off = e->data_off;
+	}
+	inside.off -= e->data_off;
+	sub.file = &view;
+	sub.report = own;
+	r = ckpt_check_probe(&sub);
+	return r ? r : ckpt_hdf5_at(&sub, &inside, asked->names);
+}
+
+static int ask_entry(struct ckpt_check *check, const struct ckpt_zip_entry *e, void *arg)
+{
+	const struct asked *asked = arg;
+	const uint64_t end = e->data_off + e->csize;
+	struct ckpt_names before = *asked->names;
+
+	if (!ckpt_extent_meets(asked->extent, e->data_off, end))
+		return 0;
+	if (strcmp(e->name, WEIGHTS) == 0 && e->method == CKPT_ZIP_STORED &&
+	    ckpt_zip_check_readable(e) && ask_weights(check, e, asked) == 0)
+		return 0;
+	*asked->names = before;
+	ckpt_names_offer(asked->names, asked->extent, e->data_off, end, e->name);
+	return 0;
+}
+
+static int keras_at(struct ckpt_check *check, const struct ckpt_extent *extent,
+		    struct ckpt_names *names)
+{
+	struct asked asked = { extent, names };
+	struct ckpt_zip zip;
+	int r = ckpt_zip_check_open(check, &zip);
+
+	return r ? r : ckpt_zip_check_walk(check, &zip, ask_entry, &asked);
+}
+
 /* metadata.json alone may be anybody's; it names Keras in its first line. */
 static bool keras_sniff(const struct ckpt_check *check)
 {
@@ -160,5 +218,5 @@ const struct ckpt_format ckpt_format_keras = {
 	.structure = keras_structure,
 	.content = keras_content,
 	.finite = keras_finite,
-	.at = ckpt_zip_check_at,
+	.at = keras_at,
 };

@@ -8,11 +8,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/libcrypto.h"
 #include "core/base/share.h"
 #include "core/format/hpc/fti_books.h"
 #include "wire/text.h"
@@ -53,21 +53,23 @@ static int on_id(void *arg, int64_t id, bool differential)
 static int md5_of(const struct ckpt_file *file, char ret[33], struct ckpt_error *err)
 {
 	_cleanup_free_ uint8_t *buf = malloc(CHUNK);
-	EVP_MD_CTX *md = EVP_MD_CTX_new();
+	const struct ckpt_libcrypto *lib = ckpt_libcrypto();
+	EVP_MD_CTX *md = lib ? lib->EVP_MD_CTX_new() : NULL;
 	uint8_t sum[EVP_MAX_MD_SIZE];
-	int r = buf && md && EVP_DigestInit_ex(md, EVP_md5(), NULL) == 1 ? 0 : -ENOTSUP;
+	int r = buf && md && lib->EVP_DigestInit_ex(md, lib->EVP_md5(), NULL) == 1 ? 0 : -ENOTSUP;
 
 	for (uint64_t at = 0; r == 0 && at < file->size;) {
 		size_t n = file->size - at < CHUNK ? (size_t)(file->size - at) : CHUNK;
 
 		r = ckpt_file_read(file, at, buf, n, err);
-		if (r == 0 && EVP_DigestUpdate(md, buf, n) != 1)
+		if (r == 0 && lib->EVP_DigestUpdate(md, buf, n) != 1)
 			r = -ENOTSUP;
 		at += n;
 	}
-	if (r == 0 && EVP_DigestFinal_ex(md, sum, NULL) != 1)
+	if (r == 0 && lib->EVP_DigestFinal_ex(md, sum, NULL) != 1)
 		r = -ENOTSUP;
-	EVP_MD_CTX_free(md);
+	if (md)
+		lib->EVP_MD_CTX_free(md);
 	for (int i = 0; r == 0 && i < 16; i++)
 		snprintf(ret + 2 * i, 3, "%02x", sum[i]);
 	return r;

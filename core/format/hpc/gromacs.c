@@ -7,12 +7,12 @@
 #include "core/format/hpc/gromacs.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/bytes.h"
+#include "core/base/libcrypto.h"
 #include "wire/text.h"
 
 #define MAGIC_FIRST 171817
@@ -168,6 +168,7 @@ static int compare(struct ckpt_check *check, const struct ckpt_file *file, const
 {
 	_cleanup_free_ uint8_t *buf = malloc(out->size + 1);
 	uint8_t md5[EVP_MAX_MD_SIZE];
+	const struct ckpt_libcrypto *lib = ckpt_libcrypto();
 	int r;
 
 	if (!buf)
@@ -176,7 +177,7 @@ static int compare(struct ckpt_check *check, const struct ckpt_file *file, const
 	r = ckpt_file_read(file, out->offset - out->size, buf, out->size, check->err);
 	if (r)
 		return r;
-	if (!EVP_Digest(buf, out->size, md5, NULL, EVP_md5(), NULL)) {
+	if (!lib || !lib->EVP_Digest(buf, out->size, md5, NULL, lib->EVP_md5(), NULL)) {
 		ckpt_check_cap(check, CKPT_EVIDENCE_STRUCTURE, "MD5 is not available here");
 		return 0;
 	}

@@ -7,6 +7,7 @@
 #include "core/format/hpc/kvtree.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,6 +68,16 @@ static int reject(struct ckpt_check *check, const char *path, enum ckpt_status s
 		ckpt_check_reject(check, status, code, CKPT_NO_OFFSET, NULL, "%s", what));
 }
 
+/* Whether the 8 bytes at @p are magic, type and version: other files of SCR's have the magic too.
+ */
+static bool is_header(const void *p)
+{
+	const uint8_t *bytes = p;
+
+	return ckpt_bytes_be(bytes, 4) == MAGIC && ckpt_bytes_be(bytes + 4, 2) == TYPE_HASH &&
+	       ckpt_bytes_be(bytes + 6, 2) == VERSION;
+}
+
 /* Length, CRC and branches of the @len bytes at @data. */
 static int prove(struct ckpt_check *check, const char *path, struct ckpt_kvtree *tree, size_t len)
 {
@@ -77,8 +88,7 @@ static int prove(struct ckpt_check *check, const char *path, struct ckpt_kvtree 
 	if (len < HEADER + 4)
 		return reject(check, path, CKPT_INCOMPLETE,
 			      len ? CKPT_PROBLEM_TRUNCATED : CKPT_PROBLEM_EMPTY, "it is too short");
-	if (ckpt_bytes_be(data, 4) != MAGIC || ckpt_bytes_be(data + 4, 2) != TYPE_HASH ||
-	    ckpt_bytes_be(data + 6, 2) != VERSION)
+	if (!is_header(data))
 		return reject(check, path, CKPT_CORRUPT, CKPT_PROBLEM_HEADER,
 			      "it does not begin as a KVTree file does");
 	size = ckpt_bytes_be(data + 8, 8);
@@ -112,6 +122,58 @@ int ckpt_kvtree_load(struct ckpt_check *check, int dirfd, const char *path, stru
 			      "not a regular file");
 	return r ? r : prove(check, path, ret, len);
 }
+
+static bool kvtree_sniff(const struct ckpt_check *check)
+{
+	return check->head.n_head >= 8 && is_header(check->head.head);
+}
+
+/* Readers go by the length in it (kvtree_read_fd). */
+static int kvtree_structure(struct ckpt_check *check)
+{
+	const struct ckpt_head *head = &check->head;
+	uint64_t size = head->n_head < HEADER ? UINT64_MAX : ckpt_bytes_be(head->head + 8, 8);
+
+	snprintf(check->report->framework, sizeof(check->report->framework), "SCR");
+	if (size > head->size)
+		return ckpt_check_reject(check, CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED, head->size,
+					 NULL, "it is shorter than it says");
+	if (size < head->size)
+		ckpt_check_remark(check, CKPT_PROBLEM_TRAILING, size,
+				  "%llu bytes more than it says",
+				  (unsigned long long)(head->size - size));
+	return 0;
+}
+
+static int kvtree_content(struct ckpt_check *check)
+{
+	const uint64_t size = ckpt_bytes_be(check->head.head + 8, 8);
+	_cleanup_kvtree_ struct ckpt_kvtree tree = { 0 };
+	int r;
+
+	if (size > SIZE_MAX_) {
+		ckpt_check_cap(check, CKPT_EVIDENCE_STRUCTURE,
+			       "larger than 64 MiB: its CRC was not looked at");
+		return 0;
+	}
+	tree.data = malloc((size_t)size + 1);
+	if (!tree.data)
+		return ckpt_fail(check->err, -ENOMEM, "no memory to read %s",
+				 CKPT_QUOTE(check->file->name));
+	r = ckpt_check_read(check, 0, tree.data, (size_t)size, "its tree");
+	return r ? r : prove(check, check->file->name, &tree, (size_t)size);
+}
+
+const struct ckpt_format ckpt_format_kvtree = {
+	.name = "kvtree",
+	.title = "KVTree file (SCR's books)",
+	.kind = CKPT_KIND_FILE,
+	.full = CKPT_EVIDENCE_CHECKSUM,
+	.epoch_meaning = CKPT_EPOCH_UNKNOWN,
+	.sniff = kvtree_sniff,
+	.structure = kvtree_structure,
+	.content = kvtree_content,
+};
 
 void ckpt_kvtree_done(struct ckpt_kvtree *tree)
 {

@@ -10,6 +10,9 @@
 #include "core/base/varint.h"
 #include "core/format/format.h"
 
+/* Such a file by itself: its length, then CRC and branches. */
+extern const struct ckpt_format ckpt_format_kvtree;
+
 /* A file in memory. Trees point into it. */
 struct ckpt_kvtree {
 	char *data;

@@ -11,11 +11,13 @@
 
 #include "core/format/jax/flax_array.h"
 #include "core/format/jax/msgpack.h"
+#include "core/format/opaque.h"
 #include "wire/text.h"
 
 #define DEPTH_MAX 512 /* flax's trees are as deep as the modules of a model: tens */
 #define TEXT_MAX 256
 #define PATH_SIZE 256
+#define ZEROS_MIN 8
 
 /* Extensions of flax/serialization.py. */
 enum { NDARRAY = 1, COMPLEX = 2, SCALAR = 3 };
@@ -88,9 +90,13 @@ static void note_key(struct walk *w)
 static void take_key(struct walk *w)
 {
 	struct frame *f = top(w);
-	size_t room = sizeof(w->path) - f->path;
+	size_t at = f->path, room;
 
-	snprintf(w->path + f->path, room, "%s%s", f->path ? "/" : "", w->text);
+	/* The path is for messages, and cut where it is too long for one. */
+	if (at && at < sizeof(w->path) - 1)
+		w->path[at++] = '/';
+	room = sizeof(w->path) - at;
+	snprintf(w->path + at, room, "%.*s", (int)room - 1, w->text);
 	if (strcmp(w->text, CHUNKED) == 0) {
 		f->chunked = true;
 		f->shape = 1;
@@ -270,10 +276,30 @@ static int step(struct walk *w)
 	return r;
 }
 
+/*
+ * Zeros are numbers to MessagePack, so that an object whose end was never written ends among them,
+ * before its arrays. A few numbers 0 may follow another program's object.
+ */
+static int check_zeros(struct walk *w)
+{
+	uint64_t len = w->in.end - w->in.at;
+	const uint8_t *rest;
+	int r = ckpt_opaque_check_end(w->check);
+
+	if (r || len < ZEROS_MIN || len > sizeof(w->in.buf))
+		return r;
+	r = ckpt_window_peek(&w->in, (size_t)len, &rest);
+	if (r || rest[0] || memcmp(rest, rest + 1, (size_t)len - 1) != 0)
+		return r;
+	return ckpt_check_reject(w->check, CKPT_INCOMPLETE, CKPT_PROBLEM_ZERO_TAIL, w->in.at, NULL,
+				 "nothing but zeros follows the object: its end was never written");
+}
+
 /* What follows the object: flax cannot load it then. Other programs write several objects. */
 static int check_rest(struct walk *w)
 {
 	struct ckpt_check *check = w->check;
+	int r;
 
 	if (w->in.at == w->in.end)
 		return 0;
@@ -281,8 +307,11 @@ static int check_rest(struct walk *w)
 		return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_TRAILING, w->in.at, NULL,
 					 "%llu bytes follow the object",
 					 (unsigned long long)(w->in.end - w->in.at));
-	ckpt_check_cap(check, CKPT_EVIDENCE_OPAQUE, "no arrays in its first object: not flax's");
-	return 0;
+	r = check_zeros(w);
+	if (r == 0)
+		ckpt_check_cap(check, CKPT_EVIDENCE_OPAQUE,
+			       "no arrays in its first object: not flax's");
+	return r;
 }
 
 static void conclude(struct walk *w)
@@ -346,16 +375,19 @@ static size_t first_key(const uint8_t *p, size_t n, const uint8_t **ret)
 	return len < n - skip ? len : 0;
 }
 
-/* A map whose first key is a name, with something behind it. */
+/* A map whose first key is a name in UTF-8, with something behind it: of 1000 random files hardly
+ * one begins so by chance. */
 bool ckpt_flax_sniff(const struct ckpt_check *check)
 {
 	const uint8_t *key = NULL;
 	size_t len = check->head.n_head ? first_key(check->head.head, check->head.n_head, &key) : 0;
+	char name[UINT8_MAX + 1] = "";
 
-	for (size_t i = 0; i < len; i++)
-		if (key[i] < 0x20 || key[i] == 0x7f)
-			return false;
-	return len && key[len] != 0xc1;
+	if (len == 0 || key[len] == 0xc1 || memchr(key, '\0', len))
+		return false;
+	memcpy(name, key, len);
+	ckpt_text_clean(name);
+	return memcmp(name, key, len) == 0;
 }
 
 const struct ckpt_format ckpt_format_flax = {

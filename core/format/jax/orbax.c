@@ -15,6 +15,7 @@
 #include "core/format/array/zarr_store.h"
 #include "core/format/jax/flax.h"
 #include "core/format/jax/ocdbt.h"
+#include "core/format/jax/orbax_names.h"
 #include "wire/text.h"
 
 #define TREE "_METADATA"
@@ -458,10 +459,10 @@ const struct ckpt_format ckpt_format_orbax = {
 	.name = "orbax",
 	.title = "Orbax step",
 	.kind = CKPT_KIND_DIRECTORY,
-	.full = CKPT_EVIDENCE_CHECKSUM, /* where all values lie in nodes, or have one of their own
-					 */
+	.full = CKPT_EVIDENCE_CHECKSUM, /* of values in nodes, or with one of their own */
 	.epoch_meaning = CKPT_EPOCH_UNKNOWN,
 	.sniff = orbax_sniff,
 	.structure = orbax_structure,
 	.content = orbax_content,
+	.at = ckpt_orbax_at,
 };

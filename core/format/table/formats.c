@@ -22,6 +22,7 @@
 #include "core/format/hpc/dmtcp.h"
 #include "core/format/hpc/fti.h"
 #include "core/format/hpc/gromacs.h"
+#include "core/format/hpc/kvtree.h"
 #include "core/format/hpc/lammps.h"
 #include "core/format/hpc/scr.h"
 #include "core/format/hpc/veloc.h"
@@ -71,6 +72,7 @@ const struct ckpt_format *const ckpt_formats[] = {
 	&ckpt_format_veloc,
 	&ckpt_format_gromacs,
 	&ckpt_format_lammps,
+	&ckpt_format_kvtree,
 	&ckpt_format_netcdf,
 	&ckpt_format_hdf5,
 	&ckpt_format_flax,

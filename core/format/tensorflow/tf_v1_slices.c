@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/base/hash.h"
 #include "core/format/tensorflow/tf_judge.h"
 #include "core/format/tensorflow/tf_proto.h"
 #include "wire/text.h"
@@ -73,13 +74,9 @@ static int each(struct ckpt_tf_v1 *v, const struct ckpt_proto_field *message, fi
 	return r < 0 ? r : 0;
 }
 
-/* FNV-1a over the bytes of a number. */
 static void mix(uint64_t *hash, uint64_t value)
 {
-	for (int i = 0; i < 64; i += 8) {
-		*hash ^= value >> i & 0xff;
-		*hash *= UINT64_C(0x100000001b3);
-	}
+	*hash = ckpt_hash(*hash, &value, sizeof(value));
 }
 
 static int take_name(struct ckpt_tf_v1 *v, const struct ckpt_proto_field *f, struct tensor *t)
@@ -89,11 +86,8 @@ static int take_name(struct ckpt_tf_v1 *v, const struct ckpt_proto_field *f, str
 
 	if (r)
 		return r < 0 ? r : bad(v, t->at, NULL, "a tensor has no name");
-	t->hash = UINT64_C(0xcbf29ce484222325);
-	for (size_t i = 0; i < sizeof(t->name) - 1 && i < f->len; i++) {
-		t->hash ^= (uint8_t)t->name[i];
-		t->hash *= UINT64_C(0x100000001b3);
-	}
+	t->hash = ckpt_hash(CKPT_HASH_START, t->name,
+			    f->len < sizeof(t->name) - 1 ? f->len : sizeof(t->name) - 1);
 	mix(&t->hash, f->len);
 	return 0;
 }

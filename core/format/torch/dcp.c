@@ -12,16 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/bytes.h"
+#include "core/format/torch/dcp_content.h"
 #include "core/format/torch/dcp_index.h"
+#include "core/format/torch/dcp_names.h"
 #include "core/format/train/train_dir.h"
 #include "wire/text.h"
 
 #define METADATA ".metadata"
 #define LIGHTNING "meta.pt"
 #define RANKS_MAX 65536
-#define END_RECORD 22		       /* of a zip, with no comment: APPNOTE.TXT 4.3.16 */
-#define MIN_ZIP (30 + 46 + END_RECORD) /* with a header and an entry of its directory */
 #define LATER_NS                                                                                   \
 	(INT64_C(60) *                                                                             \
 	 1000000000) /* between clocks of nodes and servers; saves lie further apart */
@@ -155,19 +154,13 @@ static bool is_entry(const char *name)
 	return name[0] && !strchr(name, '/') && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
-/* In safetensors' files the items begin behind a header and do not count it. */
-static bool has_own_header(const char *name)
-{
-	return ckpt_text_ends(name, ".safetensors");
-}
-
 static int compare_size(struct ckpt_check *check, const struct ckpt_dcp_file *file, uint64_t size)
 {
 	if (size < file->end)
 		return ckpt_check_reject(check, CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED, size, NULL,
 					 "it has %llu bytes, its items need %llu",
 					 (unsigned long long)size, (unsigned long long)file->end);
-	if (size > file->end && !has_own_header(file->name))
+	if (size > file->end && !ckpt_dcp_has_own_header(file->name))
 		return ckpt_check_reject(
 			check, CKPT_INCOMPLETE, CKPT_PROBLEM_MIXED_SAVES, file->end, NULL,
 			"it has %llu bytes, its items end at %llu: %s is not of "
@@ -218,125 +211,6 @@ static int check_sizes(struct ckpt_check *check, const struct ckpt_dcp_index *in
 	return 0;
 }
 
-static int open_data(struct ckpt_check *check, const char *name, struct ckpt_file *ret)
-{
-	int r = ckpt_file_open(check->ctx, check->dirfd, name, ret, check->err);
-
-	if (r == -ENOENT) /* it was there when sizes were compared */
-		r = ckpt_check_reject(check, CKPT_UNREADABLE, CKPT_PROBLEM_WRITER_ACTIVE,
-				      CKPT_NO_OFFSET, NULL, "it vanished while it was read");
-	else if (r == CKPT_FILE_NOT_REGULAR)
-		r = ckpt_check_reject(check, CKPT_UNREADABLE, CKPT_PROBLEM_HEADER, CKPT_NO_OFFSET,
-				      NULL, "not a regular file");
-	return r > 0 ? ckpt_check_blame(check, name, r) : r;
-}
-
-/* True if all of @slice is zero from its byte @at on; *@r keeps a failure. */
-static bool zero_from(struct ckpt_check *check, const struct ckpt_slice *slice, uint64_t at, int *r)
-{
-	unsigned char buf[4096];
-
-	while (*r == 0 && at < slice->len) {
-		size_t n = slice->len - at < sizeof(buf) ? (size_t)(slice->len - at) : sizeof(buf);
-
-		*r = ckpt_file_read(slice->file, slice->off + at, buf, n, check->err);
-		if (*r || !ckpt_bytes_zero(buf, n))
-			return false;
-		at += n;
-	}
-	return *r == 0;
-}
-
-static int bad_item(struct ckpt_check *check, const char *name, const struct ckpt_slice *slice,
-		    bool zeros)
-{
-	int r = zeros ? ckpt_check_reject(check, CKPT_INCOMPLETE, CKPT_PROBLEM_ZERO_TAIL,
-					  slice->off, NULL,
-					  "an item of zeros, or an archive that fades into them")
-		      : ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, slice->off,
-					  NULL,
-					  "an item ends as an archive and does not begin as one");
-
-	return ckpt_check_blame(check, name, r);
-}
-
-/*
- * What torch.save() wrote begins and ends as a zip. Bytes that do only one of both have lost their
- * head or their end to zeros; they would pass for a program's own bytes, which nobody can look
- * into.
- */
-static int check_head(struct ckpt_check *check, const char *name, const struct ckpt_slice *slice)
-{
-	static const unsigned char begin[] = { 'P', 'K', 3, 4 }, end[] = { 'P', 'K', 5, 6 };
-	unsigned char head[sizeof(begin)], tail[END_RECORD];
-	size_t n = 0;
-	int r;
-
-	if (slice->len < MIN_ZIP)
-		return 0;
-	r = ckpt_file_read(slice->file, slice->off, head, sizeof(head), check->err);
-	if (r == 0)
-		r = ckpt_file_read(slice->file, slice->off + slice->len - END_RECORD, tail,
-				   sizeof(tail), check->err);
-	if (r)
-		return r < 0 ? r : 0;
-	while (n < sizeof(begin) && head[n] == begin[n])
-		n++;
-	if (ckpt_bytes_zero(tail, sizeof(tail)) &&
-	    (n == sizeof(begin) || zero_from(check, slice, n, &r)))
-		return bad_item(check, name, slice, true);
-	/* a comment's length of 0 ends the record */
-	if (r || n == sizeof(begin) || memcmp(tail, end, sizeof(end)) != 0 ||
-	    tail[END_RECORD - 1] || tail[END_RECORD - 2])
-		return r < 0 ? r : 0;
-	return bad_item(check, name, slice, false);
-}
-
-/* The @n items at @items, all of one file. */
-static int check_items(struct ckpt_check *check, const char *name, const uint64_t *items, size_t n)
-{
-	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
-	int r;
-
-	if (has_own_header(name))
-		return ckpt_check_member(check, name, CKPT_LEVEL_FULL, CKPT_PROBLEM_SHARD_MISSING,
-					 NULL);
-	r = open_data(check, name, &file);
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		const uint64_t *item = items + 3 * i;
-		const struct ckpt_slice slice = { &file, item[1], item[2] };
-
-		if (slice.len == 0 || (i && memcmp(item, item - 3, 3 * sizeof(*item)) == 0))
-			continue; /* nothing stored, or shared by two names */
-		r = check_head(check, name, &slice);
-		if (r == 0)
-			r = ckpt_check_slice(check, &slice, CKPT_LEVEL_FULL, NULL);
-	}
-	return r;
-}
-
-static int check_content(struct ckpt_check *check, const struct ckpt_dcp_index *index)
-{
-	uint64_t size = check->report->verdict.size_bytes;
-	size_t from = 0, to;
-	int r = 0;
-
-	for (; r == 0 && from < index->n_items; from = to) {
-		const uint64_t *items = index->items + 3 * from;
-
-		to = from + 1;
-		while (to < index->n_items && index->items[3 * to] == items[0])
-			to++;
-		r = check_items(check, index->files[items[0]].name, items, to - from);
-	}
-	check->report->verdict.size_bytes = size; /* slices are no files of their own */
-	if (r == 0 && index->n_unkept)
-		ckpt_check_cap(check, CKPT_EVIDENCE_STRUCTURE,
-			       "content of %llu items beyond the first %d not read",
-			       (unsigned long long)index->n_unkept, CKPT_DCP_ITEMS);
-	return r;
-}
-
 static int check_data(struct ckpt_check *check, struct ckpt_dcp_index *index, enum ckpt_level level)
 {
 	int r;
@@ -355,7 +229,7 @@ static int check_data(struct ckpt_check *check, struct ckpt_dcp_index *index, en
 	if (r || level < CKPT_LEVEL_FULL)
 		return r;
 	ckpt_dcp_index_sort(index);
-	return check_content(check, index);
+	return ckpt_dcp_content(check, index);
 }
 
 int ckpt_dcp_check(struct ckpt_check *check, enum ckpt_level level)
@@ -435,4 +309,5 @@ const struct ckpt_format ckpt_format_dcp = {
 	.sniff = dcp_sniff,
 	.structure = dcp_structure,
 	.content = dcp_content,
+	.at = ckpt_dcp_at,
 };

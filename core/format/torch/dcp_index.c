@@ -2,7 +2,8 @@
 /*
  * See dcp_index.h. A dataclass is pickled as the dict of its fields in their order, so a record is
  * a relative_path with the offset and length after it; the other dataclass with an offset
- * (MetadataIndex) has no path.
+ * (MetadataIndex) has no path. That one is the record's key and stands before it: its offset is a
+ * torch.Size for a part of a tensor, None or left out for bytes.
  */
 #include "core/format/torch/dcp_index.h"
 
@@ -10,12 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/hash.h"
 #include "core/base/words.h"
 #include "wire/cleanup.h"
 
-enum { PATH, OFFSET, LENGTH, N_WORDS };
+enum { PATH, OFFSET, LENGTH, TRANSFORMS, N_WORDS };
 
-static const char *const words[N_WORDS] = { "relative_path", "offset", "length" };
+static const char *const words[N_WORDS] = { "relative_path", "offset", "length",
+					    "transform_descriptors" };
 
 #define BIT(word) (1U << (word))
 #define ALL (BIT(PATH) | BIT(OFFSET) | BIT(LENGTH))
@@ -31,13 +34,11 @@ void ckpt_dcp_index_done(struct ckpt_dcp_index *index)
 	*index = (struct ckpt_dcp_index) { .fault = 0 };
 }
 
-/* FNV-1a. Names that collide on purpose cost their own reader time, within CKPT_DCP_FILES. */
+/* Names that collide on purpose cost their own reader time, within CKPT_DCP_FILES. */
 static uint64_t hash_of(const char *name)
 {
-	uint64_t h = 0xcbf29ce484222325u;
+	uint64_t h = ckpt_hash(CKPT_HASH_START, name, strlen(name));
 
-	for (; *name; name++)
-		h = (h ^ (uint8_t)*name) * 0x100000001b3u;
 	return h ^ h >> 32;
 }
 
@@ -138,7 +139,7 @@ static int keep_item(struct ckpt_dcp_index *index)
 	items = index->items + 3 * index->n_items++;
 	items[0] = index->now.file;
 	items[1] = index->now.off;
-	items[2] = index->now.len;
+	items[2] = index->now.len | (index->now.tensor ? CKPT_DCP_TENSOR : 0);
 	return 0;
 }
 
@@ -161,19 +162,30 @@ static int add_item(struct ckpt_dcp_index *index)
 	return keep_item(index);
 }
 
+/* Behind a record: its bytes went through something (compression) on their way to the file. */
+static void transformed(struct ckpt_dcp_index *index)
+{
+	if (index->n_items)
+		index->items[3 * index->n_items - 1] &= ~CKPT_DCP_TENSOR;
+}
+
 static bool on_pair(void *arg, size_t word, const struct ckpt_pickle_value *value)
 {
 	struct ckpt_dcp_index *index = arg;
 
 	if (index->fault)
 		return false;
+	if (word == TRANSFORMS && value->kind != CKPT_PICKLE_NONE)
+		transformed(index);
+	if (word == OFFSET && !index->now.have)
+		index->now.tensor = value->kind == CKPT_PICKLE_OPAQUE;
 	if (word == PATH) {
 		index->now.have = BIT(PATH);
 		index->now.file =
 			value->kind == CKPT_PICKLE_INTERNED ? (uint64_t)value->i : NO_FILE;
 		return true;
 	}
-	if (!index->now.have || value->kind != CKPT_PICKLE_INT)
+	if (!index->now.have || word == TRANSFORMS || value->kind != CKPT_PICKLE_INT)
 		return true;
 	if (value->i < 0)
 		index->fault = -EOVERFLOW;
@@ -183,6 +195,7 @@ static bool on_pair(void *arg, size_t word, const struct ckpt_pickle_value *valu
 		return index->fault == 0;
 	index->now.have = 0;
 	index->fault = add_item(index);
+	index->now.tensor = false;
 	return index->fault == 0;
 }
 

@@ -16,6 +16,12 @@
 #define CKPT_DCP_FILES 65536  /* names kept: one a rank and writer thread */
 #define CKPT_DCP_ITEMS 524288 /* items kept, 24 bytes each: 300 layers on 1,000 ranks */
 
+/*
+ * Of an item's length: it is a part of a tensor, stored as torch.save() wrote it
+ * (_write_item() of filesystem.py; lengths end below 2^63).
+ */
+#define CKPT_DCP_TENSOR (UINT64_C(1) << 63)
+
 /* A data file and what of it the items need. */
 struct ckpt_dcp_file {
 	char *name;
@@ -27,7 +33,7 @@ struct ckpt_dcp_index {
 	struct ckpt_dcp_file *files;
 	uint32_t *slots; /* open addressing over the names: index plus one, 0 = free */
 	size_t n_files, cap_files, n_slots;
-	uint64_t *items; /* rows of three words: file, offset, length */
+	uint64_t *items; /* rows of three words: file, offset, length and CKPT_DCP_TENSOR */
 	size_t n_items, cap_items;
 	uint64_t n_unplaced; /* items whose file is not known: the scan forgot its name */
 	uint64_t n_unkept;   /* items beyond CKPT_DCP_ITEMS; they count for `end` */
@@ -35,6 +41,7 @@ struct ckpt_dcp_index {
 	struct {
 		uint64_t file, off, len;
 		unsigned have;
+		bool tensor;
 	} now; /* the record being read */
 };
 

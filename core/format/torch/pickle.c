@@ -41,6 +41,12 @@ static const struct {
 
 #define N_OWN (sizeof(own_words) / sizeof(own_words[0]))
 
+/* Told by their first letters nearly always. */
+static bool same(const char *word, const char *text)
+{
+	return word[0] == text[0] && strcmp(word, text) == 0;
+}
+
 /* All functions that give a tensor begin with _rebuild_. */
 uint8_t ckpt_pickle_word(const struct ckpt_pickle_sink *sink, const struct ckpt_pickle_arg *text)
 {
@@ -49,10 +55,10 @@ uint8_t ckpt_pickle_word(const struct ckpt_pickle_sink *sink, const struct ckpt_
 	if (strncmp(text->text, "_rebuild_", 9) == 0)
 		return CKPT_WORD_REBUILD;
 	for (size_t i = 0; i < sink->n_words; i++)
-		if (strcmp(sink->words[i], text->text) == 0)
+		if (same(sink->words[i], text->text))
 			return CKPT_WORD_CALLER + i;
 	for (size_t i = 0; i < N_OWN; i++)
-		if (strcmp(own_words[i].text, text->text) == 0)
+		if (same(own_words[i].text, text->text))
 			return i + 1;
 	return 0;
 }
@@ -99,10 +105,13 @@ struct ckpt_pickle_value ckpt_pickle_value_of(const struct ckpt_pickle_scan *s,
 		[CKPT_TAG_TEXT] = CKPT_PICKLE_TEXT,	 [CKPT_TAG_WORD] = CKPT_PICKLE_TEXT,
 		[CKPT_TAG_DIGITS] = CKPT_PICKLE_TEXT,	 [CKPT_TAG_TENSOR] = CKPT_PICKLE_TENSOR,
 		[CKPT_TAG_STORAGE] = CKPT_PICKLE_OPAQUE, [CKPT_TAG_INTERNED] = CKPT_PICKLE_INTERNED,
+		[CKPT_TAG_HELD] = CKPT_PICKLE_OPAQUE,	 [CKPT_TAG_DIMS] = CKPT_PICKLE_OPAQUE,
 	};
 	struct ckpt_pickle_value v = { .kind = kinds[slot->tag] };
 
-	if (slot->tag == CKPT_TAG_FLOAT)
+	if (slot->tag == CKPT_TAG_UNSEEN && s->sink->memo)
+		v = (struct ckpt_pickle_value) { .kind = CKPT_PICKLE_EARLIER, .i = slot->i };
+	else if (slot->tag == CKPT_TAG_FLOAT)
 		v.f = slot->f;
 	else if (slot->tag == CKPT_TAG_INT || slot->tag == CKPT_TAG_BOOL ||
 		 slot->tag == CKPT_TAG_INTERNED)
@@ -155,7 +164,8 @@ static int take_number(struct ckpt_pickle_scan *s, size_t len, uint64_t *ret)
 	uint64_t v = 0;
 	int r;
 
-	r = ckpt_stream_take(s->in, raw, len, s->err);
+	r = len == 1 ? ckpt_stream_byte(s->in, raw, s->err)
+		     : ckpt_stream_take(s->in, raw, len, s->err);
 	for (size_t i = 8; i-- > 0;)
 		v = v << 8 | raw[i];
 	*ret = v;
@@ -181,13 +191,13 @@ static int take_text(struct ckpt_pickle_scan *s, size_t len_size, struct ckpt_pi
 /* A line without its newline. */
 static int take_line(struct ckpt_pickle_scan *s, struct ckpt_pickle_arg *a)
 {
-	char c;
+	uint8_t c;
 	int r;
 
 	a->len = 0;
 	a->cut = false;
 	for (size_t i = 0; i < LINE_MAX_BYTES; i++) {
-		r = ckpt_stream_take(s->in, &c, 1, s->err);
+		r = ckpt_stream_byte(s->in, &c, s->err);
 		if (r)
 			return r;
 		if (c == '\n') {
@@ -195,7 +205,7 @@ static int take_line(struct ckpt_pickle_scan *s, struct ckpt_pickle_arg *a)
 			return 0;
 		}
 		if (a->len < CKPT_PICKLE_TEXT_MAX)
-			a->text[a->len++] = c;
+			a->text[a->len++] = (char)c;
 		else
 			a->cut = true;
 	}
@@ -242,7 +252,7 @@ static int run(struct ckpt_pickle_scan *s, struct ckpt_pickle_arg *a)
 	int r;
 
 	for (;;) {
-		r = ckpt_stream_take(s->in, &code, 1, s->err);
+		r = ckpt_stream_byte(s->in, &code, s->err);
 		if (r)
 			return r;
 		if (code == '.')

@@ -33,11 +33,12 @@ enum ckpt_pickle_kind {
 	CKPT_PICKLE_TEXT,
 	CKPT_PICKLE_TENSOR,
 	CKPT_PICKLE_INTERNED, /* a string that the sink's intern() took */
+	CKPT_PICKLE_EARLIER,  /* what sink->memo() was told under this number, or no string */
 };
 
 struct ckpt_pickle_value {
 	enum ckpt_pickle_kind kind;
-	int64_t i;     /* BOOL, INT; INTERNED: the id */
+	int64_t i;     /* BOOL, INT; INTERNED: the id; EARLIER: the number */
 	double f;      /* FLOAT */
 	char text[64]; /* TEXT: cut; empty if it was not kept */
 };
@@ -56,6 +57,33 @@ struct ckpt_pickle_storage {
 	char path[CKPT_PICKLE_PATH];
 };
 
+#define CKPT_PICKLE_DIMS 16 /* of a tensor; PyTorch's own functions take fewer */
+
+/* A tuple of numbers that are not negative. */
+struct ckpt_pickle_dims {
+	size_t n;
+	uint64_t of[CKPT_PICKLE_DIMS];
+};
+
+/* A tensor: which elements of its storage it consists of. Nothing of it has been compared with the
+ * storage's length. */
+struct ckpt_pickle_view {
+	const struct ckpt_pickle_storage *storage;
+	uint64_t offset;			       /* in elements, as the strides */
+	const struct ckpt_pickle_dims *shape, *stride; /* as many of each */
+};
+
+#define CKPT_PICKLE_KEYS 4 /* dicts in dicts that are followed */
+
+/* A pair somewhere below words[@word] in the top-level dict. */
+struct ckpt_pickle_pair {
+	size_t word;
+	size_t n;					 /* keys that lead there, at least 1 */
+	struct ckpt_pickle_value keys[CKPT_PICKLE_KEYS]; /* the last one is its own */
+	struct ckpt_pickle_value value;
+	bool inner; /* the value is a dict or an object: what it has of pairs was told before */
+};
+
 /* What the caller wants to hear. Callbacks may be NULL and end the scan by returning false. */
 struct ckpt_pickle_sink {
 	const char *const *words; /* top-level names of interest, at most 96 */
@@ -67,6 +95,9 @@ struct ckpt_pickle_sink {
 	bool (*item)(void *arg, size_t word, const struct ckpt_pickle_value *value);
 	/* A storage, as often as it is mentioned. */
 	bool (*storage)(void *arg, const struct ckpt_pickle_storage *storage);
+	/* The tensor that the storage told last is for, once its arguments are read. A mention that
+	 * none follows is a bare storage, or one that is used in a way the scan does not know. */
+	bool (*view)(void *arg, const struct ckpt_pickle_view *view);
 	void *arg;
 	bool paths; /* storages are told with their paths */
 	/*
@@ -75,8 +106,14 @@ struct ckpt_pickle_sink {
 	 * it; else it is read as any other. Does not end the scan.
 	 */
 	bool (*intern)(void *arg, size_t word, const char *text, uint32_t *ret_id);
+	/* A string of up to 255 bytes that the pickle will refer back to as @number; asked for,
+	 * such references are told as EARLIER. */
+	void (*memo)(void *arg, uint64_t number, const char *text);
 	/* A pair of any dict, however deep, whose key is words[@word]. */
 	bool (*nested)(void *arg, size_t word, const struct ckpt_pickle_value *value);
+	/* A pair of a dict, or of an object's state, below a word in the top-level dict. Texts are
+	 * known as far as paths keeps them. */
+	bool (*below)(void *arg, const struct ckpt_pickle_pair *pair);
 };
 
 struct ckpt_pickle_summary {

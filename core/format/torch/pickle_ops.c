@@ -3,40 +3,24 @@
  * What each opcode does to the stack of tags: one table row an opcode. Slot 0 is the object itself.
  * No opcode may take slots across a mark, as in Python; what would fail there is "bad" here.
  */
-#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/format/torch/pickle_scan.h"
 
-static int push(struct ckpt_pickle_scan *s, struct ckpt_pickle_slot slot)
+int ckpt_pickle_grow(struct ckpt_pickle_scan *s)
 {
-	if (s->n == s->cap) {
-		size_t cap = s->cap ? s->cap * 2 : 1024;
-		struct ckpt_pickle_slot *stack;
+	size_t cap = s->cap ? s->cap * 2 : 1024;
+	struct ckpt_pickle_slot *stack;
 
-		if (cap > CKPT_PICKLE_STACK)
-			return CKPT_PICKLE_LIMIT;
-		stack = realloc(s->stack, cap * sizeof(*stack));
-		if (!stack)
-			return ckpt_fail(s->err, -ENOMEM, "no memory for the scan of a pickle");
-		s->stack = stack;
-		s->cap = cap;
-	}
-	s->stack[s->n++] = slot;
+	if (cap > CKPT_PICKLE_STACK)
+		return CKPT_PICKLE_LIMIT;
+	stack = realloc(s->stack, cap * sizeof(*stack));
+	if (!stack)
+		return ckpt_fail(s->err, -ENOMEM, "no memory for the scan of a pickle");
+	s->stack = stack;
+	s->cap = cap;
 	return 0;
-}
-
-static int push_tag(struct ckpt_pickle_scan *s, enum ckpt_pickle_tag tag)
-{
-	return push(s, (struct ckpt_pickle_slot) { .tag = tag });
-}
-
-/* Slots above the topmost mark. */
-static size_t above_mark(const struct ckpt_pickle_scan *s)
-{
-	return s->n - s->mark;
 }
 
 /* Removes the topmost mark and what is above it. False if there is none. */
@@ -49,73 +33,17 @@ static bool pop_mark(struct ckpt_pickle_scan *s)
 	return true;
 }
 
-/* Keeps the beginning of a text that may be a name or value of the top-level object. Whether it
- * did. */
-static bool keep_text(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
+/* The slots from @at on; of an empty stack, which has no memory yet, none. */
+static const struct ckpt_pickle_slot *slots_from(const struct ckpt_pickle_scan *s, size_t at)
 {
-	size_t len = a->len < CKPT_PICKLE_KEPT ? a->len : CKPT_PICKLE_KEPT - 1;
-
-	if (s->n >= CKPT_PICKLE_TEXTS || (s->mark > 2 && !s->sink->paths))
-		return false;
-	memcpy(s->texts[s->n], a->text, len);
-	s->texts[s->n][len] = '\0';
-	return true;
-}
-
-static bool is_caller_word(const struct ckpt_pickle_slot *slot)
-{
-	return slot->tag == CKPT_TAG_WORD && slot->word >= CKPT_WORD_CALLER;
-}
-
-/* Offers a string that follows a word of the caller's to it. Whether it took it. */
-static bool intern(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a, uint32_t *ret_id)
-{
-	const struct ckpt_pickle_slot *key;
-
-	if (!s->sink->intern || a->cut || above_mark(s) == 0)
-		return false;
-	key = &s->stack[s->n - 1];
-	return is_caller_word(key) &&
-	       s->sink->intern(s->sink->arg, key->word - CKPT_WORD_CALLER, a->text, ret_id);
-}
-
-static int run_text(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
-{
-	struct ckpt_pickle_slot slot = { .tag = CKPT_TAG_TEXT };
-	uint64_t value;
-	uint32_t id;
-
-	if (intern(s, a, &id))
-		return push(s, (struct ckpt_pickle_slot) { .tag = CKPT_TAG_INTERNED, .value = id });
-
-	slot.word = ckpt_pickle_word(s->sink, a);
-	if (slot.word) {
-		slot.tag = CKPT_TAG_WORD;
-	} else if (ckpt_pickle_digits(a, &value)) {
-		slot.tag = CKPT_TAG_DIGITS;
-		slot.value = value;
-	} else {
-		slot.value = keep_text(s, a);
-	}
-	return push(s, slot);
-}
-
-/* STRING of protocol 0 is quoted. Escapes are not resolved: no name of interest has any. */
-static int run_quoted(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
-{
-	struct ckpt_pickle_arg bare = { .cut = a->cut };
-
-	if (a->len < 2)
-		return CKPT_PICKLE_BAD;
-	bare.len = a->len - 2;
-	memcpy(bare.text, a->text + 1, bare.len);
-	return run_text(s, &bare);
+	return at ? s->stack + at : s->stack;
 }
 
 static int run_global(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 {
-	return push(s, (struct ckpt_pickle_slot) { .tag = CKPT_TAG_GLOBAL,
-						   .word = ckpt_pickle_word(s->sink, a) });
+	return ckpt_pickle_push(s,
+				(struct ckpt_pickle_slot) { .tag = CKPT_TAG_GLOBAL,
+							    .word = ckpt_pickle_word(s->sink, a) });
 }
 
 static int run_stack_global(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
@@ -123,19 +51,19 @@ static int run_stack_global(struct ckpt_pickle_scan *s, const struct ckpt_pickle
 	struct ckpt_pickle_slot slot;
 
 	(void)a;
-	if (above_mark(s) < 2)
+	if (ckpt_pickle_above_mark(s) < 2)
 		return CKPT_PICKLE_BAD;
 	slot = s->stack[s->n - 1];
 	s->n -= 2;
 	slot.word = slot.tag == CKPT_TAG_WORD ? slot.word : 0;
 	slot.tag = CKPT_TAG_GLOBAL;
-	return push(s, slot);
+	return ckpt_pickle_push(s, slot);
 }
 
 static int run_mark(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 {
 	struct ckpt_pickle_slot slot = { .tag = CKPT_TAG_MARK, .value = s->mark };
-	int r = push(s, slot);
+	int r = ckpt_pickle_push(s, slot);
 
 	(void)a;
 	if (r == 0)
@@ -143,73 +71,14 @@ static int run_mark(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 	return r;
 }
 
-static int run_int(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
-{
-	return push(s, (struct ckpt_pickle_slot) { .tag = CKPT_TAG_INT, .value = a->num });
-}
-
-static int run_int32(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
-{
-	return push(s, (struct ckpt_pickle_slot) { .tag = CKPT_TAG_INT, .i = (int32_t)a->num });
-}
-
-/* LONG1: little-endian two's complement of any length; beyond 64 bit it is just a number. */
-static int run_long(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
-{
-	uint64_t v = a->len && (a->text[a->len - 1] & 0x80) ? UINT64_MAX : 0;
-
-	if (a->len > 8)
-		return push_tag(s, CKPT_TAG_OPAQUE);
-	for (size_t i = a->len; i-- > 0;)
-		v = v << 8 | (uint8_t)a->text[i];
-	return push(s, (struct ckpt_pickle_slot) { .tag = CKPT_TAG_INT, .value = v });
-}
-
-/* INT and LONG as decimal lines: "5", "5L", and "00"/"01" for the booleans of protocol 0. */
-static int run_int_line(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
-{
-	struct ckpt_pickle_slot slot = { .tag = CKPT_TAG_INT };
-	char *end;
-
-	if (strcmp(a->text, "00") == 0 || strcmp(a->text, "01") == 0) {
-		slot.tag = CKPT_TAG_BOOL;
-		slot.i = a->text[1] == '1';
-		return push(s, slot);
-	}
-	errno = 0;
-	slot.i = strtoll(a->text, &end, 10);
-	if (errno == ERANGE || a->cut)
-		return push_tag(s, CKPT_TAG_OPAQUE);
-	if (end == a->text || (*end && strcmp(end, "L") != 0))
-		return CKPT_PICKLE_BAD;
-	return push(s, slot);
-}
-
-static int run_float(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
-{
-	struct ckpt_pickle_slot slot = { .tag = CKPT_TAG_FLOAT };
-	uint64_t bits = __builtin_bswap64(a->num);
-
-	memcpy(&slot.f, &bits, sizeof(bits));
-	return push(s, slot);
-}
-
-static int run_float_line(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
-{
-	struct ckpt_pickle_slot slot = { .tag = CKPT_TAG_FLOAT };
-	char *end;
-
-	slot.f = strtod(a->text, &end);
-	if (end == a->text || *end)
-		return CKPT_PICKLE_BAD;
-	return push(s, slot);
-}
-
 static int run_put(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 {
-	if (above_mark(s) < 1)
+	if (ckpt_pickle_above_mark(s) < 1)
 		return CKPT_PICKLE_BAD;
 	ckpt_pickle_memo_put(&s->memo, a->num, s->stack[s->n - 1]);
+	if (s->fresh == s->n)
+		s->sink->memo(s->sink->arg, a->num, s->text);
+	s->fresh = 0;
 	return 0;
 }
 
@@ -223,7 +92,7 @@ static int run_memoize(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg 
 
 static int run_get(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 {
-	return push(s, ckpt_pickle_memo_get(&s->memo, a->num));
+	return ckpt_pickle_push(s, ckpt_pickle_memo_get(&s->memo, a->num));
 }
 
 /* PUT and GET of protocol 0 name the number as a line. */
@@ -247,7 +116,7 @@ static int run_get_line(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg
 static int run_pop(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 {
 	(void)a;
-	if (above_mark(s) == 0)
+	if (ckpt_pickle_above_mark(s) == 0)
 		return pop_mark(s) ? 0 : CKPT_PICKLE_BAD;
 	s->n--;
 	return 0;
@@ -264,12 +133,12 @@ static int run_dup(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 	struct ckpt_pickle_slot slot;
 
 	(void)a;
-	if (above_mark(s) < 1)
+	if (ckpt_pickle_above_mark(s) < 1)
 		return CKPT_PICKLE_BAD;
 	slot = s->stack[s->n - 1];
 	if (slot.tag == CKPT_TAG_TEXT)
 		slot.value = 0; /* texts are kept by slot */
-	return push(s, slot);
+	return ckpt_pickle_push(s, slot);
 }
 
 /* Pops callee and arguments and pushes what they give: a tensor if the callee rebuilds one. */
@@ -278,25 +147,25 @@ static int run_call(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 	const struct ckpt_pickle_slot *callee;
 
 	(void)a;
-	if (above_mark(s) < 2)
+	if (ckpt_pickle_above_mark(s) < 2)
 		return CKPT_PICKLE_BAD;
 	s->n -= 2;
 	callee = &s->stack[s->n];
 	if (callee->tag == CKPT_TAG_GLOBAL && callee->word == CKPT_WORD_REBUILD)
-		return push_tag(s, CKPT_TAG_TENSOR);
-	return push_tag(s, CKPT_TAG_OBJECT);
+		return ckpt_pickle_push_tag(s, CKPT_TAG_TENSOR);
+	return ckpt_pickle_push_tag(s, CKPT_TAG_OBJECT);
 }
 
 static int run_instance(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 {
 	(void)a;
-	return pop_mark(s) ? push_tag(s, CKPT_TAG_OBJECT) : CKPT_PICKLE_BAD;
+	return pop_mark(s) ? ckpt_pickle_push_tag(s, CKPT_TAG_OBJECT) : CKPT_PICKLE_BAD;
 }
 
 static int run_list(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 {
 	(void)a;
-	return pop_mark(s) ? push_tag(s, CKPT_TAG_LIST) : CKPT_PICKLE_BAD;
+	return pop_mark(s) ? ckpt_pickle_push_tag(s, CKPT_TAG_LIST) : CKPT_PICKLE_BAD;
 }
 
 /* If the @count slots at @p name a storage, notes which. The sixth is a legacy view. */
@@ -305,6 +174,7 @@ static bool note_storage(struct ckpt_pickle_scan *s, const struct ckpt_pickle_sl
 	if (count < 5 || count > 6 || p[0].tag != CKPT_TAG_WORD || p[0].word != CKPT_WORD_STORAGE ||
 	    p[4].tag != CKPT_TAG_INT || p[4].i < 0)
 		return false;
+	s->shifted = count == 6 && p[5].tag != CKPT_TAG_NONE;
 	s->storage = (struct ckpt_pickle_storage) {
 		.has_key = p[2].tag == CKPT_TAG_DIGITS,
 		.key = p[2].tag == CKPT_TAG_DIGITS ? p[2].value : 0,
@@ -317,78 +187,42 @@ static bool note_storage(struct ckpt_pickle_scan *s, const struct ckpt_pickle_sl
 
 static int run_tuple(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 {
-	bool storage;
+	const struct ckpt_pickle_slot *p = slots_from(s, s->mark);
+	struct ckpt_pickle_slot made = { .tag = CKPT_TAG_STORAGE };
 
 	(void)a;
 	if (s->mark == 0)
 		return CKPT_PICKLE_BAD;
-	storage = note_storage(s, s->stack + s->mark, above_mark(s));
+	if (!note_storage(s, p, ckpt_pickle_above_mark(s))) {
+		ckpt_pickle_tell_view(s, p, ckpt_pickle_above_mark(s));
+		made = ckpt_pickle_tuple(s, p, ckpt_pickle_above_mark(s));
+	}
 	pop_mark(s);
-	return push_tag(s, storage ? CKPT_TAG_STORAGE : CKPT_TAG_OPAQUE);
+	return ckpt_pickle_push(s, made);
 }
 
 static int run_persistent(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 {
 	(void)a;
-	if (above_mark(s) < 1)
+	if (ckpt_pickle_above_mark(s) < 1)
 		return CKPT_PICKLE_BAD;
 	s->n--;
 	if (s->stack[s->n].tag != CKPT_TAG_STORAGE || !s->sink->storage)
-		return push_tag(s, CKPT_TAG_OBJECT);
+		return ckpt_pickle_push_tag(s, CKPT_TAG_OBJECT);
 	if (s->sink->paths)
 		ckpt_pickle_path(s, s->storage.path, sizeof(s->storage.path));
 	s->stop = !s->sink->storage(s->sink->arg, &s->storage);
-	return push_tag(s, CKPT_TAG_OBJECT);
-}
-
-/* Tells the string in slot @i, if it is one, as a name of the top-level object. */
-static void tell_name(struct ckpt_pickle_scan *s, size_t i)
-{
-	struct ckpt_pickle_value v = ckpt_pickle_value_of(s, &s->stack[i]);
-
-	if (v.kind == CKPT_PICKLE_TEXT && v.text[0] && s->sink->name)
-		s->stop = s->stop || !s->sink->name(s->sink->arg, v.text, strlen(v.text));
-}
-
-/* Pairs from slot @first on belong to the top-level dict: tells those of interest. */
-static void tell_pairs(struct ckpt_pickle_scan *s, size_t first)
-{
-	for (size_t i = first; i + 1 < s->n && !s->stop; i += 2) {
-		const struct ckpt_pickle_slot *key = &s->stack[i], *value = &s->stack[i + 1];
-		struct ckpt_pickle_value v;
-
-		s->sum.items++;
-		tell_name(s, i);
-		s->sum.tensors += value->tag == CKPT_TAG_TENSOR || value->tag == CKPT_TAG_UNSEEN;
-		if (!is_caller_word(key) || !s->sink->item)
-			continue;
-		v = ckpt_pickle_value_of(s, value);
-		s->stop = s->stop || !s->sink->item(s->sink->arg, key->word - CKPT_WORD_CALLER, &v);
-	}
-}
-
-/* Pairs from slot @first on belong to a dict somewhere: tells those of interest to who asked. */
-static void tell_nested(struct ckpt_pickle_scan *s, size_t first)
-{
-	for (size_t i = first; s->sink->nested && i + 1 < s->n && !s->stop; i += 2) {
-		const struct ckpt_pickle_slot *key = &s->stack[i];
-		struct ckpt_pickle_value v;
-
-		if (!is_caller_word(key))
-			continue;
-		v = ckpt_pickle_value_of(s, &s->stack[i + 1]);
-		s->stop = !s->sink->nested(s->sink->arg, key->word - CKPT_WORD_CALLER, &v);
-	}
+	return ckpt_pickle_push(
+		s, (struct ckpt_pickle_slot) { .tag = s->shifted ? CKPT_TAG_OBJECT : CKPT_TAG_HELD,
+					       .value = ++s->held });
 }
 
 static int run_setitem(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 {
 	(void)a;
-	if (above_mark(s) < 3)
+	if (ckpt_pickle_above_mark(s) < 3)
 		return CKPT_PICKLE_BAD;
-	if (s->n == 3)
-		tell_pairs(s, 1);
-	tell_nested(s, s->n - 2);
+	ckpt_pickle_tell_pairs(s, s->n - 3, s->n - 2);
 	s->n -= 2;
 	return 0;
 }
@@ -396,11 +230,9 @@ static int run_setitem(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg 
 static int run_setitems(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 {
 	(void)a;
-	if (s->mark < 2 || above_mark(s) % 2)
+	if (s->mark < 2 || ckpt_pickle_above_mark(s) % 2)
 		return CKPT_PICKLE_BAD;
-	if (s->mark == 2)
-		tell_pairs(s, 2);
-	tell_nested(s, s->mark);
+	ckpt_pickle_tell_pairs(s, s->mark - 2, s->mark);
 	pop_mark(s);
 	return 0;
 }
@@ -408,10 +240,10 @@ static int run_setitems(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg
 static int run_append(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 {
 	(void)a;
-	if (above_mark(s) < 2)
+	if (ckpt_pickle_above_mark(s) < 2)
 		return CKPT_PICKLE_BAD;
 	if (s->n == 2 && s->stack[0].tag == CKPT_TAG_LIST)
-		tell_name(s, 1);
+		ckpt_pickle_tell_name(s, 1);
 	s->n--;
 	return 0;
 }
@@ -423,7 +255,7 @@ static int run_appends(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg 
 		return CKPT_PICKLE_BAD;
 	if (s->mark == 2 && s->stack[0].tag == CKPT_TAG_LIST)
 		for (size_t i = 2; i < s->n && !s->stop; i++)
-			tell_name(s, i);
+			ckpt_pickle_tell_name(s, i);
 	pop_mark(s);
 	return 0;
 }
@@ -431,13 +263,11 @@ static int run_appends(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg 
 static int run_dict(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 {
 	(void)a;
-	if (s->mark == 0 || above_mark(s) % 2)
+	if (s->mark == 0 || ckpt_pickle_above_mark(s) % 2)
 		return CKPT_PICKLE_BAD;
-	if (s->mark == 1)
-		tell_pairs(s, 1);
-	tell_nested(s, s->mark);
+	ckpt_pickle_tell_pairs(s, s->mark - 1, s->mark);
 	pop_mark(s);
-	return push_tag(s, CKPT_TAG_DICT);
+	return ckpt_pickle_push_tag(s, CKPT_TAG_DICT);
 }
 
 #define RUN(kind, fn)                                                                              \
@@ -462,29 +292,29 @@ const struct ckpt_pickle_op ckpt_pickle_ops[256] = {
 	['0'] = RUN(NONE, run_pop),
 	['1'] = RUN(NONE, run_pop_mark),
 	['2'] = RUN(NONE, run_dup),
-	[')'] = PUSH(NONE, OPAQUE),
+	[')'] = MAKE(0, DIMS),
 	[']'] = PUSH(NONE, LIST),
 	['}'] = PUSH(NONE, DICT),
 	[0x8f] = PUSH(NONE, OPAQUE),
 	['N'] = PUSH(NONE, NONE),
 	[0x88] = { .arg = CKPT_ARG_NONE, .pushes = true, .tag = CKPT_TAG_BOOL, .value = 1 },
 	[0x89] = PUSH(NONE, BOOL),
-	['I'] = RUN(LINE, run_int_line),
-	['L'] = RUN(LINE, run_int_line),
-	['K'] = RUN(U8, run_int),
-	['M'] = RUN(U16, run_int),
-	['J'] = RUN(U32, run_int32),
-	[0x8a] = RUN(TEXT8, run_long),
+	['I'] = RUN(LINE, ckpt_pickle_run_int_line),
+	['L'] = RUN(LINE, ckpt_pickle_run_int_line),
+	['K'] = RUN(U8, ckpt_pickle_run_int),
+	['M'] = RUN(U16, ckpt_pickle_run_int),
+	['J'] = RUN(U32, ckpt_pickle_run_int32),
+	[0x8a] = RUN(TEXT8, ckpt_pickle_run_long),
 	[0x8b] = PUSH(TEXT32, OPAQUE),
-	['F'] = RUN(LINE, run_float_line),
-	['G'] = RUN(U64, run_float),
-	['S'] = RUN(LINE, run_quoted),
-	['V'] = RUN(LINE, run_text),
-	['U'] = RUN(TEXT8, run_text),
-	['T'] = RUN(TEXT32, run_text),
-	['X'] = RUN(TEXT32, run_text),
-	[0x8c] = RUN(TEXT8, run_text),
-	[0x8d] = RUN(TEXT64, run_text),
+	['F'] = RUN(LINE, ckpt_pickle_run_float_line),
+	['G'] = RUN(U64, ckpt_pickle_run_float),
+	['S'] = RUN(LINE, ckpt_pickle_run_quoted),
+	['V'] = RUN(LINE, ckpt_pickle_run_text),
+	['U'] = RUN(TEXT8, ckpt_pickle_run_text),
+	['T'] = RUN(TEXT32, ckpt_pickle_run_text),
+	['X'] = RUN(TEXT32, ckpt_pickle_run_text),
+	[0x8c] = RUN(TEXT8, ckpt_pickle_run_text),
+	[0x8d] = RUN(TEXT64, ckpt_pickle_run_text),
 	['C'] = PUSH(TEXT8, OPAQUE),
 	['B'] = PUSH(TEXT32, OPAQUE),
 	[0x8e] = PUSH(TEXT64, OPAQUE),
@@ -513,9 +343,9 @@ const struct ckpt_pickle_op ckpt_pickle_ops[256] = {
 	['l'] = RUN(NONE, run_list),
 	[0x91] = RUN(NONE, run_instance),
 	['t'] = RUN(NONE, run_tuple),
-	[0x85] = MAKE(1, OPAQUE),
-	[0x86] = MAKE(2, OPAQUE),
-	[0x87] = MAKE(3, OPAQUE),
+	[0x85] = MAKE(1, DIMS),
+	[0x86] = MAKE(2, DIMS),
+	[0x87] = MAKE(3, DIMS),
 	['Q'] = RUN(NONE, run_persistent),
 	['P'] = PUSH(LINE, OBJECT),
 	['p'] = RUN(LINE, run_put_line),
@@ -532,10 +362,13 @@ int ckpt_pickle_step(struct ckpt_pickle_scan *s, const struct ckpt_pickle_op *op
 {
 	if (op->run)
 		return op->run(s, a);
-	if (above_mark(s) < op->pops)
+	if (ckpt_pickle_above_mark(s) < op->pops)
 		return CKPT_PICKLE_BAD;
 	s->n -= op->pops;
 	if (!op->pushes)
 		return 0;
-	return push(s, (struct ckpt_pickle_slot) { .tag = op->tag, .value = op->value });
+	if (op->tag == CKPT_TAG_DIMS)
+		return ckpt_pickle_push(s, ckpt_pickle_tuple(s, slots_from(s, s->n), op->pops));
+	return ckpt_pickle_push(s,
+				(struct ckpt_pickle_slot) { .tag = op->tag, .value = op->value });
 }

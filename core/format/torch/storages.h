@@ -18,7 +18,9 @@ struct ckpt_storage {
 	uint8_t element;
 	uint8_t type; /* enum ckpt_float */
 	bool used;    /* false: a free place */
-	bool seen;    /* the caller's */
+	/* Marks of the caller's. */
+	bool seen;
+	bool whole;
 };
 
 /* Zero-initialised. */

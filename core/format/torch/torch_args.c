@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * See torch_args.h. An optimizer's own groups hold some of the names too (lr, weight_decay): they
- * are of the same training, and the arguments, where they come first, win.
+ * See torch_args.h. A string that the pickle has already had (an optimizer's "lr", most often) is a
+ * number there, so that short strings are remembered by theirs, parameters' names aside.
  */
 #include "core/format/torch/torch_args.h"
 
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/hash.h"
 #include "core/format/torch/torch_zip.h"
 #include "core/format/archive/zip.h"
 #include "wire/cleanup.h"
@@ -19,121 +20,144 @@
 static const char *const places[] = { "args", "hyper_parameters", "hparams", "config",	"cfg",
 				      "opt",  "options",	  "params",  "settings" };
 
-/* Common names of settings. At most 96: ckpt_pickle_sink. */
-static const char *const names[] = {
-	"lr",
-	"learning_rate",
-	"base_lr",
-	"min_lr",
-	"batch_size",
-	"micro_batch_size",
-	"global_batch_size",
-	"train_batch_size",
-	"per_device_train_batch_size",
-	"gradient_accumulation_steps",
-	"accumulate_grad_batches",
-	"epochs",
-	"num_epochs",
-	"max_epochs",
-	"num_train_epochs",
-	"max_steps",
-	"train_iters",
-	"total_steps",
-	"warmup_steps",
-	"warmup_epochs",
-	"seed",
-	"weight_decay",
-	"momentum",
-	"dropout",
-	"clip_grad",
-	"max_grad_norm",
-	"lr_scheduler",
-	"scheduler",
-	"optim",
-	"model",
-	"arch",
-	"model_name",
-	"model_type",
-	"backbone",
-	"dataset",
-	"data_path",
-	"num_workers",
-	"hidden_size",
-	"hidden_dim",
-	"embed_dim",
-	"num_layers",
-	"num_heads",
-	"num_attention_heads",
-	"seq_length",
-	"max_seq_len",
-	"block_size",
-	"vocab_size",
-	"num_classes",
-	"image_size",
-	"precision",
-	"fp16",
-	"bf16",
-	"amp",
-	"tensor_model_parallel_size",
-	"pipeline_model_parallel_size",
-	"world_size",
-	"num_nodes",
-	"devices",
-	"loss_type",
-	"task",
-	"run_name",
-	"exp_name",
-	"sample_rate",
+#define N_PLACES (sizeof(places) / sizeof(places[0]))
+
+#define KNOWN 4096	    /* strings that are remembered: 0.3 MB */
+#define KNOWN_PLACES 8192   /* for them: twice as many */
+#define KEPT_MAX (64 - 1)   /* bytes that ckpt_pickle_value keeps of a string */
+#define CUT_AT (64 - 1 - 3) /* what remains of a longer one, before "..." */
+
+#define INNER 128 /* dicts in the settings */
+
+struct known {
+	uint64_t number; /* plus one; 0: free */
+	char text[64];
 };
-
-#define N_NAMES (sizeof(names) / sizeof(names[0]))
-_Static_assert(N_NAMES <= 96, "the scan's words");
-
-#define TEXTS 256 /* of strings behind such a name; a run has a few */
 
 struct scanning {
 	ckpt_torch_args_fn *found;
 	void *arg;
-	bool seen[N_NAMES];
-	uint32_t n_texts;
-	char texts[TEXTS][64];
+	struct ckpt_torch_args_count *count;
+	size_t n_inner;
+	uint64_t inner[INNER]; /* hashes of the names of dicts that settings were told of */
+	size_t n_known;
+	struct known known[KNOWN_PLACES];
 };
 
-/* Keeps a string that may turn out to be a setting: the scan itself keeps none so deep. */
-static bool on_text(void *arg, size_t word, const char *text, uint32_t *ret_id)
+static struct known *place_of(struct scanning *s, uint64_t number)
 {
-	struct scanning *s = arg;
+	size_t i = (size_t)((number * 0x9e3779b97f4a7c15u) >> 51);
 
-	(void)word;
-	if (s->n_texts == TEXTS || !*text)
-		return false;
-	snprintf(s->texts[s->n_texts], sizeof(s->texts[0]), "%.63s", text);
-	*ret_id = s->n_texts++;
-	return true;
+	_Static_assert(KNOWN_PLACES == 1 << 13, "as many as the hash has bits");
+	while (s->known[i].number && s->known[i].number != number + 1)
+		i = (i + 1) % KNOWN_PLACES;
+	return &s->known[i];
 }
 
-static bool on_nested(void *arg, size_t word, const struct ckpt_pickle_value *value)
+/* Names of parameters have dots, and are too many. */
+static void on_memo(void *arg, uint64_t number, const char *text)
 {
 	struct scanning *s = arg;
-	struct ckpt_pickle_value v = *value;
-	bool scalar;
+	struct known *at = place_of(s, number);
 
-	if (v.kind == CKPT_PICKLE_INTERNED) {
-		v.kind = CKPT_PICKLE_TEXT;
-		memcpy(v.text, s->texts[v.i], sizeof(v.text));
+	if (at->number == 0) {
+		if (s->n_known == KNOWN || !*text || strlen(text) > KEPT_MAX || strchr(text, '.'))
+			return;
+		s->n_known++;
 	}
-	scalar = v.kind == CKPT_PICKLE_BOOL || v.kind == CKPT_PICKLE_INT ||
-		 v.kind == CKPT_PICKLE_FLOAT || (v.kind == CKPT_PICKLE_TEXT && v.text[0]);
-	if (scalar && !s->seen[word]) {
-		s->seen[word] = true;
-		s->found(s->arg, names[word], &v);
+	at->number = number + 1;
+	snprintf(at->text, sizeof(at->text), "%s", strlen(text) > KEPT_MAX ? "" : text);
+}
+
+/* What @v is in words, if it can be told: a string that was seen before has no other. */
+static void look_up(struct scanning *s, struct ckpt_pickle_value *v)
+{
+	const struct known *at;
+
+	if (v->kind == CKPT_PICKLE_EARLIER) {
+		at = place_of(s, (uint64_t)v->i);
+		v->kind = at->number && at->text[0] ? CKPT_PICKLE_TEXT : CKPT_PICKLE_OPAQUE;
+		if (v->kind == CKPT_PICKLE_TEXT)
+			memcpy(v->text, at->text, sizeof(v->text));
+	} else if (v->kind == CKPT_PICKLE_INT) {
+		snprintf(v->text, sizeof(v->text), "%lld", (long long)v->i);
 	}
+	if (v->kind == CKPT_PICKLE_TEXT && strlen(v->text) == KEPT_MAX)
+		memcpy(v->text + CUT_AT, "...", 4);
+}
+
+/* "optim/lr": the first @n keys. False if one is not known. */
+static bool name_of(struct scanning *s, const struct ckpt_pickle_pair *pair, size_t n, char *ret)
+{
+	const size_t size = CKPT_TORCH_ARGS_NAME;
+	size_t at = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct ckpt_pickle_value key = pair->keys[i];
+
+		look_up(s, &key);
+		if (key.kind != CKPT_PICKLE_TEXT && key.kind != CKPT_PICKLE_INT)
+			return false;
+		at += (size_t)snprintf(ret + at, size - at, "%s%s", i ? "/" : "", key.text);
+		if (at >= size)
+			return false;
+	}
+	return at > 0;
+}
+
+static uint64_t hash_of(const char *name)
+{
+	return ckpt_hash(CKPT_HASH_START, name, strlen(name));
+}
+
+static bool is_told(const struct scanning *s, const char *name)
+{
+	for (size_t i = 0; i < s->n_inner; i++)
+		if (s->inner[i] == hash_of(name))
+			return true;
+	return false;
+}
+
+/* Remembers the dict that the pair is in. */
+static void note_inner(struct scanning *s, const struct ckpt_pickle_pair *pair)
+{
+	char name[CKPT_TORCH_ARGS_NAME];
+
+	if (pair->n > 1 && s->n_inner < INNER && name_of(s, pair, pair->n - 1, name) &&
+	    !is_told(s, name))
+		s->inner[s->n_inner++] = hash_of(name);
+}
+
+static bool is_scalar(const struct ckpt_pickle_value *v)
+{
+	return v->kind == CKPT_PICKLE_BOOL || v->kind == CKPT_PICKLE_INT ||
+	       v->kind == CKPT_PICKLE_FLOAT || v->kind == CKPT_PICKLE_NONE ||
+	       v->kind == CKPT_PICKLE_TEXT;
+}
+
+static bool on_pair(void *arg, const struct ckpt_pickle_pair *pair)
+{
+	char name[CKPT_TORCH_ARGS_NAME];
+	struct scanning *s = arg;
+	struct ckpt_pickle_value value = pair->value;
+	bool known;
+
+	note_inner(s, pair);
+	known = name_of(s, pair, pair->n, name);
+	if (known && pair->inner && is_told(s, name))
+		return true;
+	look_up(s, &value);
+	if (known && is_scalar(&value) && s->count->told < CKPT_TORCH_ARGS_MAX &&
+	    s->found(s->arg, name, &value))
+		s->count->told++;
+	else
+		s->count->left_out++;
 	return true;
 }
 
 static bool has_place(const struct ckpt_report *report)
 {
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+	for (size_t i = 0; i < N_PLACES; i++)
 		if (ckpt_report_has_key(report, places[i]))
 			return true;
 	return false;
@@ -160,17 +184,21 @@ static bool find_pickle(const struct ckpt_file *file, uint64_t *ret_off, uint64_
 }
 
 int ckpt_torch_args(const struct ckpt_file *file, const struct ckpt_report *report,
-		    ckpt_torch_args_fn *found, void *arg)
+		    ckpt_torch_args_fn *found, void *arg, struct ckpt_torch_args_count *ret)
 {
 	_cleanup_free_ struct scanning *s = calloc(1, sizeof(*s));
-	const struct ckpt_pickle_sink sink = {
-		.words = names, .n_words = N_NAMES, .nested = on_nested, .intern = on_text, .arg = s
-	};
+	const struct ckpt_pickle_sink sink = { .words = places,
+					       .n_words = N_PLACES,
+					       .below = on_pair,
+					       .memo = on_memo,
+					       .paths = true,
+					       .arg = s };
 	_cleanup_stream_ struct ckpt_stream in = { 0 };
 	struct ckpt_pickle_summary sum;
 	uint64_t off, end;
 	int r;
 
+	*ret = (struct ckpt_torch_args_count) { 0 };
 	if (report->format != &ckpt_format_torch_zip || !has_place(report) ||
 	    !find_pickle(file, &off, &end))
 		return 0;
@@ -178,6 +206,7 @@ int ckpt_torch_args(const struct ckpt_file *file, const struct ckpt_report *repo
 		return -ENOMEM;
 	s->found = found;
 	s->arg = arg;
+	s->count = ret;
 	r = ckpt_stream_init(&in, file, off, end, NULL);
 	if (r == 0)
 		r = ckpt_pickle_scan(&in, &sink, &sum, NULL);

@@ -15,6 +15,7 @@
 #include "core/format/torch/storages.h"
 #include "core/format/stream.h"
 #include "core/format/torch/torch_state.h"
+#include "core/format/torch/torch_views.h"
 #include "wire/text.h"
 
 #define PROTOCOL 1001 /* torch.serialization.PROTOCOL_VERSION */
@@ -31,14 +32,16 @@ struct walk {
 	struct ckpt_check *check;
 	struct ckpt_storages storages; /* as the object names them; size = elements */
 	uint64_t pos, listed;
-	bool unknown; /* there is one whose size cannot be known */
-	bool finite;  /* look for NaN and Inf on the way */
+	bool unknown;		       /* there is one whose size cannot be known */
+	bool finite;		       /* look for NaN and Inf on the way, */
+	struct ckpt_torch_views views; /* in what tensors use */
 	int result;
 };
 
 static void walk_done(struct walk *walk)
 {
 	ckpt_storages_done(&walk->storages);
+	ckpt_torch_views_done(&walk->views);
 }
 #define _cleanup_walk_ _cleanup_(walk_done)
 
@@ -76,18 +79,27 @@ static bool zero_tail(const struct ckpt_head *head)
 }
 
 /* The numbers of @storage, which lies at @off. Keys are all that names it at this place. */
-static int look_for_poison(struct ckpt_check *check, const struct ckpt_storage *storage,
-			   uint64_t off)
+static int look_for_poison(struct walk *w, const struct ckpt_storage *storage, uint64_t off)
 {
+	struct ckpt_check *check = w->check;
 	const struct ckpt_finite_range range = { .off = off,
 						 .len = storage->size * storage->element,
-						 .kind = { storage->type, false } };
+						 .kind = { storage->type, false },
+						 .tag = storage->key };
+	struct ckpt_floats floats;
 	char name[48];
+	int r;
 
 	if (storage->type == CKPT_FLOAT_UNKNOWN)
 		ckpt_finiteness_skip(check, 1, "untyped storages");
 	snprintf(name, sizeof(name), "storage %llu", (unsigned long long)storage->key);
-	return ckpt_finiteness_range(check, &range, name);
+	if (storage->whole || w->views.loose || range.len == 0 ||
+	    ckpt_float_size(storage->type) == 0)
+		return ckpt_finiteness_range(check, &range, name);
+	r = ckpt_torch_views_scan(check, &w->views, &range, &floats);
+	if (r == 0)
+		ckpt_finiteness_tensor(check, name, &floats);
+	return r;
 }
 
 /* The storage of @key stands at w->pos: its count must be the object's. */
@@ -120,7 +132,7 @@ static int check_storage(struct walk *w, uint64_t key, const char *text)
 			"the storage begins with %llu elements, the object names %llu",
 			(unsigned long long)le64toh(count), (unsigned long long)storage->size);
 	if (w->finite)
-		r = look_for_poison(check, storage, w->pos + sizeof(count));
+		r = look_for_poison(w, storage, w->pos + sizeof(count));
 	w->pos = end;
 	return r;
 }
@@ -183,6 +195,39 @@ static int read_object(struct ckpt_check *check, struct ckpt_stream *in, struct 
 	return r > 0 && r != CKPT_PICKLE_LIMIT ? judge(check, w, r, "the object") : r;
 }
 
+static bool on_mention(void *arg, const struct ckpt_pickle_storage *storage)
+{
+	struct walk *w = arg;
+
+	ckpt_torch_views_settle(&w->views);
+	ckpt_torch_views_mention(
+		&w->views, storage->has_key ? ckpt_storages_find(&w->storages, storage->key) : NULL,
+		storage->has_key);
+	return true;
+}
+
+static bool on_view(void *arg, const struct ckpt_pickle_view *view)
+{
+	struct walk *w = arg;
+
+	ckpt_torch_views_take(&w->views, view);
+	return true;
+}
+
+/* The object once more, which was whole: what of its storages tensors use. */
+static int read_views(struct ckpt_check *check, uint64_t off, struct walk *w)
+{
+	const struct ckpt_pickle_sink sink = { .storage = on_mention, .view = on_view, .arg = w };
+	struct ckpt_pickle_summary sum;
+	_cleanup_stream_ struct ckpt_stream in = { 0 };
+	int r = ckpt_stream_init(&in, check->file, off, check->file->size, check->err);
+
+	r = r ? r : ckpt_pickle_scan(&in, &sink, &sum, check->err);
+	ckpt_torch_views_settle(&w->views);
+	ckpt_torch_views_join(&w->views);
+	return r > 0 ? judge(check, w, r, "the object") : r;
+}
+
 /* Where the list of keys, which begins at @off, ends. */
 static int find_data(struct ckpt_check *check, uint64_t off, struct walk *w)
 {
@@ -236,12 +281,14 @@ static int read_all(struct ckpt_check *check, bool finite)
 {
 	_cleanup_walk_ struct walk w = { .check = check, .finite = finite };
 	_cleanup_stream_ struct ckpt_stream in = { 0 };
+	uint64_t object;
 	int r;
 
 	r = ckpt_stream_init(&in, check->file, 0, check->file->size, check->err);
 	r = r ? r : read_preamble(check, &in);
 	if (r)
 		return r;
+	object = ckpt_stream_offset(&in);
 	r = read_object(check, &in, &w);
 	if (r == CKPT_PICKLE_LIMIT || (r == 0 && w.unknown)) {
 		if (finite)
@@ -250,6 +297,8 @@ static int read_all(struct ckpt_check *check, bool finite)
 			       "the sizes of the storages could not be found out");
 		return 0;
 	}
+	if (r == 0 && finite)
+		r = read_views(check, object, &w);
 	return r ? r : walk_storages(check, ckpt_stream_offset(&in), &w);
 }
 

@@ -43,6 +43,17 @@ static const char *other_kind(const char *name)
 	return NULL;
 }
 
+/*
+ * A package of torch.package: its modules may have any name, TorchScript's too. PackageExporter
+ * writes the list last but for the version of Python, PackageImporter reads it first
+ * (torch/package/package_exporter.py, package_importer.py).
+ */
+static void note_package(struct ckpt_torch_members *m, const char *name)
+{
+	m->package = m->package || strcmp(name, ".data/extern_modules") == 0;
+	m->packed += ckpt_text_starts(name, ".data/", NULL) && ckpt_text_ends(name, ".storage");
+}
+
 /* Notes "data/K" as a storage. 0, CKPT_STORAGES_TWICE or an errno. */
 static int add_storage(struct ckpt_torch_members *m, const char *name, uint64_t size)
 {
@@ -78,8 +89,7 @@ static bool same_prefix(struct ckpt_torch_members *m, const struct ckpt_zip_entr
 static void note_sums(struct ckpt_torch_members *m, const struct ckpt_zip_entry *e)
 {
 	m->any_crc = m->any_crc || e->crc != 0;
-	/* boost's hash_combine over 64 bit, as PyTorchStreamWriter does it (torch 2.1 and later).
-	 */
+	/* boost's hash_combine over 64 bit, as PyTorchStreamWriter does it (from torch 2.1 on). */
 	if (e->usize && !m->id.found)
 		m->fold ^= e->crc + UINT64_C(0x9e3779b9) + (m->fold << 6) + (m->fold >> 2);
 }
@@ -107,7 +117,8 @@ int ckpt_torch_members_add(struct ckpt_torch_members *m, const struct ckpt_zip_e
 	m->model_json = m->model_json || strcmp(name, "model.json") == 0;
 	m->constants = m->constants || strcmp(name, "constants.pkl") == 0;
 	other = other_kind(name);
-	m->other = other ? other : m->other;
+	note_package(m, name);
+	m->other = m->package ? "torch.package" : other ? other : m->other;
 	return 0;
 }
 

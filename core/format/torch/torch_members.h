@@ -28,6 +28,8 @@ struct ckpt_torch_members {
 	bool script;	   /* it has entries of TorchScript's archives */
 	bool model_json;   /* such an archive of PyTorch before 1.3: this in their place */
 	bool constants;	   /* constants.pkl, which such an archive ends with */
+	bool package; /* it lists what a package of torch.package imports, which ends with that */
+	uint64_t packed; /* storages of such a package */
 	bool any_crc;
 };
 

@@ -13,7 +13,21 @@
 #include "wire/cleanup.h"
 #include "wire/text.h"
 
-enum meaning { STEP, EPOCH, LOSS, MODEL, OPTIMIZER, LIGHTNING, DEEPSPEED, DP, MP, TP, PP, MICS };
+enum meaning {
+	STEP,
+	STEP_IN_EPOCH, /* many loops count so from the beginning of each epoch */
+	EPOCH,
+	LOSS,
+	MODEL,
+	OPTIMIZER,
+	LIGHTNING,
+	DEEPSPEED,
+	DP,
+	MP,
+	TP,
+	PP,
+	MICS
+};
 
 static const struct {
 	const char *word;
@@ -21,10 +35,10 @@ static const struct {
 } table[] = {
 	{ "global_step", STEP },
 	{ "global_steps", STEP },
-	{ "step", STEP },
+	{ "step", STEP_IN_EPOCH },
 	{ "update", STEP },
-	{ "iteration", STEP },
-	{ "iter", STEP },
+	{ "iteration", STEP_IN_EPOCH },
+	{ "iter", STEP_IN_EPOCH },
 	{ "num_updates", STEP },
 	{ "iter_num", STEP }, /* nanoGPT */
 	/*
@@ -120,6 +134,7 @@ static void set_step(struct state *st, size_t rank, const struct ckpt_pickle_val
 	if ((pos->has_step && rank >= st->step_rank) || !whole(v, &pos->step))
 		return;
 	pos->has_step = true;
+	pos->step_vague = table[rank].meaning == STEP_IN_EPOCH;
 	pos->step_source = CKPT_FROM_CONTENT;
 	st->step_rank = rank;
 }
@@ -169,6 +184,7 @@ static bool on_item(void *arg, size_t word, const struct ckpt_pickle_value *v)
 
 	switch (table[word].meaning) {
 	case STEP:
+	case STEP_IN_EPOCH:
 		set_step(st, word, v);
 		break;
 	case EPOCH:

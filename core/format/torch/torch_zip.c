@@ -7,6 +7,7 @@
 #include "core/format/torch/torch_zip.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +15,12 @@
 #include "core/base/crc.h"
 #include "core/format/torch/torch_finite.h"
 #include "core/format/torch/torch_members.h"
+#include "core/format/torch/torch_names.h"
 #include "core/format/torch/torch_state.h"
 #include "core/format/archive/zip_check.h"
 #include "wire/text.h"
+
+#define ENOUGH INT_MAX /* of a walk: no further entry is needed */
 
 /* Takes one entry in. 0, CKPT_CORRUPT or an errno. */
 static int add_entry(struct ckpt_check *check, const struct ckpt_zip_entry *e, void *arg)
@@ -235,18 +239,21 @@ static int check_pickle(struct ckpt_check *check, struct ckpt_torch_members *m)
  * A program's archive holds nothing to go on from: what the pickle's names look like is of no
  * account. TorchScript's has its module's pickle, then code/, then constants.pkl, even where there
  * are no constants (ScriptModuleSerializer::serialize() in torch/csrc/jit/serialization/
- * export_module.cpp); torch.export's has none of them at its top.
+ * export_module.cpp); torch.export's and torch.package's have none of them at their top.
  */
 static int judge_other(struct ckpt_check *check, struct ckpt_torch_members *m)
 {
 	struct ckpt_report *report = check->report;
+	bool script = m->script && !m->model_json && !m->package;
 	int r = 0;
 
-	if (m->pickle.found)
+	if (m->package)
+		report->tensors = m->packed;
+	else if (m->pickle.found)
 		r = check_pickle(check, m);
-	else if (m->script && !m->model_json)
+	else if (script)
 		r = missing(check, "data.pkl");
-	if (r == 0 && m->script && !m->constants && !m->model_json)
+	if (r == 0 && script && !m->constants)
 		r = missing(check, "constants.pkl");
 	report->contents = CKPT_CONTENTS_WEIGHTS;
 	report->position = (struct ckpt_position) { 0 };
@@ -285,6 +292,34 @@ static int without_prefix(struct ckpt_check *check, const struct ckpt_torch_memb
 	return r;
 }
 
+/* Adds the tensors of the record that was just rejected: PyTorch numbers its records. */
+static int with_tensors(struct ckpt_check *check, int r)
+{
+	struct ckpt_problem *problem = &check->report->verdict.problem;
+	const struct ckpt_extent extent = { check->file->name, problem->offset, 1 };
+	struct ckpt_names names = { .n = 0 };
+	char words[sizeof(names.text) + 32];
+	size_t at = strlen(problem->detail);
+
+	if (r != CKPT_CORRUPT || problem->code != CKPT_PROBLEM_CHECKSUM ||
+	    !ckpt_text_starts(problem->member, "data/", NULL) ||
+	    ckpt_torch_zip_at(check, &extent, &names) != 0)
+		return r;
+	ckpt_names_words(&names, words, sizeof(words));
+	if (words[0] && strcmp(words, problem->member) != 0)
+		snprintf(problem->detail + at, sizeof(problem->detail) - at, " (%s)", words);
+	return r;
+}
+
+/* As add_entry(), up to the first entry with a CRC: the structure check has seen them all. */
+static int add_until_crc(struct ckpt_check *check, const struct ckpt_zip_entry *e, void *arg)
+{
+	const struct ckpt_torch_members *m = arg;
+	int r = add_entry(check, e, arg);
+
+	return r ? r : m->any_crc ? ENOUGH : 0;
+}
+
 static int content(struct ckpt_check *check)
 {
 	_cleanup_torch_members_ struct ckpt_torch_members m = { 0 };
@@ -293,8 +328,8 @@ static int content(struct ckpt_check *check)
 	int r;
 
 	r = ckpt_zip_check_open(check, &zip);
-	r = r ? r : read_directory(check, &zip, &m);
-	if (r)
+	r = r ? r : ckpt_zip_check_walk(check, &zip, add_until_crc, &m);
+	if (r && r != ENOUGH)
 		return r;
 	memcpy(text, check->report->verdict.note, sizeof(text));
 	if (text[0])
@@ -303,7 +338,7 @@ static int content(struct ckpt_check *check)
 		ckpt_check_cap(check, CKPT_EVIDENCE_STRUCTURE, "no checksums stored in this file");
 		return 0;
 	}
-	return without_prefix(check, &m, ckpt_zip_check_content(check, NULL));
+	return with_tensors(check, without_prefix(check, &m, ckpt_zip_check_content(check, NULL)));
 }
 
 const struct ckpt_format ckpt_format_torch_zip = {
@@ -317,5 +352,6 @@ const struct ckpt_format ckpt_format_torch_zip = {
 	.structure = structure,
 	.content = content,
 	.finite = ckpt_torch_zip_finite,
-	.at = ckpt_zip_check_at_below,
+	.at = ckpt_torch_zip_at,
+	.tensors = ckpt_torch_zip_tensors,
 };

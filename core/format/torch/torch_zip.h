@@ -2,7 +2,7 @@
 /*
  * What torch.save() has written since PyTorch 1.6: a zip of a pickle and one record a storage. An
  * exception inside torch.save() still closes the zip properly, so the pickle and the records are
- * compared. TorchScript archives are told apart: weights, not a training state.
+ * compared. TorchScript archives and packages are told apart: weights, not a training state.
  */
 #ifndef CKPT_CORE_FORMAT_TORCH_TORCH_ZIP_H
 #define CKPT_CORE_FORMAT_TORCH_TORCH_ZIP_H

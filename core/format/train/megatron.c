@@ -12,6 +12,7 @@
 
 #include "core/base/json.h"
 #include "core/format/torch/dcp.h"
+#include "core/format/torch/dcp_names.h"
 #include "core/format/train/integrity_json.h"
 #include "core/format/train/shards.h"
 #include "core/format/train/train_dir.h"
@@ -301,4 +302,5 @@ const struct ckpt_format ckpt_format_megatron = {
 	.sniff = megatron_sniff,
 	.structure = megatron_structure,
 	.content = megatron_content,
+	.at = ckpt_dcp_at, /* the tensors of torch_dist */
 };

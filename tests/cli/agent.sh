@@ -52,6 +52,63 @@ plain_run()
 	echo "state of a program" >"$TEST_TMP/run/state-5.dat"
 }
 
+# held_by_another DIR: a lease of job 99 on a node that is not this one.
+held_by_another()
+{
+	mkdir -p "$1/.ckpt-resume"
+	"$PYTHON" - "$1/.ckpt-resume/lease.json" <<-'PY'
+	import sys
+	words = {"run": "", "cluster": "test", "job_id": 99, "attempt": 0, "host": "n9", "boot": "b9",
+	         "pid_namespace": 1, "pid": 4, "started": 5, "counter": 3}
+	rows = [f'"{k}": "{v}"' if isinstance(v, str) else f'"{k}": {v:20d}' for k, v in words.items()]
+	open(sys.argv[1], "w").write("{\n\t\"version\": 1,\n\t" + ",\n\t".join(rows) +
+	                             ',\n\t"state":     "held"\n}\n')
+	PY
+}
+
+lease_has() { jq -r ".$1" "$TEST_TMP/run/.ckpt-resume/lease.json"; }
+
+# What the prolog decided starts under a lease as well, or not at all beside another's.
+agent__claims_for_what_is_decided()
+{
+	plain_run
+	held_by_another "$TEST_TMP/run"
+	agent claim NODE=n1 LEASE=1 ATTEMPT=1 SHARE=wait
+	ended 1
+	no_answer
+	equal "$(lease_has job_id)" 99 "whose lease it is"
+	agent claim NODE=n1 LEASE=1 ATTEMPT=1 SHARE=yes
+	ended 0
+	rm "$TEST_TMP/run/.ckpt-resume/lease.json"
+	agent claim NODE=n1 LEASE=1 ATTEMPT=1 SHARE=wait
+	ended 0
+	equal "$(lease_has job_id) $(lease_has attempt) $(lease_has state)" "7 1 held" "the lease"
+}
+
+# A decision may take longer than it takes a silent holder to be given up.
+agent__its_lease_moves_while_it_decides()
+{
+	mkdir -p "$TEST_TMP/run/.ckpt-resume"
+	jq -n --arg see "jq .counter '$TEST_TMP/run/.ckpt-resume/lease.json' >>'$TEST_TMP/counters'" \
+		'{model: {fetch: ["/bin/sh", "-c", "\($see); sleep 4; \($see)"]}}' >"$TEST_TMP/run/ckpt-config.json"
+	agent resolve NODE=n1 LEASE=1 SHARE=wait
+	ended 0
+	(($(tail -n 1 "$TEST_TMP/counters") - $(head -n 1 "$TEST_TMP/counters") >= 1)) ||
+		fail "the counter did not move: $(xargs <"$TEST_TMP/counters")"
+}
+
+# One place is free, the other is not: the one that was put there is no reason to stand back for ever.
+agent__beside_another_job_in_one_of_two_directories()
+{
+	local dir=$TEST_TMP/two
+	mkdir -p "$dir/a/.ckpt-resume"
+	held_by_another "$dir/b"
+	agent resolve "DIR=$dir/a:$dir/b" NODE=n1 LEASE=1 SHARE_WAIT_MS=1000 SHARE=yes
+	ended 0
+	says "mode=fresh"
+	equal "$(grep -c "going on beside it" "$TEST_TMP/words")" 1
+}
+
 # Law 9: a script that never heard of us counts from epoch_info.json, and must not skip the epoch that was lost.
 agent__a_script_that_counts_by_itself_starts_right()
 {
@@ -200,20 +257,35 @@ slow_run()
 	PY
 }
 
-# start_stopped [--no-exec] [NAME=VALUE]: the agent on the slow run, stopped by SIGSTOP when it is seen to
-# read the checkpoint.
+# start_stopped [--no-exec] [NAME=VALUE]: the agent on the slow run, stopped by SIGSTOP while it reads the checkpoint;
+# once more where it was through before that was seen.
 start_stopped()
 {
-	local n=0 options=()
+	local try options=()
 	[[ ${1:-} != --no-exec ]] || { options=("$1") && shift; }
-	env -i CKPT_REQUEST_WORK_DIR="$TEST_TMP" CKPT_REQUEST_DIR="$TEST_TMP/run" "$@" \
-		"$AGENT" resolve "${options[@]}" 3>"$TEST_TMP/frame" 2>"$TEST_TMP/words" &
-	AGENT_PID=$!
-	until readlink "/proc/$AGENT_PID/fd/"* 2>/dev/null | grep -q ckpt-1.pt; do
-		n=$((n + 1))
-		[[ -d /proc/$AGENT_PID && $n -lt 2000 ]] || fail "it was never seen to read"
+	for try in {1..30}; do
+		rm -rf "$TEST_TMP/run/.ckpt-resume"
+		env -i CKPT_REQUEST_WORK_DIR="$TEST_TMP" CKPT_REQUEST_DIR="$TEST_TMP/run" "$@" \
+			"$AGENT" resolve "${options[@]}" 3>"$TEST_TMP/frame" 2>"$TEST_TMP/words" &
+		AGENT_PID=$!
+		until is_reading || is_through; do :; done
+		kill -STOP "$AGENT_PID" 2>/dev/null || true # it may be through by now
+		! is_stopped_reading || return 0
+		kill -KILL "$AGENT_PID" 2>/dev/null || true
+		wait "$AGENT_PID" || true
 	done
-	kill -STOP "$AGENT_PID"
+	fail "it was never seen to read in $try tries"
+}
+
+is_reading() { readlink "/proc/$AGENT_PID/fd/"* 2>/dev/null | grep -q ckpt-1.pt; }
+
+is_through() { [[ -z $(tr -d '\0' <"/proc/$AGENT_PID/cmdline") ]]; } # not waited for yet
+
+# A signal is acted upon a little later than it was sent.
+is_stopped_reading()
+{
+	until is_through || grep -q '^State:.T' "/proc/$AGENT_PID/status"; do :; done
+	is_reading
 }
 
 agent__while_it_reads_it_is_confined()
@@ -262,6 +334,21 @@ agent__fetch_runs_in_the_step()
 	equal "$(cat "$TEST_TMP/ran")" ran "what the fetch command left"
 }
 
+# It is in its directory, reads nothing, says what it says on the job's stderr, and cannot answer for us.
+agent__what_a_fetch_is_given()
+{
+	mkdir -p "$TEST_TMP/run"
+	jq -n '{model: {fetch_into: "got", fetch: ["/bin/sh", "-c",
+		"(pwd; readlink /proc/$$/fd/0; ls /proc/$$/fd | xargs) >state; echo said; env >env"]}}' \
+		>"$TEST_TMP/run/ckpt-config.json"
+	agent resolve
+	ended 0
+	says "mode=finetune" # from what it left there
+	equal "$(cat "$TEST_TMP/run/got/state")" "$TEST_TMP/run/got"$'\n'/dev/null$'\n'"0 1 2"
+	file_has "$TEST_TMP/words" said
+	file_lacks "$TEST_TMP/run/got/env" CKPT_
+}
+
 agent__fetch_is_refused_when_confined()
 {
 	fetching_run
@@ -294,6 +381,84 @@ agent__a_hook_hands_on_only_a_resume()
 	ended 0
 	says "mode=resume"
 	[[ ! -e $TEST_TMP/run/.ckpt-resume ]] || fail "the hook wrote"
+}
+
+# Not while another job's lease lies there, not with half a check, not beside what could not be read.
+agent__a_hook_leaves_doubt_to_the_step()
+{
+	local hook=(IN_HOOK=1 ATTEMPT=1 GLOB='state-*.dat')
+	plain_run
+	agent resolve GLOB='state-*.dat'
+	held_by_another "$TEST_TMP/run"
+	agent resolve "${hook[@]}" -- --no-exec
+	ended 1
+	file_has "$TEST_TMP/words" "left to the step: another job's lease"
+	rm "$TEST_TMP/run/.ckpt-resume/lease.json"
+	ln -s state-9.dat "$TEST_TMP/run/state-9.dat"
+	agent resolve "${hook[@]}" -- --no-exec
+	ended 1
+	file_has "$TEST_TMP/words" "left to the step: 1 checkpoints could not be read"
+	no_answer
+	rm "$TEST_TMP/run/state-9.dat"
+	agent resolve "${hook[@]}" -- --no-exec
+	ended 0
+	says "path=$TEST_TMP/run/state-5.dat"
+	equal "$(jq -r 'select(.attempt == 1) | .where' "$TEST_TMP/run/.ckpt-resume/ledger.jsonl")" prolog "the ledger"
+	[[ -f $TEST_TMP/run/.ckpt-resume/decision-test-7-1.json ]] || fail "no decision was left for the job"
+}
+
+# What a budget cut off is weaker evidence in the step, and no answer of a hook.
+agent__a_budget_is_kept()
+{
+	slow_run 268435456
+	agent resolve
+	says "evidence=checksum"
+	agent resolve MAX_BYTES=100000
+	ended 0
+	says "evidence=structure"
+	agent resolve BUDGET_MS=1
+	ended 0
+	! decoded | grep -qx "evidence=checksum" || fail "a quarter of a gigabyte in a millisecond"
+	agent resolve ATTEMPT=1 IN_HOOK=1 MAX_BYTES=100000 -- --no-exec
+	ended 1
+	file_has "$TEST_TMP/words" "left to the step: the budget cut the check off"
+}
+
+# It runs in "/": a place of the state that is taken from the work directory lies there all the same, and the answer is
+# one that the plugin takes.
+agent__the_state_lies_in_the_work_directory()
+{
+	plain_run
+	(cd / && agent resolve NODE=n1 LEASE=1 GLOB='state-*.dat' STATE=st/%j)
+	ended 0
+	says "decision_file=$TEST_TMP/st/7/.ckpt-resume/decision-test-7-0.json"
+	[[ -f $TEST_TMP/st/7/.ckpt-resume/run.json && -f $TEST_TMP/st/7/.ckpt-resume/lease.json ]] || fail "no mark, or no lease"
+	[[ ! -e $TEST_TMP/run/.ckpt-resume && ! -e /st ]] || fail "it wrote elsewhere"
+	(cd / && agent resolve NODE=n1 GLOB='state-*.dat' STATE=st/%j ATTEMPT=1)
+	says "mode=resume"
+	agent resolve GLOB='state-*.dat' STATE=st ARRAY_JOB=5 ARRAY_TASK=1 DIR="$TEST_TMP/run/%a"
+	says "refusal=64"
+}
+
+# A lease is for whoever starts and asked for one.
+agent__no_lease_where_nothing_starts()
+{
+	plain_run
+	agent resolve NODE=n1 GLOB='state-*.dat'
+	[[ ! -e $TEST_TMP/run/.ckpt-resume/lease.json ]] || fail "a lease that nobody asked for"
+	agent resolve NODE=n1 GLOB='state-*.dat' LEASE=1 SHARE=wait RESUME=step:77
+	says "mode=refused"
+	[[ ! -e $TEST_TMP/run/.ckpt-resume/lease.json ]] || equal "$(lease_has state)" released "after a refusal"
+	agent resolve NODE=n1 GLOB='state-*.dat' LEASE=1 SHARE=wait
+	says "mode=resume"
+	equal "$(lease_has state)" held "after a start"
+	agent record NODE=n1 GLOB='state-*.dat' REASON=preempted IN_HOOK=1 -- --no-exec
+	ended 0
+	equal "$(lease_has state)" released "after the end"
+	"$TEST_BUILD/ckptctl" "done" "$TEST_TMP/run"
+	agent resolve NODE=n1 GLOB='state-*.dat' LEASE=1 SHARE=wait ATTEMPT=1
+	says "mode=done"
+	equal "$(lease_has state)" released "of a run that is done"
 }
 
 agent__records_the_end()
@@ -338,10 +503,44 @@ agent__in_a_hook_it_is_silent()
 	file_lacks "$TEST_TMP/words" checking
 }
 
+# One of a pair: exit code 0, or 124 where it still watches the other's lease, which nobody moves.
+starts()
+{
+	local rc=0
+	timeout 8 env -i PATH=/usr/bin:/bin "CKPT_REQUEST_JOB_ID=$2" CKPT_REQUEST_CLUSTER=test "CKPT_REQUEST_NODE=n$2" \
+		CKPT_REQUEST_WORK_DIR="$TEST_TMP" "CKPT_REQUEST_DIR=$1" CKPT_REQUEST_LEASE=1 CKPT_REQUEST_SHARE=wait \
+		CKPT_REQUEST_SHARE_WAIT_MS=60000 "$AGENT" resolve 3>"$1.frame$2" 2>"$1.words$2" || rc=$?
+	echo "$rc" >"$1.rc$2"
+}
+
+# Two jobs, the same moment, the same directory: there, yet to be made, or left by a third one.
+agent__of_two_starts_one_stands_back()
+{
+	local i dir=$TEST_TMP/pair
+	for i in {1..12}; do
+		((i % 3)) || continue
+		mkdir -p "$dir$i/.ckpt-resume"
+		((i % 2)) || jq -n '{version: 1, run: "", cluster: "test", job_id: 5, attempt: 0, host: "n5", boot: "",
+			pid_namespace: 0, pid: 0, started: 0, counter: 3, state: "released"}' >"$dir$i/.ckpt-resume/lease.json"
+	done
+	for i in {1..12}; do
+		starts "$dir$i" 7 &
+		starts "$dir$i" 8 &
+	done
+	wait
+	for i in {1..12}; do
+		equal "$(sort -n "$dir$i".rc? | paste -sd,)" 0,124 "pair $i: exit codes"
+		equal "$(find "$dir$i/.ckpt-resume" -name '*.tmp')" "" "pair $i: temporaries"
+	done
+}
+
 for case in usage answers_one_frame a_refusal_is_an_answer nowhere_to_answer bad_requests no_exec_confines \
 	while_it_reads_it_is_confined killed_it_has_not_answered fetch_runs_in_the_step \
-	fetch_is_refused_when_confined a_failing_fetch_is_said a_hook_hands_on_only_a_resume records_the_end \
-	tells_progress in_a_hook_it_is_silent a_script_that_counts_by_itself_starts_right; do
+	what_a_fetch_is_given fetch_is_refused_when_confined a_failing_fetch_is_said a_hook_hands_on_only_a_resume \
+	a_hook_leaves_doubt_to_the_step a_budget_is_kept the_state_lies_in_the_work_directory no_lease_where_nothing_starts records_the_end \
+	tells_progress of_two_starts_one_stands_back in_a_hook_it_is_silent \
+	a_script_that_counts_by_itself_starts_right beside_another_job_in_one_of_two_directories \
+	claims_for_what_is_decided its_lease_moves_while_it_decides; do
 	rm -rf "$TEST_TMP/run" "$TEST_TMP/ran"
 	run_case "agent__$case"
 done

@@ -57,6 +57,18 @@ as_user()
 	fi
 }
 
+# What is wrong with an option is said of the option that was typed, not of sbatch's.
+cli__wrong_options_by_their_names_here()
+{
+	answers 2 resolve --mode=newest
+	contains "$words" "--mode='newest' is no mode; allowed: auto"
+	answers 2 why --level=ful
+	contains "$words" "--level='ful' is no level"
+	answers 2 resolve --metric=loss
+	contains "$words" "--metric='loss' has no KEY"
+	lacks "$words" --ckpt-
+}
+
 cli__help_of_every_command()
 {
 	local command
@@ -69,7 +81,8 @@ cli__help_of_every_command()
 		answers 0 "$command" --help
 		equal "$words" "" "stderr of $command --help"
 		contains "$out" "Usage: ckptctl $command "
-		contains "$out" "--json"
+		[[ $command == exec ]] || contains "$out" "--json" # its answer is COMMAND's
+		lacks "$out" "Mandatory or optional"
 		contains "$out" "Exit: 0"
 		answers 0 help "$command"
 		contains "$out" "Usage: ckptctl $command "
@@ -97,6 +110,9 @@ cli__usage_errors_are_2()
 		answers 2 "$command"
 	done
 	answers 2 info "$run/ckpt-1.pt" "$run/ckpt-2.pt"
+	for command in env resolve; do
+		answers 2 "$command" too-much
+	done
 	answers 2 validate --level=deep "$run/ckpt-1.pt"
 	answers 2 info --level=deep "$run/ckpt-1.pt"
 	answers 2 list --level=deep "$run"
@@ -207,6 +223,10 @@ cli__info()
 		"Position    epoch 2, step 200" "Loss        0.5 (loss)" "Contents    full" "Keys        epoch "; do
 		contains "$out" "$line"
 	done
+	head -c 100 "$run/ckpt-2.pt" >"$run/ckpt-cut.pt"
+	answers 1 info "$run/ckpt-cut.pt"
+	contains "$out" "Position    unknown"
+	rm "$run/ckpt-cut.pt"
 	answers 0 info --level full "$run/ckpt-2.pt"
 	contains "$out" "valid by checksum"
 	damage "$run/ckpt-2.pt" all-zeros
@@ -239,7 +259,10 @@ cli__resolve_prints_the_path_alone()
 	answers 1 resolve --dir "$TEST_TMP/none"
 	equal "$out" "" "stdout with nothing there"
 	[[ -n $words ]] || fail "nothing is said about an empty directory"
-	cd "$TEST_TMP" && mkdir work && mv run work/checkpoints && cd work
+	cd "$TEST_TMP"
+	mkdir work
+	mv run work/checkpoints
+	cd work
 	answers 0 resolve
 	equal "$out" "$TEST_TMP/work/checkpoints/ckpt-2.pt" "the default directory"
 	[[ ! -e checkpoints/.ckpt-resume ]] || fail "resolve wrote into the run directory"
@@ -534,7 +557,7 @@ cli__epoch_info_ahead_and_torn()
 	answers 0 epoch-info repair --json --dir "$run" --epoch completed
 	equal "$(json '[v["last_completed_epoch"], v["agree"]]')" "[3, True]"
 	file_has "$run/epoch_info.json" '"kept"'
-	grep -rqF '7' "$run"/.ckpt-resume/epoch_info.json.* || fail "the former content is not kept"
+	grep -rqF '"last_completed_epoch": 7' "$run"/.ckpt-resume/epoch_info.json.* || fail "the former content is not kept"
 	echo '{"last_completed_ep' >"$run/epoch_info.json"
 	answers 1 epoch-info --dir "$run" --epoch completed
 	contains "$words" "epoch_info.json"
@@ -576,8 +599,10 @@ cli__a_full_disk_is_said()
 cli__the_same_under_asan()
 {
 	[[ -x $TEST_ASAN/ckptctl ]] || skip_case "no ASan build"
-	TEST_ONLY="" TEST_BUILD=$TEST_ASAN bash "$TEST_SRC/tests/cli/commands.sh" >"$TEST_TMP/asan" 2>&1 || true
+	local rc=0
+	TEST_ONLY="" TEST_BUILD=$TEST_ASAN bash "$TEST_SRC/tests/cli/commands.sh" >"$TEST_TMP/asan" 2>&1 || rc=$?
 	! grep -aE '^not ok' "$TEST_TMP/asan" || fail "under ASan: $(grep -am1 '^not ok' "$TEST_TMP/asan")"
+	[[ $rc == 0 ]] || fail "under ASan it ended with $rc: $(tail -n 1 "$TEST_TMP/asan")"
 	grep -aq '^ok ' "$TEST_TMP/asan" || fail "nothing ran under ASan"
 }
 

@@ -117,7 +117,187 @@ forensics__suspicious()
 	[[ $out != *suspicious* ]] || fail "$out"
 }
 
-for case in truncated zero_tail_and_cost sparse_terabyte writer saved_by suspicious; do
+# Checksums prove that it is what was saved, not that all was: the same is said of one that has them, read in full or sealed.
+forensics__suspicious_checksums()
+{
+	fresh_run
+	"$PYTHON" -c "import sys, torch; torch.save({'epoch': 5, 'global_step': 500, 'model_state_dict': {'w': torch.ones(8)}, 'optimizer_state_dict': {'state': {}}}, sys.argv[1])" "$run/ckpt-5.pt"
+	answers 0 info "$run/ckpt-5.pt"
+	contains "$out" "Suspicious  it has "
+	for level in structure full; do
+		answers 0 why --level "$level" --dir "$run"
+		contains "$out" "resuming from $run/ckpt-5.pt"
+		contains "$out" "ckpt-5.pt is suspicious, and taken all the same: it has "
+	done
+	answers 0 seal "$run/ckpt-5.pt"
+	answers 0 why --dir "$run"
+	contains "$out" "seal-unchanged"
+	contains "$out" "ckpt-5.pt is suspicious, and taken all the same: it has "
+	rm "$run/ckpt-5.pt"*
+	answers 0 why --level full --dir "$run"
+	[[ $out != *suspicious* ]] || fail "$out"
+}
+
+# As large as its elder, and of the same tensors; but one of them is of another type. Remarked, and taken.
+forensics__another_type()
+{
+	fresh_run safetensors
+	"$PYTHON" - "$run" <<-'END'
+		import json, struct, sys
+		for step, dtype, shape in ((900, "F32", [16]), (901, "F16", [32])):
+		    h = json.dumps({"w": {"dtype": dtype, "shape": shape, "data_offsets": [0, 64]}, "__metadata__": {"step": str(step)}}).encode()
+		    open(sys.argv[1] + '/model-step-%d.safetensors' % step, 'wb').write(struct.pack('<Q', len(h)) + h + bytes(range(64)))
+	END
+	answers 0 info "$run/model-step-901.safetensors"
+	contains "$out" "w is of F16, F32 in model-step-900.safetensors"
+	answers 0 validate "$run/model-step-901.safetensors"
+}
+
+# set_of_files DIR: a Trainer's directory of step 500, and a DeepSpeed save of four ranks in DIR-ds.
+set_of_files()
+{
+	rm -rf "$1" "$1-ds"
+	"$PYTHON" - "$1" <<-'END' || skip_case "no torch"
+		import json, os, sys
+		import torch
+		def save(name, **more):
+		    os.makedirs(os.path.dirname(name), exist_ok=True)
+		    torch.save({"w": torch.arange(3000.), **more}, name)
+		hf, ds = sys.argv[1] + "/checkpoint-500/", sys.argv[1] + "-ds/global_step600/"
+		save(hf + "pytorch_model.bin"); save(hf + "optimizer.pt", state={}, param_groups=[])
+		json.dump({"global_step": 500, "epoch": 1.0}, open(hf + "trainer_state.json", "w"))
+		save(ds + "mp_rank_00_model_states.pt", module={}, global_steps=600, dp_world_size=4, mp_world_size=1)
+		for i in range(4):
+		    save(ds + "zero_pp_rank_%d_mp_rank_00_optim_states.pt" % i, optimizer_state_dict={})
+	END
+}
+
+# says WORDS PATH [LEVEL]: those that validate and list print of it.
+says()
+{
+	local rc=0
+	out=$("$CTL" validate --level="${3:-full}" "$2" 2>/dev/null) || rc=$?
+	equal "$out" "$2: $1"
+	contains "$("$CTL" list --level=full --all-runs --parsable -o name,why "$(dirname "$2")")" "${2##*/}|$1"
+	[[ $1 == valid* ]] || contains "$("$CTL" why --dir "$(dirname "$2")" || true)" "$1"
+	out=$("$CTL" info --level="${3:-full}" "$2") || true
+	contains "$out" "Verdict     $1"
+}
+
+# What is damaged in a checkpoint of several files is said with the file's name, the member, and where.
+forensics__words_name_the_file()
+{
+	local set=$TEST_TMP/sets ds file
+	set_of_files "$set"
+	ds=$set-ds/global_step600
+	file=$set/checkpoint-500/optimizer.pt
+	says "valid by checksum" "$set/checkpoint-500"
+	says "valid by checksum" "$ds"
+	rm "$ds/zero_pp_rank_2_mp_rank_00_optim_states.pt"
+	says "incomplete (shard-missing) in zero_pp_rank_2_mp_rank_00_optim_states.pt: it is missing" "$ds"
+	cp -a "$file" "$set/kept"
+	truncate -s 5000 "$file"
+	says "incomplete (truncated) in optimizer.pt at byte 5000: the zip directory at the end is missing: the save did not finish" \
+		"$set/checkpoint-500"
+	mv "$ds" "$set/checkpoint-500"
+	rm "$file"
+	mv "$set/kept" "$file"
+	says "incomplete (shard-missing) in global_step600/zero_pp_rank_2_mp_rank_00_optim_states.pt: it is missing" "$set/checkpoint-500"
+}
+
+# The same of what digests show: a list of sums, and a seal.
+forensics__words_of_digests()
+{
+	local set=$TEST_TMP/sets file
+	set_of_files "$set"
+	file=$set/checkpoint-500/optimizer.pt
+	"$PYTHON" - "$set/model.safetensors" <<-'END'
+		import json, struct, sys
+		h = json.dumps({"w": {"dtype": "U8", "shape": [64], "data_offsets": [0, 64]}}).encode()
+		open(sys.argv[1], 'wb').write(struct.pack('<Q', len(h)) + h + bytes(range(64)))
+	END
+	mkdir "$set/checkpoint-7"
+	cp "$set/checkpoint-500/trainer_state.json" "$set/model.safetensors" "$set/checkpoint-7"
+	printf '%064d  model.safetensors\n' 0 >"$set/checkpoint-7/SHA256SUMS"
+	answers 1 validate "$set/checkpoint-7"
+	equal "$out" "$set/checkpoint-7: corrupt (digest) in model.safetensors: its SHA-256 is not the one in SHA256SUMS"
+	answers 0 seal "$set/checkpoint-500"
+	cp -a --attributes-only "$file" "$TEST_TMP/times"
+	printf 'x' | dd of="$file" bs=1 seek=6000 conv=notrunc status=none
+	touch -r "$TEST_TMP/times" "$file"
+	answers 1 validate "$set/checkpoint-500"
+	contains "$out" "corrupt (digest) in data/0 of optimizer.pt: bytes 0 to "
+}
+
+# What is behind the end of a whole one proves nothing, and is said.
+forensics__words_of_a_remark()
+{
+	local set=$TEST_TMP/sets n
+	set_of_files "$set"
+	mv "$set/checkpoint-500/optimizer.pt" "$set/last.pt"
+	n=$(stat -c %s "$set/last.pt")
+	says "valid by checksum" "$set/last.pt"
+	tar -C "$set" -cf "$set/step-1.tar" last.pt
+	touch -d '-1 minute' "$set/step-1.tar"
+	head -c 500 /dev/zero | tr '\0' x >>"$set/last.pt"
+	says "valid by checksum; remark (trailing) at byte $n: 500 bytes follow the archive" "$set/last.pt"
+	answers 0 why --dir "$set"
+	contains "$out" "valid by checksum; remark (trailing) at byte $n: 500 bytes follow the archive"
+	head -c 500 /dev/zero | tr '\0' x >>"$set/step-1.tar"
+	answers 0 validate "$set/step-1.tar"
+	contains "$out" "valid by checksum; remark (trailing) at byte "
+	contains "$out" ": something follows the archive's end"
+	"$PYTHON" -c "import h5py, sys; h5py.File(sys.argv[1], 'w')['w'] = [1.0] * 100" "$set/model_2.h5" || skip_case "no h5py"
+	n=$(stat -c %s "$set/model_2.h5")
+	echo junk >>"$set/model_2.h5"
+	answers 0 info "$set/model_2.h5"
+	contains "$out" "; remark (trailing) at byte $n: 5 bytes follow its end: junk, or a writer that was killed"
+	cp "$set/last.pt" "$set/checkpoint-500/optimizer.pt"
+	answers 0 validate "$set/checkpoint-500"
+	contains "$out" "valid by checksum; remark (trailing) in optimizer.pt at byte "
+}
+
+# A file system that says it is a Lustre, where a hole may be a file on tape: what is decided is told by
+# `why` as `resolve` decides it; `info` leaves the file where it is.
+forensics__tape_is_one_decision()
+{
+	local shim=$TEST_TMP/lustre.so mode
+	[[ $TEST_BUILD != "$TEST_ASAN" ]] || skip_case "ASan has to be loaded first"
+	cc -shared -fPIC -o "$shim" -x c - 2>/dev/null <<-'END' || skip_case "no compiler"
+		#define _GNU_SOURCE
+		#include <dlfcn.h>
+		#include <sys/vfs.h>
+		int fstatfs(int fd, struct statfs *buf)
+		{
+			int (*next)(int, struct statfs *) = dlsym(RTLD_NEXT, "fstatfs");
+			int r = next(fd, buf);
+			buf->f_type = 0x0bd00bd0;
+			return r;
+		}
+	END
+	fresh_run
+	rm "$run/ckpt-4.pt"
+	truncate -s 200000 "$run/ckpt-4.pt"
+	[[ $(stat -c %b "$run/ckpt-4.pt") == 0 ]] || skip_case "no holes here"
+	for mode in auto best name:ckpt-4.pt; do
+		LD_PRELOAD=$shim "$CTL" resolve --dir "$run" --mode "$mode" --json >"$TEST_TMP/resolve" 2>"$TEST_TMP/words" || true
+		LD_PRELOAD=$shim "$CTL" why --dir "$run" --mode "$mode" --json >"$TEST_TMP/why" 2>"$TEST_TMP/words" || true
+		for key in .mode .path .warning; do
+			equal "$(jq -c "$key" "$TEST_TMP/why")" "$(jq -c "$key" "$TEST_TMP/resolve")" "$mode $key"
+		done
+	done
+	LD_PRELOAD=$shim answers 0 resolve --dir "$run"
+	equal "$out" "$run/ckpt-3.pt"
+	file_has "$TEST_TMP/words" "ckpt-4.pt was released to tape: recalled"
+	LD_PRELOAD=$shim answers 0 why --dir "$run"
+	contains "$out" "ckpt-3.pt"
+	LD_PRELOAD=$shim answers 3 info "$run/ckpt-4.pt"
+	contains "$out" "released to tape, or was never written"
+	answers 1 info "$run/ckpt-4.pt" # and here it is a hole
+}
+
+for case in words_name_the_file words_of_digests words_of_a_remark truncated zero_tail_and_cost sparse_terabyte writer saved_by suspicious suspicious_checksums another_type \
+	tape_is_one_decision; do
 	run_case "forensics__$case"
 done
 test_end

@@ -49,6 +49,47 @@ runs__history_of_two_attempts()
 	equal "$(jq '.sums.restarts, .torn' <<<"$out" | paste -sd' ')" "1 0"
 }
 
+# put_lease STATE: by another machine.
+put_lease()
+{
+	cat >"$STATE/lease.json" <<-JSON
+	{"version": 1, "run": "", "cluster": "c", "job_id": 4711, "attempt": 1, "host": "n7", "boot": "b",
+	"pid_namespace": 1, "pid": 1, "started": 1, "counter": 1, "state": "$1"}
+	JSON
+}
+
+# An attempt that was refused is over, and looks it: nothing runs.
+runs__history_of_a_refused_attempt()
+{
+	attempt 0
+	printf '%s\n' '{"event":"decision","job_id":4712,"attempt":0,"mode":"refused","refusal":64,"line":"no"}' \
+		>>"$STATE/ledger.jsonl"
+	ctl history -p -h -o job,mode,cause
+	contains "$out" "4712|refused|refused"
+	lacks "$out" "4712|refused|running?"
+	printf '%s\n' '{"event":"decision","job_id":0,"attempt":0,"mode":"fresh","line":"by hand"}' >>"$STATE/ledger.jsonl"
+	ctl history -p -h -o job,mode
+	contains "$out" "-|fresh"
+}
+
+runs__history_says_who_holds_the_lease()
+{
+	two_attempts
+	put_lease held
+	ctl history -h -o attempt
+	contains "$words" "attempt 1 of job 4711 on n7 holds the lease of '$PWD/checkpoints'"
+	ctl history --json
+	equal "$(jq -c '.leases[] | [.job_id, .attempt, .host]' <<<"$out")" '[4711,1,"n7"]'
+	put_lease released
+	ctl history -h -o attempt
+	lacks "$words" lease
+	ctl history --json
+	equal "$(jq -c .leases <<<"$out")" '[]'
+	echo '{' >"$STATE/lease.json"
+	ctl history -h -o attempt
+	equal "$rc" 0 "exit code with a torn lease"
+}
+
 runs__history_by_job()
 {
 	two_attempts
@@ -62,7 +103,8 @@ runs__history_by_job()
 	equal "$rc/$out" "0/0"$'\n'1 "by CKPT_DIR"
 	ctl history 99_1
 	equal "$rc" 1 "exit code without the task's directory"
-	mkdir checkpoints/99_1 && cp -r "$STATE" checkpoints/99_1
+	mkdir checkpoints/99_1
+	cp -r "$STATE" checkpoints/99_1
 	ctl history 99_1 -p -h -o attempt
 	equal "$rc/$out" "0/0"$'\n'1 "an array's task"
 	cd checkpoints/99_1
@@ -86,7 +128,8 @@ runs__history_says_what_is_missing()
 	equal "$rc" 2 "an unknown column"
 	ctl history a b
 	equal "$rc" 2 "two directories"
-	rm -r "$STATE" && touch "$STATE"
+	rm -r "$STATE"
+	touch "$STATE"
 	ctl history
 	equal "$rc" 3 "exit code of what cannot be read"
 }
@@ -103,11 +146,11 @@ runs__history_cleans_hostile_names()
 	equal "$out" 'a\x1b]0;b\x7cc\x0ad'
 }
 
-# wait_for TEXT FILE: until it is there, ten seconds at most.
+# wait_for TEXT FILE: until it is there, a minute at most.
 wait_for()
 {
 	local i
-	for ((i = 0; i < 100; i++)); do
+	for ((i = 0; i < 600; i++)); do
 		! grep -qF -- "$1" "$2" || return 0
 		sleep 0.1
 	done
@@ -134,11 +177,11 @@ runs__watch_follows()
 	equal "$rc" 0 "exit code at SIGINT"
 }
 
-# wait_end PID: its exit code; after five seconds it is killed.
+# wait_end PID: its exit code; after half a minute it is killed.
 wait_end()
 {
 	local i
-	for ((i = 0; i < 50; i++)); do
+	for ((i = 0; i < 300; i++)); do
 		kill -0 "$1" 2>/dev/null || break
 		sleep 0.1
 	done
@@ -175,11 +218,65 @@ runs__report_is_a_page()
 	! grep -q $'\033' page.html || fail "a control character"
 	ctl report
 	equal "$rc" 2 "exit code without -o"
-	ctl report -o /no/such/directory/x.html
-	equal "$rc" 3 "exit code where it cannot be written"
 	ctl report 8 -o other.html
 	equal "$rc" 1 "exit code of an unknown job"
 	[[ ! -e other.html ]] || fail "a page about nothing"
+}
+
+runs__report_goes_where_it_is_told()
+{
+	local file
+
+	hostile_run
+	mkdir -p sub/dir deep
+	for file in page.html sub/x.html sub/dir/../y.html "$PWD/sub/dir/z.html" ./sub//dir/v.html; do
+		ctl report -o "$file"
+		equal "$rc/$words" 0/ "exit code of $file"
+		grep -qF '</html>' "$file" || fail "no page in $file"
+	done
+	cd deep
+	ctl report ../checkpoints -o ../sub/up.html
+	cd ..
+	equal "$rc" 0 "exit code of a name with .."
+	grep -qF '</html>' sub/up.html || fail "no page beside"
+	echo old >sub/x.html
+	ctl report -o sub/x.html
+	grep -qF '</html>' sub/x.html || fail "an old page is not replaced"
+	equal "$(find . -name '*.html' | sort | paste -sd' ')" \
+		"./page.html ./sub/dir/v.html ./sub/dir/z.html ./sub/up.html ./sub/x.html ./sub/y.html" "pages"
+	ctl report -o missing/x.html
+	equal "$rc" 3 "exit code of a directory that is missing"
+	contains "$words" "cannot open directory 'missing/': No such file"
+	ctl report -o "$PWD/missing/x.html"
+	equal "$rc" 3 "exit code of one that is missing, absolute"
+	ctl report -o sub/
+	equal "$rc" 3 "exit code of a directory's name"
+	ctl report -o sub/dir
+	equal "$rc" 3 "exit code of a directory"
+	equal "$(find . -name '*.tmp')" "" "temporaries"
+}
+
+runs__report_draws_the_loss()
+{
+	local i
+
+	hostile_run
+	ctl report -o page.html
+	! grep -q polyline page.html || fail "a curve of nothing"
+	for i in 1 2 3; do
+		echo '{"event":"checkpoint","job_id":7,"cluster":"c","attempt":0,"node":"n1","name":"a'$i'","verdict":"valid","step":'$i'00,"loss":0.'$i',"loss_key":"<loss>","at":"2026-01-01T10:1'$i':00Z"}'
+	done >>"$STATE/ledger.jsonl"
+	# of another score, rejected, and without a place: not drawn
+	cat >>"$STATE/ledger.jsonl" <<-'EOF'
+	{"event":"checkpoint","job_id":7,"cluster":"c","attempt":1,"node":"n1","name":"b","verdict":"valid","step":100,"loss":9,"loss_key":"accuracy"}
+	{"event":"checkpoint","job_id":7,"cluster":"c","attempt":1,"node":"n1","name":"c","verdict":"corrupt","step":200,"loss":8,"loss_key":"<loss>"}
+	{"event":"checkpoint","job_id":7,"cluster":"c","attempt":1,"node":"n1","name":"d","verdict":"valid","loss":7,"loss_key":"<loss>"}
+	{"event":"checkpoint","job_id":7,"cluster":"c","attempt":1,"node":"n1","name":"e","verdict":"valid","step":300,"loss":0.25,"loss_key":"<loss>"}
+	EOF
+	ctl report -o page.html
+	contains "$(<page.html)" '&#60;loss&#62; by step'
+	equal "$(grep -o 'points="[^"]*"' page.html)" \
+		'points="110.0,190.0 540.0,100.0 970.0,10.0 "'$'\n''points="970.0,55.0 "' "the curve"
 }
 
 # A browser has the last word on what is drawn.

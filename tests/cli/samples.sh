@@ -34,7 +34,7 @@ table()
 	keras/*                                                      valid  any
 	netcdf/*                                                     valid  any
 	numpy/*                                                      valid  any
-	scr/*                                                        valid  any
+	scr/*                                                        valid  kvtree
 	SOURCES.tsv                                                  part   list
 	END
 }
@@ -103,6 +103,26 @@ samples__good_checkpoints_cut_short_are_found()
 			exits 1 "$CTL" validate -q "$name"
 		done
 	done < <(files pytorch && files safetensors)
+}
+
+# All behind the magic is under the CRC, or tells how much that is.
+samples__kvtree_with_a_bit_flipped_is_found()
+{
+	local file=$SAMPLES/scr/flush.scr size at
+	[[ -f $file ]] || skip_case "no samples of scr (../shared/samples)"
+	size=$(stat -c %s "$file")
+	for at in 12 19 20 60 $((size / 2)) $((size - 1)); do
+		"$PYTHON" - "$file" "$TEST_TMP/flush.scr" "$at" <<-'END'
+		import sys
+		data = bytearray(open(sys.argv[1], 'rb').read())
+		data[int(sys.argv[3])] ^= 1
+		open(sys.argv[2], 'wb').write(data)
+		END
+		exits 1 "$CTL" validate -q "$TEST_TMP/flush.scr"
+		rm "$TEST_TMP/flush.scr"
+	done
+	head -c $((size - 1)) "$file" >"$TEST_TMP/flush.scr"
+	equal "$(judged "$TEST_TMP/flush.scr")" "incomplete kvtree"
 }
 
 # Bundles as a training run writes them: the prefix ckpt-1.

@@ -22,12 +22,13 @@ microseconds()
 }
 
 # within NAME PERCENT BASELINE COMMAND...: both take turns; the least time of the command, which noise disturbs the
-# least, is at most that much of the least of the baseline (a function that takes the directory $names).
+# least, is at most that much of the least of the baseline (a function that takes the directory $names). Where that is
+# not so after ROUNDS turns, others' load may have been in all of them: there are five times as many then.
 within()
 {
 	local name=$1 percent=$2 baseline=$3 ours=0 other=0 t
 	shift 3
-	for ((i = 0; i < ROUNDS; i++)); do
+	for ((i = 0; i < ROUNDS || (i < 5 * ROUNDS && ours * 100 > other * percent); i++)); do
 		t=$(microseconds "$baseline" "$names")
 		((other && other < t)) || other=$t
 		t=$(microseconds "$@")
@@ -147,13 +148,15 @@ scale__memory_of_a_large_zip()
 
 scale__progress_bar_on_a_terminal()
 {
+	local cpu
 	command -v script >/dev/null || skip_case "script(1) is not installed"
 	big_file
-	script -qec "taskset -c 0 $(printf '%q ' "$CTL" validate "$big")" /dev/null </dev/null >"$TEST_TMP/bar"
+	cpu=$(taskset -cp $$ | sed 's/.*: *\([0-9]*\).*/\1/') # the first that we may have
+	script -qec "taskset -c $cpu $(printf '%q ' "$CTL" validate "$big")" /dev/null </dev/null >"$TEST_TMP/bar"
 	grep -aqE 'ckpt-1\.pt \[#* *\] +[0-9]+% of 1\.6 GB, [0-9.]+ [MG]B/s, ETA [0-9?]' "$TEST_TMP/bar" ||
 		fail "no bar: $(head -c 300 "$TEST_TMP/bar")"
 	grep -aq "valid by checksum" "$TEST_TMP/bar" || fail "no answer beside the bar"
-	taskset -c 0 "$CTL" validate "$big" >"$TEST_TMP/out" 2>"$TEST_TMP/words"
+	taskset -c "$cpu" "$CTL" validate "$big" >"$TEST_TMP/out" 2>"$TEST_TMP/words"
 	equal "$(<"$TEST_TMP/words")" "" "stderr without a terminal"
 }
 

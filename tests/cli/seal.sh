@@ -213,18 +213,23 @@ seal__quarantine_takes_it_along()
 	exits 1 "$CTL" validate -q "$DIR/model_2.safetensors"
 }
 
+# Once more where it was through before that was seen.
 seal__in_the_background()
 {
-	local pid stepped=
+	local pid stepped='' try
 	fresh
 	put "$DIR/model_1.safetensors" $((60 << 20))
-	"$CTL" seal -q --background "$DIR/model_1.safetensors" &
-	pid=$!
-	while [[ -z $stepped && -e /proc/$pid/stat ]]; do
-		[[ $(ps -o ni= -p $pid) != *19 ]] || stepped=$(ionice -p $pid)
+	for try in {1..20}; do
+		rm -f "$DIR"/*.json
+		"$CTL" seal -q --background "$DIR/model_1.safetensors" &
+		pid=$!
+		until [[ $stepped == idle || -z $(tr -d '\0' <"/proc/$pid/cmdline") ]]; do
+			[[ $(ps -o ni= -p $pid) != *19 ]] || stepped=$(ionice -p $pid)
+		done
+		wait $pid
+		[[ $stepped != idle ]] || break
 	done
-	equal "$stepped" idle "I/O class"
-	wait $pid
+	equal "$stepped" idle "I/O class, after $try tries"
 	equal "$(evidence "$DIR/model_1.safetensors")" seal-unchanged
 }
 
@@ -265,6 +270,8 @@ seal__the_blobs_name_is_its_digest()
 	equal "$(evidence snap/model.safetensors full)" seal
 	flip "blobs/$sum" 800
 	exits 1 "$CTL" validate -q snap/model.safetensors
+	touch -d '1 minute' "blobs/$sum" # saved through the link since
+	exits 0 "$CTL" validate -q snap/model.safetensors
 }
 
 # A disk that is full leaves no seal, no part of one, and the checkpoint as it was.
@@ -362,7 +369,9 @@ seal__two_shards_are_a_whole()
 	put "$file" $((40 << 20))
 	"$CTL" seal -q "$file"
 	exits 3 "$CTL" validate -q --merge "$file"
-	contains "$("$CTL" validate --shard=0/2 "$file")" "part 0 of 2: valid"
+	"$CTL" validate --shard=0/2 "$file" >"$TEST_TMP/words"
+	file_has "$TEST_TMP/words" "part 0 of 2: valid"
+	file_has "$TEST_TMP/words" "its share alone: \`ckptctl validate --merge\` tells the whole"
 	exits 3 "$CTL" validate --merge "$file" >"$TEST_TMP/words"
 	file_has "$TEST_TMP/words" "part 1 of 2 is missing"
 	exits 0 "$CTL" validate -q --shard=1/2 "$file"
@@ -384,11 +393,97 @@ seal__two_shards_are_a_whole()
 	equal "$("$CTL" list --json "$DIR" | jq -r '.. | .path? // empty' | sort -u)" "$file" "listed"
 }
 
-for case in round_trip flipped_byte_is_found nothing_damaged_is_sealed sha256sum_reads_the_export \
+# Two files, three places: all are told, with what lies there, by validate, by info and by a merge.
+seal__all_that_differs_is_told()
+{
+	local dir=$DIR/checkpoint-5 ranges='.differing | .ranges, .all_compared, .first[].file, .first[].member'
+	local told="3 true model.safetensors optimizer.safetensors optimizer.safetensors the header, w the header, w w"
+	fresh
+	mkdir "$dir"
+	echo '{"epoch": 1, "global_step": 5, "log_history": []}' >"$dir/trainer_state.json"
+	put "$dir/model.safetensors" 1000
+	put "$dir/optimizer.safetensors" $((50 << 20)) # of four chunks
+	exits 0 "$CTL" seal -q "$dir"
+	equal "$("$CTL" validate --json "$dir" | jq .differing)" null
+	flip "$dir/model.safetensors" 500
+	flip "$dir/optimizer.safetensors" 5000
+	flip "$dir/optimizer.safetensors" $((200 << 20))
+	exits 1 "$CTL" validate "$dir" >"$TEST_TMP/words"
+	file_has "$TEST_TMP/words" "in the header, w of model.safetensors: bytes 0 to 4"
+	file_has "$TEST_TMP/words" "; also bytes 0 to 67108863 of optimizer.safetensors (the header, w); bytes 201326592 to 2097"
+	file_has "$TEST_TMP/words" "of optimizer.safetensors (w); 3 ranges, "
+	equal "$("$CTL" validate --json "$dir" | jq -r "$ranges" | xargs)" "$told"
+	equal "$("$CTL" info --level=full --json "$dir" | jq -r "$ranges" | xargs)" "$told"
+	for share in 0 1; do exits 1 "$CTL" validate -q --shard=$share/2 "$dir"; done
+	equal "$("$CTL" validate --merge --json "$dir" | jq -r "$ranges" | xargs)" "$told"
+}
+
+# A name that JSON cannot hold, and one that the range has cut: the tensors are found all the same.
+seal__what_differs_in_a_file_of_any_name()
+{
+	local name
+	fresh
+	for name in $'na\xefve-5' "$(printf 'long%.0s' {1..40})-5"; do
+		put "$DIR/$name.safetensors" 1000
+		exits 0 "$CTL" seal -q "$DIR/$name.safetensors"
+		flip "$DIR/$name.safetensors" 500
+		"$CTL" validate --json "$DIR/$name.safetensors" >"$TEST_TMP/json" || true
+		equal "$("$PYTHON" -c 'import json, sys
+print(json.load(open(sys.argv[1], encoding="utf-8"))["differing"]["first"][0]["member"])' "$TEST_TMP/json")" "the header, w"
+	done
+}
+
+# last.safetensors of step 100, then of step 400: the second seal tells of the second save alone.
+seal__made_again_tells_of_this_save()
+{
+	local step said
+	fresh
+	for step in 100 400; do
+		"$PYTHON" - "$DIR/last.safetensors" "$step" <<-'END'
+			import json, struct, sys
+			h = json.dumps({"w": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]},
+			                "__metadata__": {"step": sys.argv[2], "epoch": str(int(sys.argv[2]) // 100)}}).encode()
+			open(sys.argv[1], "wb").write(struct.pack("<Q", len(h)) + h + bytes(range(16)))
+		END
+		touch -d "2026-01-01 UTC +$step days" "$DIR/last.safetensors"
+		echo "{\"lr\": $step}" >"$DIR/config.json"
+		exits 0 "$CTL" seal "$DIR/last.safetensors"
+		said=$(jq -c '[.training.step, .training.epoch, .config.lr, .created_at[:10], .seal.verdict.position.step]' \
+			"$DIR/last.safetensors.metadata.json")
+		equal "$said" "[$step,$((step / 100)),$step,\"$(date -u -d "2026-01-01 UTC +$step days" +%F)\",$step]"
+	done
+}
+
+# The script of a batch job has the numbers of a task, too, and is alone: it would check a quarter, and
+# call it whole. Steps' ids above 4294967280 are no step of srun's; -5 is what 26.05 calls a batch script.
+seal__a_share_of_its_own_is_for_tasks_of_a_step()
+{
+	local file=$DIR/model_1.safetensors step
+	local task=(env SLURM_JOB_ID=7 SLURM_PROCID=0 SLURM_NTASKS=4 SLURM_STEP_NUM_TASKS=4)
+	fresh
+	put "$file"
+	for step in "" SLURM_STEP_ID= SLURM_STEP_ID=4294967291 SLURM_STEP_ID=4294967290 SLURM_STEP_ID=-5 SLURM_STEP_ID=batch; do
+		# shellcheck disable=SC2086
+		exits 2 env -u SLURM_STEP_ID "${task[@]}" $step "$CTL" validate -q --shard=auto "$file" 2>"$TEST_TMP/words"
+		file_has "$TEST_TMP/words" "start it with srun"
+	done
+	[[ ! -e $DIR/.ckpt-resume ]] || fail "a part was left: $(ls "$DIR/.ckpt-resume")"
+	exits 2 env -u SLURM_JOB_ID SLURM_STEP_ID=0 SLURM_PROCID=0 SLURM_NTASKS=4 "$CTL" validate -q --shard=auto "$file" \
+		2>/dev/null
+	exits 2 "${task[@]}" SLURM_STEP_ID=0 SLURM_STEP_NUM_TASKS=1 "$CTL" validate -q --shard=auto "$file" 2>/dev/null
+	exits 2 "${task[@]}" SLURM_STEP_ID=0 SLURM_PROCID=4 "$CTL" validate -q --shard=auto "$file" 2>/dev/null
+	exits 0 "${task[@]}" SLURM_STEP_ID=4294967280 "$CTL" validate -q --shard=auto "$file"
+	equal "$(jq -r .run "$DIR"/.ckpt-resume/*.part-0-of-4.json)" 7.4294967280
+}
+
+for case in round_trip made_again_tells_of_this_save flipped_byte_is_found \
+	nothing_damaged_is_sealed sha256sum_reads_the_export \
 	killed_leaves_none_or_a_whole_one rewritten_meanwhile_is_given_up torn_or_edited_is_ignored \
 	of_another_file_is_stale start_reads_no_sealed_data quarantine_takes_it_along in_the_background \
 	digests_of_others_are_evidence the_blobs_name_is_its_digest a_full_disk_leaves_nothing a_sample_says_what_it_read \
-	ten_terabytes_are_a_stat_of_each_file two_shards_are_a_whole; do
+	a_share_of_its_own_is_for_tasks_of_a_step \
+	ten_terabytes_are_a_stat_of_each_file two_shards_are_a_whole all_that_differs_is_told \
+	what_differs_in_a_file_of_any_name; do
 	run_case "seal__$case"
 done
 test_end

@@ -63,7 +63,8 @@ stage__outputs_that_changed_run_it_again()
 	mv tree/b tree/c
 	ran 1 "${MAKE[@]}"
 	contains "$words" "'tree' has another content"
-	rm -r tree && echo >tree
+	rm -r tree
+	echo >tree
 	stage 1 make --output=data --output=tree -- sh -c 'rm tree; mkdir tree; echo content >data'
 	contains "$words" "'tree' is no directory any more"
 	touch data
@@ -78,7 +79,8 @@ stage__outputs_that_changed_run_it_again()
 stage__names_and_links()
 {
 	local name=$'new\nline "quote"'
-	mkdir -p real && echo 1 >real/file
+	mkdir -p real
+	echo 1 >real/file
 	ln -s real/file link
 	ln -s real dirlink
 	ran 0 odd --output="$name" --output=link --output=dirlink --output="$WORK/abs" -- \
@@ -129,7 +131,7 @@ begun()
 	local n=0
 	until [[ -e $1 ]]; do
 		n=$((n + 1))
-		[[ $n -lt 500 ]] || fail "it did not begin"
+		[[ $n -lt 3000 ]] || fail "it did not begin"
 		sleep 0.02
 	done
 }
@@ -187,7 +189,7 @@ stage__a_killed_holder_leaves_no_lock()
 	wait $pid || true
 	while kill -0 "$child" 2>/dev/null; do
 		n=$((n + 1))
-		[[ $n -lt 250 ]] || fail "the command outlived it"
+		[[ $n -lt 3000 ]] || fail "the command outlived it"
 		sleep 0.02
 	done
 	ran 1 held -- echo RUN

@@ -166,16 +166,152 @@ wrap__exec_never_begins_anew_where_the_attempt_resumed()
 
 wrap__exec_of_a_damaged_newest_one_falls_back()
 {
-	local runs=$TEST_SRC/tests/data/make_runs.py
-	attempt 0 script "$CTL env"
-	/usr/bin/python3 "$runs" write checkpoints zip 3 || skip_case "python3-torch is not installed"
-	attempt 1 script "$EVAL; /usr/bin/python3 $runs damage checkpoints/ckpt-3.pt one-bit; $CTL exec --append='{path}' -- echo"
-	equal "$out" "$WORK/checkpoints/ckpt-2.pt"
-	contains "$words" "1 newer rejected: ckpt-3.pt"
-	[[ -f checkpoints/ckpt-3.pt ]] || fail "moved while its writer may be alive"
+	local runs=$TEST_SRC/tests/data/make_runs.py damage text
+	damage="/usr/bin/python3 $runs damage checkpoints/ckpt-3.pt one-bit"
+	# that it was decided before is told by the variables, or by the run directory alone
+	for text in "$EVAL; $damage" "$CTL exec -- $damage"; do
+		rm -rf checkpoints
+		attempt 0 script "$CTL env"
+		/usr/bin/python3 "$runs" write checkpoints zip 3 || skip_case "python3-torch is not installed"
+		attempt 1 script "$text; $CTL exec --append='{path}' -- echo"
+		equal "$out" "$WORK/checkpoints/ckpt-2.pt"
+		contains "$words" "1 newer rejected: ckpt-3.pt"
+		[[ -f checkpoints/ckpt-3.pt ]] || fail "moved while its writer may be alive"
+	done
 	attempt 2 script "$EVAL; $SHOW"
 	equal "$out" "resume 2 ckpt-2.pt"
 	[[ -f checkpoints/ckpt-3.pt.corrupted ]] || fail "the start of an attempt puts it in quarantine"
+	# a new run of a job with that number: what was decided for the old one's attempt 1 is not for its own
+	attempt 2 script "$CTL done"
+	attempt 0 script "$CTL env"
+	${damage/ckpt-3/ckpt-2}
+	attempt 1 script "$EVAL; $SHOW"
+	equal "$out" "resume 1 ckpt-1.pt" "attempt 1 of the new run"
+	[[ -f checkpoints/ckpt-2.pt.corrupted ]] || fail "the new run's attempt 1 is a start too"
+}
+
+# What the attempt's decision was about is what later commands of the same job are about: all its directories, the
+# place of its state, the job's own options.
+wrap__the_decision_says_where()
+{
+	attempt 0 script "eval \"\$($CTL env --dir=a:b --state=st --glob='$GLOB')\"; mkdir -p b; echo s >b/state-7.dat; \
+		$CTL exec --glob='$GLOB' -- sh -c '$SHOW'; $CTL done"
+	equal "$out" "resume 0 state-7.dat"$'\n'"$WORK/st: the run of job 4711 is done" "two directories, and a state"
+	[[ ! -e a/.ckpt-resume/done.json && -f st/.ckpt-resume/done.json ]] || fail "the state lies elsewhere"
+	# a directory of its own is not that run
+	attempt 0 script "eval \"\$($CTL env --dir=a:b --glob='$GLOB')\"; $CTL exec --dir=c --glob='$GLOB' -- sh -c '$SHOW'"
+	equal "$out" "fresh 0 " "another directory"
+	# without the decision's file the variables tell, as far as they can
+	attempt 0 script "eval \"\$($CTL env --dir=e%%1 --glob='$GLOB')\"; echo s >e%1/state-2.dat; unset CKPT_DECISION; \
+		$CTL exec --glob='$GLOB' -- sh -c '$SHOW; echo \$CKPT_DIR'"
+	equal "$out" "resume 0 state-2.dat"$'\n'"$WORK/e%1" "a directory with a letter of its own"
+	# the file of another attempt does not
+	attempt 0 script "eval \"\$($CTL env --dir=f --glob='$GLOB')\"; echo s >f/state-3.dat; \
+		CKPT_DECISION=$WORK/a/.ckpt-resume/decision-test-4711-9.json; \
+		sed 's/\"attempt\":[^,]*/\"attempt\": 9/' a/.ckpt-resume/decision-test-4711-0.json >\$CKPT_DECISION; \
+		$CTL exec --glob='$GLOB' -- sh -c '$SHOW; echo \$CKPT_DIR'"
+	equal "$out" "resume 0 state-3.dat"$'\n'"$WORK/f" "with another attempt's file"
+	attempt 0 script "eval \"\$($CTL env --dir=g)\"; echo s >g/state-4.dat; \
+		SLURM_SPANK_CKPT_RESUME=auto SLURM_SPANK_CKPT_GLOB='$GLOB' $CTL exec -- sh -c '$SHOW'"
+	equal "$out" "resume 0 state-4.dat" "the pattern of the job's options"
+}
+
+# task STEP RANK COMMAND...: as that task of a step of three.
+task()
+{
+	SLURM_STEP_ID=$1 SLURM_STEP_NUM_TASKS=${TASKS:-3} SLURM_PROCID=$2 SLURM_STEP_LAUNCHER_PORT=${PORT:-4000} "${@:3}"
+}
+
+EXEC="$CTL exec --glob='$GLOB' -- sh -c"
+
+# However late a task comes, and whatever the others have saved by then: it begins where they began.
+wrap__tasks_of_a_step_decide_once()
+{
+	local rank
+	attempt 0 script "$CTL env --glob='$GLOB' >/dev/null"
+	put checkpoints 5
+	attempt 1 task 0 0 script "$EXEC '$SHOW; echo 6 >checkpoints/state-6.dat'"
+	equal "$out" "resume 1 state-5.dat"
+	contains "$words" "ckpt-resume: attempt 1"
+	for rank in 1 2; do
+		attempt 1 task 0 "$rank" script "$EXEC '$SHOW'"
+		equal "$out/$words" "resume 1 state-5.dat/" "task $rank of the first step"
+	done
+	for rank in 2 0 1; do
+		attempt 1 task 1 "$rank" script "$EXEC '$SHOW; echo 7 >checkpoints/state-7.dat'"
+		equal "$out" "resume 1 state-6.dat" "task $rank of the next step"
+	done
+	attempt 1 task 1 0 script "$EXEC '$SHOW; echo 8 >checkpoints/state-8.dat'"
+	equal "$out" "resume 1 state-7.dat" "a loop inside of a step"
+	attempt 1 task 1 2 script "eval \"\$($CTL env --glob='$GLOB')\"; $SHOW"
+	equal "$out" "resume 1 state-8.dat" "another task's loop, by env: by what is there then"
+	attempt 1 task 3 0 script "$CTL exec --glob=state-5.dat -- sh -c '$SHOW'"
+	equal "$out" "resume 1 state-5.dat" "the first of two that ask for different ones"
+	attempt 1 task 3 1 script "$CTL exec --glob=state-6.dat -- sh -c '$SHOW'"
+	equal "$out" "resume 1 state-6.dat" "the second"
+	PORT=4001 attempt 1 task 1 2 script "$EXEC '$SHOW'"
+	equal "$out" "resume 1 state-8.dat" "another job's step of that number"
+	TASKS=1 attempt 1 task 0 0 script "$EXEC '$SHOW'"
+	equal "$out" "resume 1 state-8.dat" "a step of one task"
+	attempt 1 task 4294967291 0 script "$EXEC '$SHOW'"
+	equal "$out" "resume 1 state-8.dat" "the batch script"
+	attempt 2 task 1 0 script "$EXEC '$SHOW'"
+	equal "$out" "resume 2 state-8.dat" "the next attempt"
+}
+
+# The very first decision of a run makes the directory that the others find it in; all at once, and one that is killed.
+wrap__tasks_of_a_first_step()
+{
+	local rank pids=()
+	for rank in 0 1 2 3 4 5 6 7; do
+		(TASKS=8 attempt 0 task 0 "$rank" bash -c "$EXEC '$SHOW; echo $rank >checkpoints/state-1$rank.dat'" \
+			>"out-$rank" 2>"words-$rank") &
+		pids+=($!)
+		((rank != 3)) || sleep 0.3
+	done
+	wait "${pids[@]}"
+	equal "$(sort -u out-*)" "fresh 0 " "what the tasks began with"
+	cat >slow.py <<-'PYTHON'
+	import fcntl, struct, time
+	f = open("checkpoints/.ckpt-resume/step.lock", "w")
+	fcntl.fcntl(f, 37, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))  # F_OFD_SETLK
+	print("locked", flush=True)
+	time.sleep(60)
+	PYTHON
+	python3 slow.py >locked &
+	pids=($!)
+	for ((rank = 0; rank < 600; rank++)); do [[ ! -s locked ]] || break; sleep 0.1; done
+	(attempt 0 task 1 1 bash -c "$EXEC '$SHOW'" >out-1 2>words-1) &
+	sleep 1.5
+	[[ ! -s out-1 ]] || fail "it decided beside the one that has the lock"
+	kill -KILL "${pids[0]}"
+	wait "${pids[0]}" 2>/dev/null || true
+	wait $!
+	equal "$(<out-1)" "resume 0 state-17.dat" "after one that was killed"
+	touch -d '-2 days' checkpoints/.ckpt-resume/step-4711-0-0-4000*
+	attempt 0 task 2 0 script "$EXEC '$SHOW'"
+	equal "$(cd checkpoints/.ckpt-resume && printf '%s\n' step-4711-0-* | sed 's/-[0-9a-f]\{16\}//' | xargs)" \
+		"$(echo step-4711-0-{1,2}-4000.{asked,json})" "what is left of the steps"
+}
+
+# All are refused alike, whatever has come meanwhile; JSON is of the same decision.
+wrap__tasks_are_refused_together()
+{
+	local rank
+	attempt 0 script "$CTL env --glob='$GLOB' >/dev/null"
+	put checkpoints 5
+	for rank in 0 1; do
+		attempt 0 task 0 "$rank" script "$CTL exec --glob='$GLOB' --mode=name:state-6.dat -- touch started"
+		equal "$rc" 65 "exit code of task $rank"
+		put checkpoints 6
+	done
+	attempt 0 task 1 0 script "$CTL exec --glob='$GLOB' --mode=name:state-6.dat -- true"
+	equal "$rc" 0 "exit code of the next step"
+	[[ ! -e started ]] || fail "one of them began"
+	attempt 1 task 3 1 script "$CTL env --json --glob='$GLOB'"
+	equal "$(jq -r .mode <<<"$out")" resume "JSON of the one that decides"
+	attempt 1 task 3 2 script "$CTL env --json --glob='$GLOB'"
+	equal "$(jq -r '.mode, .path' <<<"$out" | paste -sd' ')" "resume $WORK/checkpoints/state-6.dat" "JSON of another"
 }
 
 wrap__variables_of_others_do_not_count()
@@ -248,7 +384,8 @@ wrap__beat_touches()
 
 for case in env_over_two_attempts_of_a_job env_counts_attempts_outside_of_slurm env_refusals_end_the_script \
 	env_quotes_hostile_paths exec_makes_arguments exec_in_a_loop_goes_on \
-	exec_never_begins_anew_where_the_attempt_resumed exec_of_a_damaged_newest_one_falls_back \
+	the_decision_says_where exec_never_begins_anew_where_the_attempt_resumed exec_of_a_damaged_newest_one_falls_back \
+	tasks_of_a_step_decide_once tasks_of_a_first_step tasks_are_refused_together \
 	variables_of_others_do_not_count done_ends_the_run done_is_what_the_plugin_sees beat_touches; do
 	rm -rf "$WORK" && mkdir "$WORK" && cd "$WORK"
 	run_case "wrap__$case"

@@ -84,7 +84,10 @@ def tf_v1(folder, variant, seed):
         made = script("make_tf_v1.py")
     finally:
         sys.argv = argv
-    made["write"](folder + "/model.ckpt-4711", made["sample"](4711 + seed), int(variant))
+    # another save has other numbers in every array of them, not another step alone
+    saved = [(name, kind, shape, [(at, [x + seed if isinstance(x, float) else x for x in values]) for at, values in slices])
+             for name, kind, shape, slices in made["sample"](4711 + seed)]
+    made["write"](folder + "/model.ckpt-4711", saved, int(variant))
     return "model.ckpt-4711"
 
 

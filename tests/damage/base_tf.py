@@ -65,14 +65,14 @@ def table(pairs, per_block=8):
     return out + handles.ljust(40, b"\0") + struct.pack("<Q", 0xDB4775248B80FB57)
 
 
-def bundle(prefix, variant, seed):
+def bundle(prefix, variant, seed, floats=100):
     rng = random.Random("%s %d" % (variant, seed))
     shards = {"a": 1, "b": 2, "c": 3}[variant]
     data = [b""] * shards
     pairs = [(b"", field(1, shards) + field(3, field(1, 1)))]
     names = ["model/layer-%02d/kernel/.ATTRIBUTES/VARIABLE_VALUE" % i for i in range(24)]
     for i, name in enumerate(names):
-        shard, raw = i % shards, rng.randbytes(4 * (100 + 17 * i))
+        shard, raw = i % shards, rng.randbytes(4 * (floats + 17 * i))
         entry = field(1, 1) + field(2, field(2, field(1, len(raw) // 4))) + field(3, shard)
         entry += field(4, len(data[shard])) + field(5, len(raw)) + b"\x35" + struct.pack("<I", masked(raw))
         data[shard] += raw

@@ -30,7 +30,6 @@ CANNOT = (
     ("fti", SWAPPED, r"sector", "books of saves of equal sizes differ in digests alone, which are then found wrong"),
     ("dcp", OVER + ("insert-block",), r"\.metadata$", "a pickle without a checksum"),
     ("dcp", SWAPPED, None, "saves of equal size and names look alike"),
-    ("dcp", ("swap-pages",), r"\.distcp$", "an item that has lost its head is any bytes to DCP: valid by opaque, no more"),
     ("deepspeed", GONE[:1], r"/layer_", "a layer without weights has no file"),
     ("deepspeed", SWAPPED, None, "saves of one step look alike"),
     ("megatron", GONE[:1], r"distrib_optim\.pt$", "one rank alone may keep its optimizer elsewhere"),
@@ -80,9 +79,42 @@ CANNOT = (
     ("determined", GONE[:1], r"/(load_data|metadata)\.json$", "a trial of one's own writes neither"),
     ("determined", GONE, r"/state_dict\.pth$", "without it nothing says that it is a trial's: unreadable, never valid"),
     ("determined", SWAPPED, None, "a file of the same shape looks alike"),
+    ("tf-v1", ("mixed",), None, "each block has a sum of its own: a cut between two of them leaves all whole"),
     ("hdf5-fletcher32", ("mixed",), None, "each block has a sum of its own: a cut between two of them leaves all whole"),
     ("*", ("extra-member",), None, "a further file may be somebody else's"),
 )
+
+HEADLESS = "what is left is less than what a format is told by"
+HEAD = 16
+
+
+def _left_headless(file):
+    return file.now is not None and len(file.now) < HEAD
+
+
+def _other_save(file):
+    return file.now is not None and file.now == file.older
+
+
+# The same, where the bytes alone tell it: format, kinds of damage, what is so of the file that was asked about (the base's
+# bytes, those now, those of the other save), why. What is HEADLESS may be missed as `opaque` alone.
+BY_BYTES = (
+    ("*", ("mixed",), _other_save, "the other save as a whole"),
+    ("*", ("truncate", "boundary"), _left_headless, HEADLESS),
+)
+
+# Where the format's own library reads other values than before, and the format cannot show it: format, kinds, why. Told by
+# `same` of the format, which sees both files and no verdict.
+ZERO_SUM = "zeros have the sum zero: a chunk of zeros with its sum proves itself"
+OWN_BYTES = "without its head and its end an item looks like a program's own bytes"
+BY_LIBRARY = (
+    ("hdf5-fletcher32", ("zero-page", "hole", "zero-tail"), ZERO_SUM),
+    ("dcp", OVER, OWN_BYTES),
+    ("megatron-integrity", OVER, OWN_BYTES),
+)
+
+# Loss that is told, but not as damage: what is left is a checkpoint of weights alone, and called that.
+LOWERS = (("hf-trainer", GONE, r"/(optimizer|scheduler)\.pt$"),)
 
 # Sets that the catalog does not know as such by their names: they have no seal.
 UNSEALED = ("lammps-set", "dmtcp-script")
@@ -101,8 +133,10 @@ LATE = (
 REFUSED = (
     ("dcp", "Error",
      "pickles are followed to their end, not run: a list of classes would refuse those of the next version"),
-    ("torch-*", "Error", "pickles are followed to their end, not run: what their values mean is not looked at"),
-    ("hdf5-v0", "", "superblock and group entries of versions 0 and 1 have no checksum, and not every field of them is judged"),
+    ("torch-*", r"^(ModuleNotFound|Attribute|UnicodeDecode|Unpickling|Type|Value|Name)Error|^KeyError: \d+|"
+     r"^RuntimeError: (don't know how to restore|Trying to resize|.*(storage|size|out of bounds))",
+     "pickles are followed to their end, not run: what their values mean is not looked at"),
+    ("torch-tar", "^KeyError: .*'tensors' not found", "other writers' archives, see test_tar.c, have no tensors of their own"),
     ("criu", "crit", "records are counted; what lies in one, pagemaps apart, is not parsed"),
     ("gromacs", "", "state vectors have no lengths of their own: each version lays them out by its flags"),
     ("lammps", "", "its body is laid out by the styles of the program that wrote it"),
@@ -132,6 +166,26 @@ def cannot(form, kind, members):
         if matches(name, form) and kind in kinds and all(not pattern or re.search(pattern, m) for m in members):
             return why
     return None
+
+
+def by_bytes(form, kind, file):
+    """Why the damage of @file cannot be shown, or None."""
+    return next((why for name, kinds, is_so, why in BY_BYTES if matches(name, form) and kind in kinds and is_so(file)), None)
+
+
+def headless(file):
+    """Whether it does not begin as it did, in what formats are told by: its own reader is not asked about it then."""
+    return file.now is not None and file.now[:HEAD] != file.base[:HEAD]
+
+
+def by_library(form, kind, why):
+    """Whether there is such a row."""
+    return any(matches(name, form) and kind in kinds and why == w for name, kinds, w in BY_LIBRARY)
+
+
+def lowers(form, kind, members):
+    """Whether the loss of these members may be told as a checkpoint of weights alone."""
+    return any(matches(name, form) and kind in kinds and all(re.search(p, m) for m in members) for name, kinds, p in LOWERS)
 
 
 def late(form, members):

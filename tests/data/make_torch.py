@@ -122,6 +122,8 @@ def synthetic(source):
     raw_zip("nocrc.pt", whole, lambda name, data: 0)
     raw_zip("onecrc.pt", whole,
             lambda name, data: zlib.crc32(data) if name != "data/3" else 0)
+    raw_zip("emptyfirst.pt", [(".note", b"")] + whole,
+            lambda name, data: zlib.crc32(data) ^ (name == "data/3"))
     rewritten("extra.pt", source, lambda r: r + [["data/99", b"1234"]])
     rewritten("short.pt", source, lambda r: replace(r, "data/2", whole[at][1][:-4]))
     rewritten("long.pt", source, lambda r: replace(r, "data/2", whole[at][1] + b"more"))
@@ -136,6 +138,26 @@ def synthetic(source):
     # 70,000 marks: nothing that a program makes, but a proper pickle.
     rewritten("deep.pt", source, lambda r: replace(
         r, "data.pkl", b"\x80\x02" + b"(" * 70000 + b"1" * 69999 + b"t."))
+
+
+def packages():
+    """What torch.package writes: whole, of nothing, with a module named as TorchScript's folder, and failed."""
+    from torch.package import PackageExporter
+    with PackageExporter("package.pt") as out:
+        out.extern(["torch.**", "collections", "collections.**"])
+        out.save_pickle("model", "model.pkl", torch.nn.Linear(3, 2))
+        out.save_text("text", "b.txt", "held by a package")
+    with PackageExporter("package_empty.pt"):
+        pass
+    with PackageExporter("package_code.pt") as out:
+        out.save_source_string("code.m", "x = 1\n")
+        out.save_pickle("m", "archive_format", {"epoch": 3})
+    try:
+        with PackageExporter("package_failed.pt") as out:
+            out.save_text("text", "b.txt", "held by a package")
+            raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        pass
 
 
 def main(out):
@@ -177,6 +199,7 @@ def main(out):
                               ("tensors/0", b"1234"), ("attributes.pkl", b"\x80\x02]q\x00."),
                               ("model.json", b"{}")])
 
+    packages()
     synthetic("state.pt")
     # One pair at a time (SETITEM): a nested name must not pass for a top-level one.
     torch.save({"trainer": {"optim_g": {"step": 3}}, "one": {"epoch": 5}, "step": 7,

@@ -4,6 +4,7 @@
  * and end where that file's items end, at most.
  */
 #include "core/format/torch/dcp_index.h"
+#include "core/format/torch/dcp_names.h"
 
 #include "tests/fuzz/harness.h"
 
@@ -11,6 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_dcp_index_ struct ckpt_dcp_index index = { .fault = 0 };
 	struct ckpt_stream in = { 0 };
+	const struct ckpt_extent all = { "__0_0.distcp", 0, UINT64_MAX };
+	struct ckpt_names names = { .n = 0 };
 	struct fuzz f;
 	int r;
 
@@ -25,10 +28,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		const uint64_t *item = index.items + 3 * i;
 
 		if (item[0] >= index.n_files || !index.files[item[0]].used ||
-		    item[1] + item[2] > index.files[item[0]].end || item[1] > INT64_MAX)
+		    item[1] + (item[2] & ~CKPT_DCP_TENSOR) > index.files[item[0]].end ||
+		    item[1] > INT64_MAX)
 			abort();
 	}
 	ckpt_stream_done(&in);
+	ckpt_dcp_names_read(&f.file, &all, &names, &f.err);
+	if (names.kept > names.n || strlen(names.text) >= sizeof(names.text))
+		abort();
 	fuzz_done(&f);
 	return 0;
 }

@@ -5,18 +5,10 @@
  * them find what their neighbours do (sample is structure where there is no seal; the look for NaN
  * rejects nothing), and no text of a report may hold control characters.
  */
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "core/format/format.h"
-#include "wire/text.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/harness.h"
 
 /* The bytes as a file of this process; its path goes to @path. */
 static int make_file(const uint8_t *data, size_t size, char *path, size_t n)
@@ -27,25 +19,6 @@ static int make_file(const uint8_t *data, size_t size, char *path, size_t n)
 		abort();
 	snprintf(path, n, "/proc/self/fd/%d", fd);
 	return fd;
-}
-
-static void check_texts(const struct ckpt_report *report)
-{
-	int i;
-
-	if (ckpt_text_has_control(report->verdict.problem.detail) ||
-	    ckpt_text_has_control(report->verdict.problem.member) ||
-	    ckpt_text_has_control(report->framework))
-		abort();
-	for (i = 0; i < report->n_keys; i++)
-		if (ckpt_text_has_control(report->keys[i]))
-			abort();
-	if (ckpt_text_has_control(report->verdict.note) ||
-	    ckpt_text_has_control(report->finite.why))
-		abort();
-	for (i = 0; i < report->finite.n_named; i++)
-		if (ckpt_text_has_control(report->finite.named[i].tensor))
-			abort();
 }
 
 static int judge(const char *path, enum ckpt_level level)
@@ -66,7 +39,7 @@ static int judge(const char *path, enum ckpt_level level)
 	if (!report || ckpt_file_open(&ctx, AT_FDCWD, path, &file, &err) != 0)
 		abort();
 	r = ckpt_check_run(&check, level);
-	check_texts(report);
+	fuzz_assert_texts(report);
 	free(report);
 	return r;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Any bytes as a KVTree file, with the length and flags that let them pass the CRC; then its
- * branches are walked.
+ * branches are walked, and the row judges it.
  */
 #include "core/format/hpc/kvtree.h"
 
@@ -55,5 +55,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		visit(tree.root, 5);
 	ckpt_kvtree_done(&tree);
 	close(fd);
+	fuzz_file(&ckpt_format_kvtree, file, size + 24);
 	return 0;
 }

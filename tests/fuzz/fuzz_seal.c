@@ -79,7 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static char path[] = "/dev/shm/fuzz-seal-XXXXXX";
 	static int dirfd = -1;
-	struct ckpt_digest digest;
+	struct ckpt_sum sum;
 	char name[64];
 
 	if (dirfd < 0) {
@@ -88,9 +88,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 	}
 	load(dirfd, data, size);
-	if (ckpt_sidecar_line((const char *)data, size, &digest, name, sizeof(name)) &&
-	    strlen(name) >= sizeof(name))
-		abort();
+	for (enum ckpt_sum_kind kind = CKPT_SUM_NONE; kind < CKPT_SUM_COUNT; kind++)
+		if (ckpt_sum_line((const char *)data, size, kind, &sum, name, sizeof(name)) &&
+		    (strnlen(name, sizeof(name)) == sizeof(name) || !ckpt_sum_size(sum.kind)))
+			abort();
 	unlinkat(dirfd, "n" CKPT_SEAL_SUFFIX, 0);
 	return 0;
 }

@@ -16,6 +16,7 @@
 
 #include "core/format/format.h"
 #include "core/format/names_at.h"
+#include "wire/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -62,6 +63,24 @@ static inline void fuzz_assert_report(const struct fuzz *f, int r)
 		abort();
 	if (report->n_keys < 0 || report->n_keys > CKPT_REPORT_KEYS)
 		abort();
+}
+
+/* Nothing of a file may reach a terminal that could move its cursor. */
+static inline void fuzz_assert_texts(const struct ckpt_report *report)
+{
+	const struct ckpt_finiteness *finite = &report->finite;
+
+	if (ckpt_text_has_control(report->verdict.problem.detail) ||
+	    ckpt_text_has_control(report->verdict.problem.member) ||
+	    ckpt_text_has_control(report->verdict.note) ||
+	    ckpt_text_has_control(report->framework) || ckpt_text_has_control(finite->why))
+		abort();
+	for (int i = 0; i < report->n_keys; i++)
+		if (ckpt_text_has_control(report->keys[i]))
+			abort();
+	for (int i = 0; i < finite->n_named; i++)
+		if (ckpt_text_has_control(finite->named[i].tensor))
+			abort();
 }
 
 /* What the row offers beyond: a look for NaN, and names of what lies in the first half. */

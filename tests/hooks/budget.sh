@@ -59,7 +59,7 @@ output_ends_with_the_hook()
 	hook_site forker PrologBudget=1
 	begin=$(date +%s%N)
 	env -i "${env[@]}" "$HOOK_BIN" prolog 2>&1 | cat >/dev/null
-	(($(date +%s%N) - begin < 2000000000)) || fail "the output stayed open"
+	(($(date +%s%N) - begin < 2000000000)) || late "the output stayed open"
 	no_agents_left
 }
 
@@ -69,7 +69,7 @@ hook_pids() { pgrep -f "^$HOOK_BIN" || true; }
 worker_of()
 {
 	local try pid
-	for try in {1..50}; do
+	for try in {1..1000}; do
 		pid=$(pgrep -P "$1" -f "^$HOOK_BIN" || true)
 		[[ -z $pid || -z $(agents_left) ]] || break
 		sleep 0.02
@@ -93,7 +93,7 @@ in_background()
 	kill "-$1" "$target"
 	wait "$pid" || rc=$?
 	equal "$rc" 0 "exit code"
-	(($(date +%s%N) - begin < $3 * 1000000)) || fail "took too long"
+	(($(date +%s%N) - begin < $3 * 1000000)) || late "took too long"
 	no_decision
 	no_agents_left
 	[[ -z $(hook_pids) ]] || fail "processes of the hook are left"
@@ -126,7 +126,7 @@ worker_is_stopped()
 	kill -STOP "$(worker_of "$pid")"
 	wait "$pid" || rc=$?
 	equal "$rc" 0 "exit code"
-	(($(date +%s%N) - begin < 2000000000)) || fail "took too long"
+	(($(date +%s%N) - begin < 2000000000)) || late "took too long"
 	hook_said "out of time"
 	no_agents_left
 }
@@ -149,7 +149,7 @@ agents_die_with_a_killed_hook()
 hook_gone()
 {
 	local try
-	for try in {1..20}; do
+	for try in {1..300}; do
 		[[ -n $(hook_pids) ]] || return 0
 		sleep 0.1
 	done

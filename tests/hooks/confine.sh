@@ -12,12 +12,12 @@ tried() { bash -c '"$1" & wait $!' - "$CONFINED"; }
 refused_and_allowed()
 {
 	local name said
-	said=$(tried)
+	said=$'\n'$(tried)$'\n'
 	for name in fork clone clone3 spawn exec socket ptrace unshare session group outlive; do
-		contains "$said" "refused $name"
+		contains "$said" $'\n'"refused $name"$'\n'
 	done
 	for name in thread files; do
-		contains "$said" "allowed $name"
+		contains "$said" $'\n'"allowed $name"$'\n'
 	done
 }
 

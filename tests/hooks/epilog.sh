@@ -39,20 +39,62 @@ preempted()
 	asked_once
 	recorded preempted
 	file_has "$DUMP" "arg record"
+	file_has "$DUMP" "nice $(nice)"
 	file_has "$DUMP" "env CKPT_REQUEST_ATTEMPT=1"
 	file_has "$DUMP" "env CKPT_REQUEST_STATUS_KNOWN=1"
 	file_has "$DUMP" "env CKPT_REQUEST_BATCH_STATUS=15"
 	no_spool
 }
 
-finished_needs_no_controller()
+finished()
 {
 	hook_site dumper
 	jobinfo "$(info completed 1)"
 	epilog_of 0 1 SLURM_JOB_EXIT_CODE2=0:0
-	never_asked
+	asked_once
 	recorded finished
+	file_has "$DUMP" "CKPT_REQUEST_FINISHED=1"
 	no_spool
+}
+
+# slurmctld may just fail over; and was there to be asked where somebody cancelled or the time was up.
+finished_although_nobody_answers()
+{
+	hook_site dumper
+	jobinfo '' 1
+	epilog_of 0 1 SLURM_JOB_EXIT_CODE2=0:0
+	asked_once
+	recorded finished
+	file_has "$DUMP" "CKPT_REQUEST_FINISHED=1"
+}
+
+# The step has told its task's own directory: no letter of an array is left in it, nor missed.
+directories_of_a_decision()
+{
+	hook_site dumper
+	jobinfo "$(info completed 1 'array_job=4700 array_task=3')"
+	rm -f "$DUMP"
+	put_status 0
+	printf '%s\n' mode=fresh line=x "job_id=$HOOK_JOB" attempt=1 "dir=$HOOK_WORK/run/3" "dirs=$HOOK_WORK/run/3" \
+		>"$(hook_spool_job)/decision"
+	chmod 600 "$(hook_spool_job)/decision"
+	HOOK_ATTEMPT=1 hook_call epilog SLURM_JOB_EXIT_CODE2=0:0 SPANK_CKPT_DIR=run/%a
+	recorded finished
+	file_has "$DUMP" "env CKPT_REQUEST_DIR=$HOOK_WORK/run/3"
+	file_has "$DUMP" "env CKPT_REQUEST_EXPANDED=1"
+}
+
+# A script's trap ends it with 0 whatever the signal was for.
+a_trap_is_no_finish()
+{
+	local state
+	for state in timeout:time-limit cancelled:cancelled deadline:time-limit node-fail:node-fail; do
+		hook_site dumper
+		jobinfo "$(info "${state%:*}" 1)"
+		epilog_of 0 1 SLURM_JOB_EXIT_CODE2=0:0
+		recorded "${state#*:}"
+		file_lacks "$DUMP" "CKPT_REQUEST_FINISHED=1"
+	done
 }
 
 crash_and_oom_need_no_controller()
@@ -113,6 +155,30 @@ other_nodes_do_nothing()
 	no_spool
 	hook_call epilog SLURM_JOB_EXIT_CODE2=0:0
 	equal "$(cat "$TEST_TMP/hook.err")" "" "what the epilog said"
+}
+
+# The prolog failed: put back without a start, and on the batch host that is recorded.
+never_started()
+{
+	local change
+	hook_site dumper
+	jobinfo "$(info pending 2)"
+	rm -f "$DUMP"
+	HOOK_ATTEMPT=1 hook_call prolog -SPANK_CKPT_DIR
+	HOOK_ATTEMPT=2 hook_call epilog SLURM_JOB_EXIT_CODE2=0:0
+	recorded requeued
+	file_has "$DUMP" "env CKPT_REQUEST_STATUS_KNOWN=0"
+	rm -f "$DUMP" # the step was there: its slurmstepd is lost, and that is not for the epilog to tell
+	HOOK_ATTEMPT=1 hook_call prolog
+	touch "$(hook_spool_job)/started"
+	HOOK_ATTEMPT=2 hook_call epilog SLURM_JOB_EXIT_CODE2=0:0
+	not_recorded
+	for change in SLURM_NODELIST=n0 SLURM_HET_JOB_ID=$((HOOK_JOB - 1)); do
+		rm -f "$DUMP"
+		HOOK_ATTEMPT=1 hook_call prolog
+		HOOK_ATTEMPT=2 hook_call epilog SLURM_JOB_EXIT_CODE2=0:0 "$change"
+		not_recorded
+	done
 }
 
 # The epilog of one node while the job runs elsewhere: the spool is an earlier attempt's.
@@ -284,7 +350,7 @@ left_in_its_grace_time()
 	requeues_not
 }
 
-# With a grace time, an end with 0 has to be asked about; it is the one call of a good end.
+# With a grace time, only an answer tells an end with 0 from a program that saved and left.
 finished_where_there_is_grace()
 {
 	HOOK_SLURM_CONF=$GRACE hook_site dumper
@@ -316,11 +382,48 @@ requeues_what_the_list_says()
 	requeues time-limit
 }
 
+# Its companion had noted a requeue and went with the program, which saved and left: with 0, or otherwise.
+requeues_for_its_companion()
+{
+	local row state status code option file=$HOOK_ROOT/counts/ckpt.prom
+	mkdir -p "${file%/*}"
+	for row in "completed 0 0:0" "failed 36608 143:0" "failed 15 0:15"; do
+		read -r state status code <<<"$row"
+		hook_site wants-stall "MetricsFile=$file"
+		jobinfo "$(info "$state" 1 host=n1)"
+		epilog_of "$status" 1 "SLURM_JOB_EXIT_CODE2=$code" SPANK_CKPT_STALL=5
+		requeues stall
+		hook_said "ended: stalled; recorded"
+	done
+	file_has "$file" 'ckpt_resume_ends_total{cause="stalled"} 3'
+	hook_site wants-time-limit
+	jobinfo "$(info completed 1 host=n1)"
+	epilog_of 0 1 SLURM_JOB_EXIT_CODE2=0:0 SPANK_CKPT_BEFORE_LIMIT=5
+	requeues time-limit
+	hook_said "ended: time-limit; recorded"
+	# cancelled, requeued already, never to be requeued; and without a companion's word
+	for row in "cancelled 1" "pending 2" "completed 1 no_requeue=1"; do
+		hook_site wants-stall
+		# shellcheck disable=SC2086 # two or three words
+		set -- $row
+		jobinfo "$(info "$1" "$2" "host=n1 ${3:-}")"
+		epilog_of 0 1 SLURM_JOB_EXIT_CODE2=0:0 SPANK_CKPT_STALL=5
+		requeues_not
+	done
+	for option in SPANK_CKPT_STALL=5 SPANK_CKPT_BEFORE_LIMIT=5; do
+		hook_site dumper
+		jobinfo "$(info completed 1 host=n1)"
+		epilog_of 0 1 SLURM_JOB_EXIT_CODE2=0:0 "$option"
+		asked_once
+		requeues_not
+	done
+}
+
 requeues_no_other()
 {
 	local line
 	for line in "$(info failed 1 host=n2)" "$(info failed 2 host=n1)" "$(info cancelled 1 host=n1)" \
-		"job=$HOOK_JOB state=failed completing=0 restart=1 host=n1 end=1"; do
+		"$(info failed 1 'host=n1 no_requeue=1')" "job=$HOOK_JOB state=failed completing=0 restart=1 host=n1 end=1"; do
 		hook_site dumper
 		jobinfo "$line"
 		epilog_of $((85 * 256)) 1 SLURM_JOB_EXIT_CODE2=85:0 SPANK_CKPT_REQUEUE=exit:85
@@ -331,6 +434,39 @@ requeues_no_other()
 	epilog_of $((85 * 256)) 1 SLURM_JOB_EXIT_CODE2=85:0 SPANK_CKPT_REQUEUE=exit:85
 	requeues_not
 	hook_said "not requeued: its end could not be recorded"
+}
+
+# slurmctld says no to the end: the ledger's word is taken back.
+requeue_taken_back()
+{
+	HOOK_SLURM_CONF=$GRACE hook_site dumper EpilogBudget=2
+	cat >"$HOOK_ROOT/lib/ckpt-jobinfo" <<-SCRIPT
+	#!/bin/sh
+	[ "\$1" = show ] && echo '$(info completed 1 'preempt=1700000000 host=n1')'
+	SCRIPT
+	epilog_of 0 1 SLURM_JOB_EXIT_CODE2=0:0
+	hook_said "could not be requeued (preempt)"
+	file_has "$HOOK_WORK/dump-note" "env CKPT_REQUEST_NOTE_WHY=refused"
+}
+
+# Its record does not come in time, as on a node that is busy: the requeue of one that was preempted comes
+# nevertheless, as soon as the ledger has it.
+requeues_without_a_record()
+{
+	HOOK_SLURM_CONF=$GRACE hook_site late-recorder EpilogBudget=3
+	jobinfo "$(info completed 1 'preempt=1700000000 host=n1')"
+	epilog_of 0 1 SLURM_JOB_EXIT_CODE2=0:0
+	hook_said "the agent (record) gave no answer in time"
+	requeues preempt
+	hook_site late-recorder EpilogBudget=3
+	jobinfo "$(info failed 1 host=n1)"
+	epilog_of $((85 * 256)) 1 SLURM_JOB_EXIT_CODE2=85:0 SPANK_CKPT_REQUEUE=exit:85
+	requeues_not
+	HOOK_SLURM_CONF=$GRACE hook_site silent EpilogBudget=1
+	jobinfo "$(info completed 1 'preempt=1700000000 host=n1')"
+	epilog_of 0 1 SLURM_JOB_EXIT_CODE2=0:0
+	requeues_not
+	hook_said "not requeued: the ledger cannot be written"
 }
 
 # slurmctld fails over: refuses three times, then answers.
@@ -353,6 +489,23 @@ tries_again()
 	(($(asked | wc -l) > 2)) || fail "not tried again"
 	hook_said "ckpt-jobinfo show failed"
 	recorded exit-code
+}
+
+# slurmctld is busy: each call is waited for, and made once.
+slow_answers()
+{
+	HOOK_SLURM_CONF=$GRACE hook_site dumper EpilogBudget=6
+	jobinfo ''
+	cat >"$HOOK_ROOT/lib/ckpt-jobinfo" <<-SCRIPT
+	#!/bin/sh
+	echo "\$*" >>$TEST_TMP/asked
+	[ "\$1" != show ] || { sleep 2.5 && echo '$(info completed 1 'preempt=1700000000 host=n1')'; }
+	[ "\$1" != requeue ] || sleep 2
+	SCRIPT
+	rm -f "$TEST_TMP/asked"
+	epilog_of 0 1 SLURM_JOB_EXIT_CODE2=0:0
+	requeues preempt
+	recorded preempted
 }
 
 # A budget of the site: one restart, and this was it. Slurm has requeued it; it is held where it waits.
@@ -383,6 +536,36 @@ held_as_the_refusal_said()
 	asked_once # a program's own 69
 }
 
+# Another job is at work in its run directory: it waits for that one's end. What the step wrote of it is a user's.
+stands_back()
+{
+	local holder
+	for holder in 17 "$HOOK_JOB" 0; do
+		hook_site dumper
+		jobinfo ''
+		rm -f "$DUMP"
+		put_status $((73 * 256)) 1 1
+		printf '%s\n' mode=refused refusal=73 line=busy "job_id=$HOOK_JOB" attempt=1 "holder=$holder" |
+			sed /=0$/d >"$(hook_spool_job)/decision"
+		chmod 600 "$(hook_spool_job)/decision"
+		hook_call epilog SLURM_JOB_EXIT_CODE2=73:0
+		case $holder in
+		17) equal "$(asked)" "requeue $HOOK_JOB 17" calls ;;
+		*) equal "$(asked)" "requeue $HOOK_JOB" calls ;;
+		esac
+		not_recorded
+		no_spool
+	done
+	jobinfo ''
+	put_status $((73 * 256)) 1 1
+	HOOK_ATTEMPT=2 hook_call epilog SLURM_JOB_EXIT_CODE2=73:0
+	never_asked # it is in the queue already
+	jobinfo "$(info failed 1 host=n1)"
+	put_status $((73 * 256))
+	hook_call epilog SLURM_JOB_EXIT_CODE2=73:0
+	asked_once # a program's own 73
+}
+
 counts_for_the_site()
 {
 	local file=$HOOK_ROOT/metrics/ckpt.prom
@@ -402,11 +585,12 @@ counts_for_the_site()
 	recorded signal
 }
 
-for name in preempted counts_for_the_site finished_needs_no_controller crash_and_oom_need_no_controller other_ends \
-	default_directory_asks_for_the_array other_nodes_do_nothing counts_disagree runs_elsewhere \
+for name in preempted counts_for_the_site finished finished_although_nobody_answers directories_of_a_decision a_trap_is_no_finish crash_and_oom_need_no_controller other_ends \
+	default_directory_asks_for_the_array other_nodes_do_nothing never_started counts_disagree runs_elsewhere \
 	spool_is_ahead other_boot no_answer controller_hangs undecided undecided_is_not_forged \
 	requeue_refused left_in_its_grace_time finished_where_there_is_grace requeues_what_the_list_says \
-	requeues_no_other tries_again held_by_the_sites_budget held_as_the_refusal_said; do
+	requeues_for_its_companion requeues_no_other requeues_without_a_record requeue_taken_back tries_again slow_answers held_by_the_sites_budget \
+	held_as_the_refusal_said stands_back; do
 	run_case "$name"
 done
 test_end

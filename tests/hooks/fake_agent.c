@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -59,12 +60,15 @@ static void right(void)
 	answer(asked("CKPT_REQUEST_JOB_ID"), "resume", "/run/x/ckpt-3");
 }
 
+static const char *wanted = ""; /* of the one that is named wants-WORD */
+
 static void recorder(void)
 {
 	char text[256];
 
-	snprintf(text, sizeof(text), "mode=fresh\nattempt=%s\njob_id=%s\nline=recorded\n",
-		 asked("CKPT_REQUEST_ATTEMPT"), asked("CKPT_REQUEST_JOB_ID"));
+	snprintf(text, sizeof(text),
+		 "mode=fresh\nattempt=%s\njob_id=%s\nline=recorded\nwanted=%s\n",
+		 asked("CKPT_REQUEST_ATTEMPT"), asked("CKPT_REQUEST_JOB_ID"), wanted);
 	frame(text);
 }
 
@@ -226,7 +230,7 @@ static void patricide(void)
 
 static void burner(void)
 {
-	for (volatile unsigned long n = 0;; n++)
+	for (volatile unsigned long n = 0; n < ULONG_MAX; n++)
 		;
 }
 
@@ -234,8 +238,10 @@ static void eater(void)
 {
 	size_t got = 0;
 
-	while (malloc(1 << 20) && got < 4096)
-		got++;
+	/* volatile: a compiler may know that nobody looks at what malloc() gives, and leave it out
+	 */
+	for (void *volatile block = malloc(1 << 20); block && got < 4096; got++)
+		block = malloc(1 << 20);
 	if (got < 4096)
 		right(); /* the limit held */
 }
@@ -271,7 +277,13 @@ int main(int argc, char **argv)
 	name = name ? name + 1 : path;
 	if (argc < 2)
 		return 2;
-	if (strcmp(name, "dumper") == 0) {
+	if (strncmp(name, "wants-", 6) == 0) {
+		wanted = name + 6;
+		name = "dumper";
+	}
+	if (strcmp(name, "dumper") == 0 || strcmp(name, "late-recorder") == 0) {
+		while (name[0] == 'l' && strcmp(argv[1], "record") == 0)
+			pause();
 		dumper(argv);
 		return 0;
 	}

@@ -139,11 +139,14 @@ spool_attacks()
 		(umask 077 && mkdir -p "$(dirname "$dir")" "$HOOK_WORK/trap")
 		ln -s "$HOOK_WORK/trap" "$dir"
 		spool_refused
-		rm "$dir" && touch "$dir"
+		rm "$dir"
+		touch "$dir"
 		spool_refused
-		rm "$dir" && mkdir -m 770 "$dir"
+		rm "$dir"
+		mkdir -m 770 "$dir"
 		spool_refused
-		chmod 700 "$dir" && chown "$HOOK_USER" "$dir"
+		chmod 700 "$dir"
+		chown "$HOOK_USER" "$dir"
 		spool_refused
 	done
 }
@@ -160,17 +163,21 @@ spool_files_attacked()
 	ln -sf "$HOOK_WORK/target" "$dir/status"
 	hook_call epilog SLURM_JOB_EXIT_CODE2=0:0
 	[[ ! -e $HOOK_WORK/dump-record ]] || fail "believed a link"
-	rm "$dir/status" && put_status 0
+	rm "$dir/status"
+	put_status 0
 	chown "$HOOK_USER" "$dir/status"
 	hook_call epilog SLURM_JOB_EXIT_CODE2=0:0
 	[[ ! -e $HOOK_WORK/dump-record ]] || fail "believed a file of the user"
-	rm "$dir/status" && mkfifo "$dir/status"
+	rm "$dir/status"
+	mkfifo "$dir/status"
 	hook_timed 1 epilog SLURM_JOB_EXIT_CODE2=0:0
-	rm "$dir/status" && head -c 300000 /dev/zero >"$dir/status"
+	rm "$dir/status"
+	head -c 300000 /dev/zero >"$dir/status"
 	hook_call epilog SLURM_JOB_EXIT_CODE2=0:0
 	[[ ! -e $HOOK_WORK/dump-record ]] || fail "believed rubbish"
 	equal "$(cat "$HOOK_WORK/target")" secret "the link's target"
-	rm -f "$dir"/* && ln -s "$HOOK_WORK/target" "$dir/attempt"
+	rm -f "$dir"/*
+	ln -s "$HOOK_WORK/target" "$dir/attempt"
 	hook_call prolog
 	equal "$(cat "$HOOK_WORK/target")" secret "the link's target"
 }
@@ -204,13 +211,17 @@ SpoolDir=/b'; do
 	chmod 666 "$conf"
 	hook_call prolog
 	nothing_done
-	chmod 644 "$conf" && chown "$HOOK_USER" "$conf"
+	chmod 644 "$conf"
+	chown "$HOOK_USER" "$conf"
 	hook_call prolog
 	nothing_done
-	chown root "$conf" && mv "$conf" "$conf.real" && ln -s "$conf.real" "$conf"
+	chown root "$conf"
+	mv "$conf" "$conf.real"
+	ln -s "$conf.real" "$conf"
 	hook_call prolog
 	nothing_done
-	rm "$conf" && mkfifo "$conf"
+	rm "$conf"
+	mkfifo "$conf"
 	hook_timed 1 prolog
 	nothing_done
 	rm "$conf"
@@ -223,7 +234,8 @@ agent_is_no_program()
 	hook_call prolog
 	no_decision
 	hook_site right 
-	rm "$HOOK_ROOT/agents/right" && mkdir "$HOOK_ROOT/agents/right"
+	rm "$HOOK_ROOT/agents/right"
+	mkdir "$HOOK_ROOT/agents/right"
 	hook_call prolog
 	no_decision
 	hook_said "could not be started"
@@ -281,10 +293,10 @@ agent_is_not_traced()
 	local -a env
 	local pid hook try
 	mapfile -t env < <(hook_env)
-	hook_site stopped PrologBudget=3
+	hook_site stopped PrologBudget=60 # it is killed below
 	env -i "${env[@]}" "$HOOK_BIN" prolog 2>/dev/null &
 	hook=$!
-	for try in {1..50}; do
+	for try in {1..1000}; do
 		pid=$(pgrep -u "$HOOK_USER" -f "^$HOOK_ROOT/agents/stopped" || true)
 		[[ -z $pid ]] || break
 		sleep 0.02

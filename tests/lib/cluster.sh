@@ -7,20 +7,25 @@
 #
 # Settings, read by cluster_start (environment or assignment before the call):
 #   CLUSTER_NODES=2        number of slurmd, named n1, n2, ...
+#   CLUSTER_CPUS=1         processors of each, as Slurm is told
 #   CLUSTER_PLUGIN=auto    the SPANK plugin: optional, required, off; auto = optional where it is built
 #   CLUSTER_HOOKS=auto     Prolog and Epilog: on, off; auto = on where they are built
 #   CLUSTER_BUILD=build    where the built parts are
 #   CLUSTER_GRACE=0        GraceTime of partition low
 #   CLUSTER_PROLOG=, CLUSTER_EPILOG=   scripts of the caller's own instead of the hooks
 #   CLUSTER_PROCTRACK=linuxproc   or cgroup
+#   CLUSTER_NODE=          further words of each node's line of slurm.conf
+#   CLUSTER_CGROUP=        further words of cgroup.conf
 #   CLUSTER_CONF=          further lines of slurm.conf
 #   CLUSTER_SITE=          further lines of ckpt-resume.conf
 #   CLUSTER_USER=          owner of the jobs: an ordinary user, made where missing (root only)
 #   CLUSTER_KEEP=0         1: stop leaves the directory
+# A function cluster_own_parts of the caller's is called before the daemons start, to add to or change what is
+# in CLUSTER_DIR/lib, etc/plugstack.conf and the settings.
 # Afterwards CLUSTER_DIR is the directory, CLUSTER_WORK the owner's part of it, SLURM_CONF is exported.
 
 cluster_source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-CLUSTER_TIMEOUT=${CLUSTER_TIMEOUT:-60}
+CLUSTER_TIMEOUT=${CLUSTER_TIMEOUT:-120}
 PATH=$PATH:/usr/sbin:/sbin
 
 cluster_say() { printf 'cluster: %s\n' "$*" >&2; }
@@ -44,14 +49,14 @@ cluster_pick_port()
 {
 	local n=$1 first p try
 	for try in {1..50}; do
-		first=$((19001 + (RANDOM * 32768 + RANDOM) % (400 - n)))
+		first=$((19001 + (RANDOM * 32768 + RANDOM) % (1000 - n)))
 		for ((p = first; p < first + n; p++)); do
 			cluster_port_free "$p" || continue 2
 		done
 		echo "$first"
 		return 0
 	done
-	cluster_say "no $n free neighbouring ports in 19001-19400 after $try tries"
+	cluster_say "no $n free neighbouring ports in 19001-20000 after $try tries"
 	return 1
 }
 
@@ -63,7 +68,7 @@ cluster_owner()
 	else
 		CLUSTER_USER=${CLUSTER_USER:-ckpttest}
 		id -u "$CLUSTER_USER" >/dev/null 2>&1 ||
-			useradd -M -d /nonexistent -s /usr/sbin/nologin "$CLUSTER_USER"
+			useradd -M -d /nonexistent -s /bin/sh "$CLUSTER_USER"
 		[[ $(id -u "$CLUSTER_USER") != 0 ]]
 	fi
 	export CLUSTER_USER
@@ -171,14 +176,14 @@ cluster_write_conf()
 	${CLUSTER_CONF:-}
 	CONF
 	for ((n = 1; n <= CLUSTER_NODES; n++)); do
-		echo "NodeName=n$n NodeAddr=127.0.0.1 NodeHostname=$host Port=$(($1 + n)) CPUs=1"
+		echo "NodeName=n$n NodeAddr=127.0.0.1 NodeHostname=$host Port=$(($1 + n)) CPUs=${CLUSTER_CPUS:-1} ${CLUSTER_NODE:-}"
 	done >>"$SLURM_CONF"
 	cat >>"$SLURM_CONF" <<-CONF
 	PartitionName=low Nodes=$list Default=YES PriorityTier=1 PreemptMode=REQUEUE GraceTime=${CLUSTER_GRACE:-0}
 	PartitionName=high Nodes=$list PriorityTier=10 PreemptMode=OFF
 	CONF
 	# Named so, the plugin does not go and look for any.
-	printf '%s\n' CgroupPlugin=cgroup/v1 CgroupMountpoint=/sys/fs/cgroup >"$CLUSTER_DIR/etc/cgroup.conf"
+	printf '%s\n' CgroupPlugin=cgroup/v1 CgroupMountpoint=/sys/fs/cgroup ${CLUSTER_CGROUP:-} >"$CLUSTER_DIR/etc/cgroup.conf"
 	chmod 644 "$CLUSTER_DIR"/etc/*
 }
 
@@ -222,13 +227,13 @@ cluster_start_munge()
 	(umask 077 && head -c 128 /dev/urandom >"$dir/key")
 	cluster_daemon munged munged --foreground --num-threads=2 --key-file="$dir/key" \
 		--socket="$dir/socket" --pid-file="$dir/pid" --log-file="$dir/log" --seed-file="$dir/seed"
-	cluster_until 10 test -S "$dir/socket"
+	cluster_until 60 test -S "$dir/socket"
 }
 
 start_slurmctld()
 {
 	cluster_daemon slurmctld slurmctld -D -f "$SLURM_CONF"
-	cluster_until 20 cluster_answers_or_dead
+	cluster_until 60 cluster_answers_or_dead
 	cluster_ping
 }
 
@@ -292,6 +297,7 @@ cluster_start()
 	cluster_make_dirs
 	cluster_take_parts
 	cluster_write_site
+	! declare -F cluster_own_parts >/dev/null || cluster_own_parts
 	cluster_start_munge
 	for try in 1 2 3; do
 		! cluster_try_start || { cluster_print_env >"$CLUSTER_DIR/env" && return 0; }
@@ -307,11 +313,16 @@ cluster_start()
 
 cluster_stop_daemons()
 {
-	local file name
-	for file in "$CLUSTER_DIR"/run/*.pid; do
-		[[ -e $file ]] || continue
-		name=$(basename "$file" .pid)
-		[[ $name == munged ]] || cluster_kill "$name" TERM
+	local names=() name
+	for name in "$CLUSTER_DIR"/run/*.pid; do
+		name=$(basename "$name" .pid)
+		[[ $name == munged || $name == '*' ]] || names+=("$name")
+	done
+	for name in "${names[@]}"; do
+		! cluster_alive "$name" || kill -TERM "$(cat "$CLUSTER_DIR/run/$name.pid")" 2>/dev/null || true
+	done
+	for name in "${names[@]}"; do
+		cluster_kill "$name" TERM
 	done
 }
 
@@ -379,6 +390,18 @@ cluster_print_env()
 
 # --- for tests ---
 
+# slurm_since YYMM: the installed release is that one or a later one.
+slurm_since()
+{
+	local version
+	version=$(slurmctld -V | grep -oE '[0-9]+\.[0-9]+' | head -n 1)
+	((10#${version%.*} * 100 + 10#${version#*.} >= $1))
+}
+
+# owner_logs_in: --export=NONE has slurmd ask su for the user's own environment; a job for which that fails starts
+# without it, and since 25.05 is put back and held (slurmd/req.c, _get_user_env).
+owner_logs_in() { ! slurm_since 2505 || su - "$CLUSTER_USER" -c true >/dev/null 2>&1; }
+
 # as_user [NAME=VALUE...] COMMAND...: as the jobs' owner, in its directory, with a clean environment.
 as_user()
 {
@@ -404,7 +427,7 @@ job_in_state() { [[ " $2 " == *" $(job_field "$1" JobState) "* ]]; }
 # wait_state JOB 'STATE...' [SECONDS]: until the job is in one of these states.
 wait_state()
 {
-	cluster_until "${3:-30}" job_in_state "$1" "$2" && return 0
+	cluster_until "${3:-60}" job_in_state "$1" "$2" && return 0
 	echo "job $1 is $(job_field "$1" JobState) ($(job_field "$1" Reason)), wanted: $2" >&2
 	return 1
 }
@@ -431,7 +454,7 @@ job_on_attempt()
 # wait_attempt JOB N [SECONDS]: until the job runs, or has run, for the (N + 1)th time.
 wait_attempt()
 {
-	cluster_until "${3:-40}" job_on_attempt "$1" "$2" 'RUNNING COMPLETED FAILED' && return 0
+	cluster_until "${3:-60}" job_on_attempt "$1" "$2" 'RUNNING COMPLETED FAILED' && return 0
 	echo "job $1 is $(job_field "$1" JobState) on attempt $(job_field "$1" Restarts)," \
 		"wanted: running on attempt $2" >&2
 	return 1
@@ -440,7 +463,7 @@ wait_attempt()
 # wait_file PATH [SECONDS]
 wait_file()
 {
-	cluster_until "${2:-30}" test -s "$1" && return 0
+	cluster_until "${2:-60}" test -s "$1" && return 0
 	echo "$1 did not appear" >&2
 	return 1
 }
@@ -453,23 +476,32 @@ preempt()
 	local node high
 	node=$(job_field "$1" BatchHost)
 	high=$(submit -p high -w "$node" -o /dev/null --wrap "sleep ${2:-1}")
-	cluster_until 20 job_off_node "$1" || { echo "job $1 was not preempted by $high" >&2; return 1; }
-	wait_state "$high" COMPLETED $((${2:-1} + 30))
+	cluster_until 60 job_off_node "$1" || { echo "job $1 was not preempted by $high" >&2; return 1; }
+	wait_state "$high" COMPLETED $((${2:-1} + 60))
 }
 
-# Ends the steps of a job as a node that dies would: slurmstepd first, so that nobody is told.
+# cluster_kill_steps JOB [NODE]: ends its steps as a node that dies would: slurmstepd first, so that nobody is
+# told. Without NODE on all of them; a program's node is the one that its slurmstepd said.
 cluster_kill_steps()
 {
 	local pid pids
 	pids=$(cluster_processes)
 	for pid in $pids; do
-		! tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q "^slurmstepd: \[$1\." || kill -KILL "$pid"
+		! cluster_is_stepd_of "$pid" "$@" || kill -KILL "$pid"
 	done
 	for pid in $pids; do
-		! tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -qx "SLURM_JOB_ID=$1" ||
-			kill -KILL "$pid" 2>/dev/null || true
+		! { tr '\0' '\n' <"/proc/$pid/environ"; } 2>/dev/null | grep -qx "SLURM_JOB_ID=$1" ||
+			[[ -n ${2:-} && $(cluster_node_of "$pid") != "$2" ]] || kill -KILL "$pid" 2>/dev/null || true
 	done
 }
+
+cluster_is_stepd_of()
+{
+	{ tr '\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null | grep -q "^slurmstepd: \[$2\." || return 1
+	[[ -z ${3:-} ]] || find "/proc/$1/fd" -lname "$CLUSTER_LOG/$3.log" 2>/dev/null | grep -q .
+}
+
+cluster_node_of() { { tr '\0' '\n' <"/proc/$1/environ"; } 2>/dev/null | sed -n 's/^SLURMD_NODENAME=//p'; }
 
 # Brings back what a failed test left behind: dead slurmd, nodes that are down or drained.
 cluster_heal()
@@ -494,7 +526,7 @@ requeue() { as_user scontrol requeue "$1"; }
 # nodes_idle [SECONDS]: every node idle, none drained, every slurmd alive; else says what is wrong.
 nodes_idle()
 {
-	cluster_until "${1:-20}" cluster_all_idle && return 0
+	cluster_until "${1:-60}" cluster_all_idle && return 0
 	echo "nodes not idle: $(sinfo -h -N -o '%N=%T(%E)' | tr '\n' ' ')" >&2
 	return 1
 }

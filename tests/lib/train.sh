@@ -48,10 +48,17 @@ train_prepare()
 	chmod 755 "$TRAIN_POOL/train.sh"
 }
 
-# train_dir NAME: a work directory of the owner's for one case; sets DIR, RUN and OUT.
+# train_dir NAME: a work directory of the owner's for one case; sets DIR, RUN and OUT. That of another case is refused:
+# its jobs' ledger and output would speak for this one's.
 train_dir()
 {
-	DIR=$CLUSTER_WORK/$1 RUN=$CLUSTER_WORK/$1/checkpoints OUT=$CLUSTER_WORK/$1/out
+	local name=$1 of
+	((TEST_TRY == 0)) || name=$1.$TEST_TRY
+	of=$CLUSTER_DIR/cases/$name
+	mkdir -p "${of%/*}"
+	[[ ! -e $of || $(<"$of") == "$TEST_CASE" ]] || fail "the directory '$name' is that of $(<"$of")"
+	echo "$TEST_CASE" >"$of"
+	DIR=$CLUSTER_WORK/$name RUN=$CLUSTER_WORK/$name/checkpoints OUT=$CLUSTER_WORK/$name/out
 	as_user mkdir -p "$DIR"
 	as_user touch "$DIR/hold"
 	CLUSTER_CWD=$DIR
@@ -82,7 +89,7 @@ damage() { truncate -s "$(($(stat -c %s "$RUN/ckpt-$1.pt") / 2))" "$RUN/ckpt-$1.
 # wait_said TEXT [SECONDS]: until the job's output has it.
 wait_said()
 {
-	cluster_until "${2:-30}" grep -qsF -- "$1" "$OUT" && return 0
+	cluster_until "${2:-60}" grep -qsF -- "$1" "$OUT" && return 0
 	echo "the job did not say '$1', but:" >&2
 	cat "$OUT" >&2
 	return 1

@@ -17,7 +17,7 @@ cause_is() { [[ $(cause_of "$1") == "$2" ]]; }
 # expect_cause ATTEMPT WORD
 expect_cause()
 {
-	cluster_until 15 cause_is "$1" "$2" || fail "attempt $1 ended by '$(cause_of "$1")', expected '$2'"
+	cluster_until 60 cause_is "$1" "$2" || fail "attempt $1 ended by '$(cause_of "$1")', expected '$2'"
 }
 
 # attempt_ended_by WORD COMMAND...: a training, ended by that command with the job's id behind it.
@@ -25,7 +25,7 @@ attempt_ended_by()
 {
 	local word=$1 job
 	shift
-	train_dir "ended_$word"
+	train_dir "ended_$word${CAUSE_OPTIONS:+_named}"
 	job=$(train 1 --ckpt-resume ${CAUSE_OPTIONS:-})
 	waits_at 0 "$job"
 	"$@" "$job"
@@ -73,6 +73,26 @@ ends_by_itself()
 live_causes__exit_code() { ends_by_itself exit-code 'exit 3'; }
 live_causes__crash() { ends_by_itself signal 'kill -SEGV $$'; }
 
+# It takes the signal for an order to leave, and leaves with 0: the job is cancelled all the same, and not finished.
+live_causes__a_trap_at_scancel()
+{
+	local job
+	train_dir trap
+	as_user tee "$DIR/job.sh" >/dev/null <<-SCRIPT
+	#!/bin/sh
+	mkdir -p checkpoints && cp $TRAIN_POOL/ckpt-0.pt checkpoints/
+	trap 'exit 0' TERM
+	echo trapped
+	sleep 300 &
+	wait
+	SCRIPT
+	job=$(submit -o out -p low --ckpt-resume "$DIR/job.sh")
+	cluster_until 60 grep -qs trapped "$OUT" || fail "it does not start: $(job_field "$job" JobState)"
+	as_user scancel -f "$job"
+	wait_done "$job"
+	expect_cause 0 cancelled
+}
+
 # Beyond the site's limit the job is held; released, root alone says so, and it ends without touching anything.
 live_causes__max_restarts()
 {
@@ -83,10 +103,10 @@ live_causes__max_restarts()
 	requeue "$job"
 	waits_at 1 "$job"
 	requeue "$job"
-	cluster_until 20 job_held "$job" || fail "not held: $(job_field "$job" JobState)"
+	cluster_until 60 job_held "$job" || fail "not held: $(job_field "$job" JobState)"
 	contains "$(squeue -h -j "$job" -o %k)" "the site's MaxRestarts=1 reached"
 	as_user scontrol release "$job"
-	cluster_until 45 job_on_attempt "$job" 2 FAILED ||
+	cluster_until 60 job_on_attempt "$job" 2 FAILED ||
 		fail "$(job_field "$job" JobState) at $(job_field "$job" Restarts): $(tail -n 3 "$OUT")"
 	sed -i '/^MaxRestarts=/d' "$CLUSTER_DIR/etc/ckpt-resume.conf"
 	equal "$(job_field "$job" ExitCode)" 64:0 "exit code"
@@ -105,8 +125,9 @@ live_causes__undecided_is_held()
 	job=$(train 1 --ckpt-resume)
 	waits_at 0 "$job"
 	requeue "$job"
-	chown root: "$RUN"/ckpt-* && chmod 000 "$RUN"/ckpt-*
-	cluster_until 45 job_on_attempt "$job" 2 PENDING || fail "not requeued: $(job_field "$job" JobState)"
+	chown root: "$RUN"/ckpt-?.pt
+	chmod 000 "$RUN"/ckpt-?.pt
+	cluster_until 60 job_on_attempt "$job" 2 PENDING || fail "not requeued: $(job_field "$job" JobState)"
 	sed -i '/^OnUndecided=/d' "$CLUSTER_DIR/etc/ckpt-resume.conf"
 	contains "$(job_field "$job" Reason)" held
 	file_lacks "$OUT" "attempt 1 starts"
@@ -115,7 +136,7 @@ live_causes__undecided_is_held()
 
 live_start
 train_prepare
-for name in preempted requeued cancelled finished explicit_directory exit_code crash max_restarts \
+for name in preempted requeued cancelled finished explicit_directory exit_code crash a_trap_at_scancel max_restarts \
 	undecided_is_held; do
 	live_case "live_causes__$name"
 done

@@ -17,7 +17,7 @@ fake_agent()
 	echo "\$mode \$*" >>$CLUSTER_DIR/agent-calls
 	case "\$mode:\$*" in
 	slow-step:*--no-exec*) exit 1 ;;
-	slow-step:*) sleep 4; exec "\$real" "\$@" ;;
+	slow-step:*) while [[ \$(cat $CLUSTER_DIR/agent-mode) == slow-step ]]; do sleep 0.1; done; exec "\$real" "\$@" ;;
 	*:*--no-exec*) ;;
 	*) exec "\$real" "\$@" ;;
 	esac
@@ -28,7 +28,7 @@ fake_agent()
 	mute) exit 0 ;;
 	flood) exec cat /dev/zero >&3 ;;
 	lie) printf 'ckpt-resume: resume /etc/shadow\n' >&3; exit 0 ;;
-	fork) (trap '' TERM; sleep 60) & exit 0 ;;
+	fork) (trap '' TERM; exec setsid sleep 600) & exit 0 ;;
 	esac
 	exec "\$real" "\$@"
 	SCRIPT
@@ -56,7 +56,7 @@ survives()
 	requeue "$job"
 	waits_at 1 "$job"
 	# Two budgets of 2 s, a second over each, a second or two of Slurm's own.
-	((SECONDS - began <= 12)) || fail "took $((SECONDS - began)) s"
+	((SECONDS - began <= 12)) || late "took $((SECONDS - began)) s"
 	expect 1 RESUME_MODE=resume "RESUME_PATH=$RUN/ckpt-1.pt"
 	for op in record resolve; do
 		file_has "$CLUSTER_DIR/agent-calls" "$1 $op --no-exec"
@@ -64,15 +64,19 @@ survives()
 	ends_well "$job"
 	nodes_idle
 	agent_is good
-	cluster_until 5 no_agents || fail "agents are left: $(agents)"
+	cluster_until 60 no_agents || fail "agents are left: $(agents)"
 }
 
+# What hooks left of this case's job: themselves, and agents with their children, which have nothing but the request in
+# their environment.
 agents()
 {
-	local pid
-	for pid in $(cluster_processes); do
-		! tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qE 'ckpt-agent|fake-agent|ckpt-hook' || echo "$pid"
-	done
+	local dir env
+	for dir in /proc/[0-9]*; do
+		env=$(tr '\0' '\n' <"$dir/environ") || continue
+		! grep -qxE "(CKPT_REQUEST|SLURM_JOB)_WORK_DIR=$DIR" <<<"$env" ||
+			! grep -qxE 'CKPT_REQUEST_IN_HOOK=1|SLURM_SCRIPT_CONTEXT=.*' <<<"$env" || echo "${dir#/proc/}"
+	done 2>/dev/null
 }
 
 no_agents() { [[ -z $(agents) ]]; }
@@ -85,6 +89,12 @@ live_hostile__agent_floods() { survives flood; }
 live_hostile__agent_lies() { survives lie; }
 live_hostile__agent_leaves_a_child() { survives fork; }
 
+step_decides()
+{
+	job_hurry "$job"
+	grep -qx 'slow-step [a-z]*' "$CLUSTER_DIR/agent-calls"
+}
+
 live_hostile__preempted_while_the_step_decides()
 {
 	train_dir deciding
@@ -92,8 +102,7 @@ live_hostile__preempted_while_the_step_decides()
 	waits_at 0 "$job"
 	agent_is slow-step
 	requeue "$job"
-	wait_attempt "$job" 1
-	sleep 1
+	cluster_until 60 step_decides || fail "no agent of the step: $(cat "$CLUSTER_DIR/agent-calls")"
 	preempt "$job"
 	agent_is good
 	waits_at 2 "$job"
@@ -154,7 +163,7 @@ live_hostile__dangling_link()
 live_hostile__only_unreadable_checkpoints()
 {
 	train_dir unreadable
-	shut() { chown root: "$RUN"/ckpt-* && chmod 000 "$RUN"/ckpt-*; }
+	shut() { chown root: "$RUN"/ckpt-?.pt && chmod 000 "$RUN"/ckpt-?.pt; }
 	((EUID == 0)) || skip_case "needs root, to take files away from their owner"
 	requeued_with shut
 	undecided
@@ -177,7 +186,7 @@ live_hostile__mount_gone()
 	waits_at 0 "$job"
 	[[ -e $run/.ckpt-resume/run.json ]] || fail "attempt 0 left no mark"
 	requeue "$job"
-	cluster_until 10 umount "$CLUSTER_DIR/mnt"
+	cluster_until 60 umount "$CLUSTER_DIR/mnt"
 	chown "$CLUSTER_USER": "$CLUSTER_DIR/mnt"
 	undecided
 	equal "$(ls -A "$CLUSTER_DIR/mnt")" "" "what was created under the empty mount point"

@@ -21,6 +21,7 @@ live_plugin_only__preempted_and_damaged()
 
 live_plugin_only__export_none()
 {
+	owner_logs_in || skip_case "$CLUSTER_USER has no shell to log in with"
 	train_dir export
 	job=$(train 1 --ckpt-resume --export=NONE)
 	waits_at 0 "$job"
@@ -59,6 +60,32 @@ live_plugin_only__steps_inherit()
 		file_has "$OUT" "$name $RUN/ckpt-1.pt 0"
 	done
 	equal "$(grep -c '^ckpt-resume: attempt' "$OUT")" 1 "lines with a decision"
+}
+
+# Tasks that come late begin where the first one began, which has saved since; the next step goes on from there.
+live_plugin_only__tasks_decide_together()
+{
+	local step
+	train_dir together
+	put 0 1
+	cat >"$CLUSTER_DIR/pool/task.sh" <<-'PROGRAM'
+	#!/bin/bash
+	sleep $((SLURM_PROCID * 2))
+	exec "$1/ckptctl" exec -- bash -c '
+		echo "step $SLURM_STEP_ID task $SLURM_PROCID: ${CKPT_RESUME_PATH##*/}"
+		((SLURM_PROCID)) || cp "$0/ckpt-$((SLURM_STEP_ID + 2)).pt" checkpoints/' "$2"
+	PROGRAM
+	cat >"$CLUSTER_DIR/pool/together.sh" <<-'PROGRAM'
+	#!/bin/bash
+	for step in 0 1; do srun -O -n 3 "$1/task.sh" "$2" "$1"; done
+	PROGRAM
+	chmod 755 "$CLUSTER_DIR/pool/task.sh" "$CLUSTER_DIR/pool/together.sh"
+	job=$(submit -o out -N 2 --ckpt-resume "$CLUSTER_DIR/pool/together.sh" "$CLUSTER_DIR/pool" "$CLUSTER_DIR/lib")
+	wait_state "$job" COMPLETED
+	for step in 0 1; do
+		equal "$(grep "^step $step task" "$OUT" | sed 's/.*: //' | sort | uniq -c | xargs)" \
+			"3 ckpt-$((step + 1)).pt" "what the tasks of step $step began with"
+	done
 }
 
 live_plugin_only__salloc_decides_once()
@@ -113,7 +140,7 @@ live_plugin_only__foreign_variables_are_dropped()
 CLUSTER_PLUGIN=required CLUSTER_HOOKS=off
 live_start
 train_prepare
-for name in preempted_and_damaged export_none pinned_and_damaged steps_inherit salloc_decides_once \
+for name in preempted_and_damaged export_none pinned_and_damaged steps_inherit tasks_decide_together salloc_decides_once \
 	job_from_inside_a_job foreign_variables_are_dropped; do
 	live_case "live_plugin_only__$name"
 done

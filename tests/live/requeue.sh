@@ -6,49 +6,7 @@
 set -eu
 . "$(dirname "$0")/../lib/live.sh"
 . "$(dirname "$0")/../lib/train.sh"
-
-LEDGER=.ckpt-resume/ledger.jsonl
-
-# life NAME CODE SBATCH-ARGUMENTS...: a job whose attempt N saves ckpt-N (or SAVES="" none), and leaves with
-# CODE when its program gets SIGTERM, or once `hold` is gone. Sets JOB.
-life()
-{
-	local name=$1 code=$2
-	shift 2
-	train_dir "$name"
-	as_user tee "$DIR/job.sh" >/dev/null <<-SCRIPT
-	#!/bin/bash
-	attempt=\${SLURM_RESTART_COUNT:-0}
-	echo "attempt \$attempt from \${CKPT_RESUME_PATH##*/} (\$CKPT_RESUME_REASON)"
-	mkdir -p checkpoints
-	${SAVES-cp $TRAIN_POOL/ckpt-\$attempt.pt checkpoints/}
-	srun -u bash -c 'trap "exit $code" TERM; echo on; while [[ -e hold ]]; do sleep 0.1; done; exit $code'
-	SCRIPT
-	JOB=$(submit -o out -p low --ckpt-resume --ckpt-dir=checkpoints "$@" "$DIR/job.sh")
-}
-
-# is_on ATTEMPT: its program runs.
-is_on()
-{
-	wait_attempt "$JOB" "$1"
-	wait_said "attempt $1 from"
-	cluster_until 20 program_is_on $(($1 + 1))
-}
-
-program_is_on() { [[ $(grep -cx on "$OUT") -ge $1 ]]; }
-
-# event NAME ATTEMPT KEY: of the ledger.
-event()
-{
-	jq -r "select(.event == \"$1\" and .attempt == $2) | .$3" "$RUN/$LEDGER" 2>/dev/null | tail -n 1
-}
-
-event_is() { [[ $(event "$1" "$2" "$3") == "$4" ]]; }
-
-expect_event()
-{
-	cluster_until 15 event_is "$@" || fail "$1 of attempt $2: $3 is '$(event "$1" "$2" "$3")', expected '$4'"
-}
+. "$(dirname "$0")/../lib/life.sh"
 
 # A program that saves and leaves in its grace time, with 0 and with 3.
 leaves_in_its_grace_time()
@@ -60,7 +18,7 @@ leaves_in_its_grace_time()
 	wait_said "attempt 1 from ckpt-0.pt (preempted)"
 	equal "$(event end 0 cause)" preempted cause
 	equal "$(event end 0 finished)" null finished
-	equal "$(event requeue 0 why)" preempt why
+	grace_is_slurms || equal "$(event requeue 0 why)" preempt why
 	scancel "$JOB"
 }
 
@@ -69,6 +27,7 @@ live_requeue__grace_with_3() { leaves_in_its_grace_time 3; }
 
 live_requeue__grace_not_in_the_list()
 {
+	! grace_is_slurms || skip_case "this Slurm puts it back itself"
 	life grace_none 0 --ckpt-requeue=stall
 	is_on 0
 	preempt "$JOB"
@@ -77,13 +36,36 @@ live_requeue__grace_not_in_the_list()
 	equal "$(job_field "$JOB" Restarts)" 0 restarts
 }
 
+# Slurm holds what has left in its grace time too often, here the second time; not for long, while the job gets on.
+live_requeue__slurms_own_hold()
+{
+	local attempt
+	grace_is_slurms || skip_case "this Slurm does not put back what leaves in its grace time"
+	life own_hold 0
+	for attempt in 0 1 2; do
+		is_on "$attempt"
+		preempt "$JOB"
+	done
+	goes_on 3 ckpt-2.pt preempted
+	grep -qs "job $JOB.*released: preempt" "$CLUSTER_LOG"/n*.log || fail "no epilog says that it released job $JOB"
+	scancel "$JOB"
+	SAVES="[[ \$attempt != 0 ]] || cp $TRAIN_POOL/ckpt-0.pt checkpoints/" life own_hold_stays 0
+	for attempt in 0 1; do
+		is_on "$attempt"
+		preempt "$JOB"
+	done
+	cluster_until 60 job_is_held || fail "$(job_field "$JOB" JobState) $(job_field "$JOB" Reason)"
+	nodes_idle # its epilog, which would release it, is over
+	job_is_held || fail "released, though nothing came of it"
+	scancel "$JOB"
+}
+
 live_requeue__exit_code_in_the_list()
 {
 	life exit_85 85 --ckpt-requeue=exit:84,85
 	is_on 0
-	let_go
-	wait_attempt "$JOB" 1
-	wait_said "attempt 1 from ckpt-0.pt (exit-code)"
+	leaves exit-code
+	goes_on 1 ckpt-0.pt exit-code
 	scancel "$JOB"
 	life exit_86 86 --ckpt-requeue=exit:84,85
 	is_on 0
@@ -109,7 +91,7 @@ live_requeue__requeuehold_stays_held()
 	is_on 0
 	as_user scontrol requeuehold "$JOB"
 	expect_event end 0 cause requeued
-	sleep 1
+	nodes_idle # its epilog, which would put it back, is over
 	equal "$(job_field "$JOB" Reason)" job_requeued_in_held_state reason
 	equal "$(job_field "$JOB" Restarts)" 1 restarts
 	scancel "$JOB"
@@ -126,8 +108,8 @@ live_requeue__time_limit()
 	is_on 0
 	scontrol update "JobId=$without" EndTime=now+1
 	scontrol update "JobId=$JOB" EndTime=now+1
-	wait_state "$without" TIMEOUT 60
-	cluster_until 60 job_on_attempt "$JOB" 1 || fail "$(job_field "$JOB" JobState)"
+	wait_state "$without" TIMEOUT 120
+	cluster_until 120 job_on_attempt "$JOB" 1 || fail "$(job_field "$JOB" JobState)"
 	wait_said "attempt 1 from ckpt-0.pt (time-limit)"
 	equal "$(job_field "$without" Restarts)" 0 restarts
 	scancel "$JOB"
@@ -154,7 +136,7 @@ live_requeue__declared_end()
 	life declared 0
 	is_on 0
 	as_user "$CLUSTER_DIR/lib/ckptctl" "done" checkpoints
-	CLUSTER_GRACE=0 preempt "$JOB"
+	preempt "$JOB"
 	wait_state "$JOB" COMPLETED 60
 	file_lacks "$OUT" "attempt 1 from"
 }
@@ -165,9 +147,9 @@ live_requeue__held_and_released()
 	local SAVES='[[ $attempt != 0 ]] || cp '$TRAIN_POOL'/ckpt-0.pt checkpoints/'
 	life held 7 --ckpt-requeue=exit:7
 	rm "$DIR/hold"
-	cluster_until 60 hurried_until_held || fail "$(job_field "$JOB" JobState) $(job_field "$JOB" Reason)"
+	cluster_until 150 hurried_until_held || fail "$(job_field "$JOB" JobState) $(job_field "$JOB" Reason)"
 	equal "$(job_field "$JOB" Restarts)" 4 restarts
-	contains "$(squeue -h -j "$JOB" -o %k)" "ckpt-resume: 3 attempts in a row failed without a new checkpoint"
+	contains "$(squeue -h -j "$JOB" -o %k)" "ckpt-resume: 3 attempts in a row ended without a new checkpoint"
 	contains "$(scontrol show job "$JOB")" "AdminComment=ckpt-resume: 3 attempts in a row"
 	equal "$(event end 3 cause)" exit-code cause
 	equal "$(event hold 3 by)" epilog by
@@ -185,7 +167,19 @@ hurried_until_held()
 	return 1
 }
 
-job_is_held() { [[ $(job_field "$JOB" Priority) == 0 ]] && job_in_state "$JOB" PENDING; }
+# A call whose answer came too late is made again: it finds done what it asks for, and changes nothing.
+live_requeue__asked_again()
+{
+	life again 0
+	is_on 0
+	"$CLUSTER_DIR/lib/ckpt-jobinfo" requeue "$JOB"
+	wait_state "$JOB" PENDING
+	"$CLUSTER_DIR/lib/ckpt-jobinfo" requeue "$JOB"
+	equal "$(job_field "$JOB" Restarts)" 1 restarts
+	scancel "$JOB"
+	wait_state "$JOB" CANCELLED
+	exits 1 "$CLUSTER_DIR/lib/ckpt-jobinfo" requeue 999999
+}
 
 live_requeue__max_restarts()
 {
@@ -194,7 +188,7 @@ live_requeue__max_restarts()
 	requeue "$JOB"
 	is_on 1
 	requeue "$JOB"
-	cluster_until 20 job_is_held || fail "$(job_field "$JOB" JobState) $(job_field "$JOB" Reason)"
+	cluster_until 60 job_is_held || fail "$(job_field "$JOB" JobState) $(job_field "$JOB" Reason)"
 	contains "$(squeue -h -j "$JOB" -o %k)" "--ckpt-max-restarts=1 used up; scontrol release goes on"
 	as_user scontrol release "$JOB"
 	is_on 2
@@ -203,10 +197,11 @@ live_requeue__max_restarts()
 
 CLUSTER_GRACE=10
 CLUSTER_NODES=3
+! grace_is_slurms || CLUSTER_CONF=MaxBatchRequeue=2
 live_start
 train_prepare
-for name in grace_with_0 grace_with_3 grace_not_in_the_list exit_code_in_the_list cancelled_is_over \
-	requeuehold_stays_held time_limit finished declared_end held_and_released max_restarts; do
+for name in grace_with_0 grace_with_3 grace_not_in_the_list slurms_own_hold exit_code_in_the_list cancelled_is_over \
+	requeuehold_stays_held time_limit finished declared_end held_and_released asked_again max_restarts; do
 	live_case "live_requeue__$name"
 done
 test_end

@@ -75,15 +75,15 @@ live_resume__node_lost()
 	scontrol update "NodeName=$node" State=DOWN Reason=test
 	waits_at 1 "$job"
 	[[ $(job_field "$job" BatchHost) != "$node" ]] || fail "the dead node ran it again"
-	expect 1 RESUME_MODE=resume "RESUME_PATH=$RUN/ckpt-1.pt" ATTEMPT=1
+	expect 1 RESUME_MODE=resume "RESUME_PATH=$RUN/ckpt-1.pt" ATTEMPT=1 RESUME_REASON=node-fail
 	start_slurmd "$node"
 	scontrol update "NodeName=$node" State=RESUME 2>/dev/null || true # it may be back already
 	# The node that was lost ends the attempt that it had, while the job runs on the other: it may say nothing of it.
-	cluster_until 30 cluster_node_is "$node" idle || fail "$node is not idle again"
+	cluster_until 60 cluster_node_is "$node" idle || fail "$node is not idle again"
 	equal "$(ends_of 0)" "" "the end of attempt 0, told by the lost node"
 	equal "$(job_field "$job" JobState)" RUNNING "the job on the other node"
 	ends_well "$job"
-	cluster_until 15 has_end 1 || fail "the end of attempt 1 is not recorded"
+	cluster_until 60 has_end 1 || fail "the end of attempt 1 is not recorded"
 }
 
 ends_of() { jq -r "select(.event == \"end\" and .attempt == $1) | .cause" "$RUN/.ckpt-resume/ledger.jsonl"; }
@@ -91,20 +91,26 @@ has_end() { [[ -n $(ends_of "$1") ]]; }
 
 live_resume__slurmd_killed_and_back()
 {
+	local began
 	train_dir killed
 	job=$(train 1 --ckpt-resume -w n1)
 	waits_at 0 "$job"
+	began=$(starts_of n1)
 	kill_slurmd n1
 	start_slurmd n1
-	cluster_until 20 cluster_node_is n1 'allocated'
+	cluster_until 60 has_started n1 $((began + 1)) || fail "slurmd is not back"
 	requeue "$job"
 	waits_at 1 "$job"
 	expect 1 RESUME_MODE=resume "RESUME_PATH=$RUN/ckpt-1.pt"
 	ends_well "$job"
 }
 
+starts_of() { grep -c 'slurmd started on' "$CLUSTER_LOG/$1.log"; }
+has_started() { (($(starts_of "$1") >= $2)); }
+
 live_resume__export_none()
 {
+	owner_logs_in || skip_case "$CLUSTER_USER has no shell to log in with"
 	train_dir export
 	job=$(train 1 --ckpt-resume --export=NONE)
 	waits_at 0 "$job"

@@ -101,11 +101,34 @@ live_shard__parts_of_an_earlier_step()
 	share_out model_1.pt
 	# shellcheck disable=SC2016
 	as_user srun -N 1 -n 2 --overcommit sh -c '
-		test $SLURM_PROCID = 1 || exec env SLURM_NTASKS=4 "$0" validate --json --shard=auto "$1"' \
+		test $SLURM_PROCID = 1 || exec env SLURM_NTASKS=4 SLURM_STEP_NUM_TASKS=4 "$0" validate --json --shard=auto "$1"' \
 		"$CLUSTER_DIR/lib/ckptctl" "$DIR/model_1.pt" >"$TEST_TMP/one"
 	equal "$(jq -r .shard.merged "$TEST_TMP/one")" false "merged with an earlier step's parts"
 	exits 3 as_user "$CLUSTER_DIR/lib/ckptctl" validate --merge "$DIR/model_1.pt" >"$TEST_TMP/words"
 	file_has "$TEST_TMP/words" "of another run"
+}
+
+# The batch script has a task's numbers as well, and would check a share without anybody for the others;
+# one that was submitted from within a step has that step's number, too; since 26.05 any has a number of its own.
+live_shard__a_batch_script_is_no_task()
+{
+	local job
+	cat >"$TEST_TMP/job.sh" <<-END
+		#!/bin/bash
+		env | grep ^SLURM_ | sort
+		"$CLUSTER_DIR/lib/ckptctl" validate -q --shard=auto "$DIR/model_1.pt"
+		echo "exit \$?"
+	END
+	rm -f "$DIR"/.ckpt-resume/*
+	job=$(submit -N 4 -n 4 -o "$DIR/batch" "$TEST_TMP/job.sh")
+	wait_done "$job"
+	file_has "$DIR/batch" SLURM_PROCID=0
+	file_has "$DIR/batch" SLURM_NTASKS=4
+	file_has "$DIR/batch" "exit 2"
+	job=$(as_user srun -N 1 -n 1 sbatch --parsable -N 4 -n 4 -o "$DIR/nested" "$TEST_TMP/job.sh")
+	wait_done "$job"
+	file_has "$DIR/nested" "SLURM_STEP_ID=$(slurm_since 2605 && echo -5 || echo 0)"
+	file_has "$DIR/nested" "exit 2"
 }
 
 CLUSTER_PLUGIN=off CLUSTER_HOOKS=off CLUSTER_NODES=4
@@ -114,7 +137,7 @@ DIR=$CLUSTER_WORK/run
 as_user mkdir "$DIR"
 make_files "$DIR"
 for name in a_tensor_over_four_nodes damage_that_no_node_sees_alone a_seal_over_four_nodes \
-	a_part_that_is_missing parts_of_an_earlier_step; do
+	a_part_that_is_missing parts_of_an_earlier_step a_batch_script_is_no_task; do
 	live_case "live_shard__$name"
 done
 test_end

@@ -28,7 +28,8 @@ live_slurm__a_job_runs_as_its_owner()
 live_slurm__preempted_requeued_and_back()
 {
 	local job
-	job=$(submit -o "$CLUSTER_WORK/preempt.out" --wrap 'echo "start ${SLURM_RESTART_COUNT:-0}"; sleep 2')
+	job=$(submit -o "$CLUSTER_WORK/preempt.out" --wrap \
+		'echo "start ${SLURM_RESTART_COUNT:-0}"; [ ${SLURM_RESTART_COUNT:-0} = 1 ] || sleep 300')
 	wait_attempt "$job" 0
 	wait_file "$CLUSTER_WORK/preempt.out"
 	preempt "$job"
@@ -42,7 +43,7 @@ live_slurm__preempted_requeued_and_back()
 live_slurm__job_survives_a_restart_of_slurmctld()
 {
 	local job
-	job=$(submit -o "$CLUSTER_WORK/ctld.out" --wrap 'sleep 2')
+	job=$(submit -o "$CLUSTER_WORK/ctld.out" --wrap '[ ${SLURM_RESTART_COUNT:-0} = 1 ] || sleep 300')
 	wait_attempt "$job" 0
 	requeue "$job"
 	restart_slurmctld

@@ -31,7 +31,7 @@ case_first_start()
 	has 'env MY_A=/r/ckpt-3' && has 'env MY_B=/r/ckpt-3'
 	has 'env SLURM_SPANK_CKPT_D_RESUME_PATH=/r/ckpt-3' && has 'env SLURM_SPANK_CKPT_D_JOB=7'
 	for line in RESUME=auto DIR=/r JOB_ID=7 ATTEMPT=0 REASON=first-start NODE= CLUSTER=c1 USER=ann \
-		'JOB_NAME=tr?ain' ARRAY_TASK=-1 ARRAY_JOB=0 IN_HOOK=0 VERIFY=full QUARANTINE=rename BUDGET_MS=120000 \
+		'JOB_NAME=tr?ain' ARRAY_TASK=-1 ARRAY_JOB=0 IN_HOOK=0 HOOKS=0 VERIFY=full QUARANTINE=rename BUDGET_MS=120000 \
 		"WORK_DIR=$PWD"; do
 		file_has "$TEST_TMP/agent.env" "CKPT_REQUEST_$line"
 	done
@@ -51,10 +51,11 @@ companion()
 	chmod 777 "$TEST_TMP"
 }
 
+# companion_came TRIES: of 50 ms.
 companion_came()
 {
 	local n
-	for n in {1..100}; do
+	for ((n = 0; n < $1; n++)); do
 		[[ ! -e $TEST_TMP/companion ]] || return 0
 		sleep 0.05
 	done
@@ -67,7 +68,7 @@ case_companion()
 	site Companion=yes
 	agent 'answer "${resume[@]}" run=0123456789abcdef0123456789abcdef'
 	batch "$ASKED" late=SLURM_RESTART_COUNT=3 env=LD_PRELOAD=
-	companion_came || fail "it was not started: $(cat "$ERR")"
+	companion_came 1200 || fail "it was not started: $(cat "$ERR")"
 	for line in RESUME=auto JOB_ID=7 ATTEMPT=3 CLUSTER=c1 "WORK_DIR=$PWD"; do
 		file_has "$TEST_TMP/companion" "CKPT_REQUEST_$line"
 	done
@@ -88,7 +89,7 @@ case_companion_none()
 	site Companion=no
 	agent 'answer "${resume[@]}"'
 	batch "$ASKED"
-	! companion_came || fail "it was started"
+	! companion_came 100 || fail "it was started"
 	site Companion=yes
 	rm "$TEST_TMP/ckpt-companion"
 	batch "$ASKED"
@@ -176,6 +177,28 @@ case_spool_decision()
 	has 'env CKPT_RESUME_PATH=/s/c-2' && has 'env CKPT_RESUME_REASON=preempted' && has 'env CKPT_ATTEMPT=1'
 }
 
+# Between the prolog and the step another job may have begun in the same directory: then it is decided anew.
+case_spool_decision_claims()
+{
+	site Companion=yes
+	agent '[[ $1 != claim ]] || { answer mode=fresh line=taken; exit; }; answer "${resume[@]}"'
+	spool 1 "${RESUME[@]}"
+	batch "$ASKED" late=SLURM_RESTART_COUNT=1
+	equal "$(cat "$TEST_TMP/runs")" claim "the agent's arguments"
+	has 'env CKPT_RESUME_PATH=/s/c-2'
+	spool 1 "${RESUME[@]}" settle=1
+	batch "$ASKED" late=SLURM_RESTART_COUNT=1
+	equal "$(xargs <"$TEST_TMP/runs")" "claim claim settle" "the agent's arguments"
+	agent '[[ $1 != claim ]] || exit 1; answer "${resume[@]}"'
+	batch "$ASKED" late=SLURM_RESTART_COUNT=1
+	equal "$(xargs <"$TEST_TMP/runs")" "claim resolve" "the agent's arguments"
+	has 'env CKPT_RESUME_PATH=/r/ckpt-3'
+	spool 1 mode=refused refusal=3 job_id=7 attempt=1 line=no
+	agent 'answer "${resume[@]}"'
+	batch "$ASKED" late=SLURM_RESTART_COUNT=1
+	! grep -q claim "$TEST_TMP/runs" || fail "claimed for a job that does not start"
+}
+
 case_spool_settle()
 {
 	agent 'answer mode=fresh "line=x" "warning=pointer is read-only"'
@@ -230,6 +253,11 @@ case_spool_attempt()
 	spool 2
 	batch "$ASKED"
 	has 'env CKPT_ATTEMPT=2'
+	file_has "$TEST_TMP/agent.env" CKPT_REQUEST_HOOKS=1
+	[[ -e $(spool_dir)/started ]] || fail "the epilog cannot see that the step was there"
+	batch "$ASKED" late=SLURM_RESTART_COUNT=3 # no prolog of this attempt
+	file_has "$TEST_TMP/agent.env" CKPT_REQUEST_ATTEMPT=3
+	file_has "$TEST_TMP/agent.env" CKPT_REQUEST_HOOKS=0
 }
 
 case_hostile_names()
@@ -462,6 +490,9 @@ case_work_directory_gone()
 	batch "$ASKED" env=SLURM_SUBMIT_DIR=/ env=SLURM_SPANK_CKPT_DIR=/r:/s late=SLURM_RESTART_COUNT=1
 	has 'task started'
 	ends 75 "$ASKED" env=SLURM_SUBMIT_DIR=/ env=SLURM_SPANK_CKPT_DIR=/r:s late=SLURM_RESTART_COUNT=1
+	ends 75 "$ASKED" env=SLURM_SUBMIT_DIR=/ env=SLURM_SPANK_CKPT_DIR=/r env=SLURM_SPANK_CKPT_STATE=s late=SLURM_RESTART_COUNT=1
+	batch "$ASKED" env=SLURM_SUBMIT_DIR=/ env=SLURM_SPANK_CKPT_DIR=/r env=SLURM_SPANK_CKPT_STATE=/s late=SLURM_RESTART_COUNT=1
+	has 'task started'
 	batch "$ASKED" env=SLURM_SUBMIT_DIR=/tmp late=SLURM_RESTART_COUNT=1
 	has 'task started'
 	mkdir "$TEST_TMP/gone" && cd "$TEST_TMP/gone" && rmdir "$TEST_TMP/gone"

@@ -34,6 +34,8 @@ case_values()
 	accepts ckpt-stall=30m CKPT_STALL=30m
 	accepts ckpt-before-limit=10 CKPT_BEFORE_LIMIT=10
 	accepts ckpt-signal=SIGUSR2 CKPT_SIGNAL=SIGUSR2
+	accepts ckpt-share=requeue CKPT_SHARE=requeue
+	accepts ckpt-share=yes CKPT_SHARE=yes
 	accepts ckpt-requeue=preempt,exit:85,86 CKPT_REQUEUE=preempt,exit:85,86
 	accepts ckpt-requeue=none CKPT_REQUEUE=none
 	accepts ckpt-max-restarts=12 CKPT_OWN_MAX_RESTARTS=12
@@ -76,14 +78,18 @@ case_bad_values()
 	refuses ckpt-stall=soon 'is no time'
 	refuses ckpt-stall=0 'is no time'
 	refuses ckpt-before-limit=auto 'is no time'
+	refuses ckpt-before-limit=15s 'is too short to save'
 	refuses ckpt-signal=KILL 'no signal'
+	refuses ckpt-share=no 'none of wait'
+	refuses ckpt-share= 'needs a value'
 	refuses ckpt-signal=9 'no signal'
-	refuses ckpt-repin=maybe 'not a number'
+	refuses ckpt-repin=maybe "--ckpt-repin='maybe' is neither yes nor no"
 	refuses ckpt-requeue=preemption 'unknown cause; allowed: preempt, time-limit'
 	refuses ckpt-requeue=exit:0 '1 to 255'
 	refuses ckpt-requeue= 'needs a value'
 	refuses ckpt-max-restarts=-1 'not a number'
 	refuses ckpt-max-restarts=many 'not a number'
+	refuses ckpt-max-restarts=0 "--ckpt-max-restarts: '0' is not a number from 1 to"
 	refuses ckpt-glob=$'a\nb' 'control characters'
 	refuses "ckpt-state=$(printf 'a%.0s' {1..5000})" longer
 }

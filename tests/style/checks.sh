@@ -24,7 +24,9 @@ sources()
 scripts()
 {
 	find tests examples .ci -type f \( -name '*.sh' -o -path tests/run -o -path tests/cluster \
-		-o -path .ci/run -o -path examples/demo \) 2>/dev/null | sort
+		-o -path .ci/run -o -path examples/demo -o -path tests/scale/run -o -path tests/scale/job \
+		-o -path tests/scale/high -o -path tests/chaos/run -o -path tests/chaos/job \
+		-o -path tests/chaos/mdrun \) 2>/dev/null | sort
 }
 
 # none TEXT WHY: fails with WHY and the text when there is any.

@@ -47,7 +47,7 @@ static ssize_t world_pread(void *arg, int fd, void *buf, size_t len, off_t off)
 	w->n_direct++;
 	assert_int_equal(off % 4096, 0);
 	assert_int_equal(len % 4096, 0);
-	assert_int_equal((uintptr_t)buf % 4096, 0);
+	assert_int_equal((uintptr_t)buf % 512, 0);
 	if (w->direct_errno) {
 		errno = w->direct_errno;
 		return -1;
@@ -108,8 +108,8 @@ static void read_all(const struct ckpt_file *file, const uint8_t *data, const st
 	struct ckpt_bulk_reader reader;
 	uint64_t at = 0;
 
-	ckpt_bulk_init(&bulk, file);
-	assert_int_equal(ckpt_bulk_reader_init(&reader, &bulk, 2), 0);
+	ckpt_bulk_init(&bulk, file, 2);
+	assert_int_equal(ckpt_bulk_reader_init(&reader, &bulk), 0);
 	for (int i = 0; i < p->n; i++) {
 		uint64_t off = p->where(at, file->size, (uint32_t)i);
 		size_t len = off + p->len < file->size ? p->len : (size_t)(file->size - off);
@@ -188,8 +188,8 @@ static int read_one(struct world *w, const struct scratch *dir)
 
 	world_begin(w);
 	assert_int_equal(ckpt_file_open(&w->ctx, dir->fd, "file", &file, NULL), 0);
-	ckpt_bulk_init(&bulk, &file);
-	assert_int_equal(ckpt_bulk_reader_init(&reader, &bulk, 2), 0);
+	ckpt_bulk_init(&bulk, &file, 2);
+	assert_int_equal(ckpt_bulk_reader_init(&reader, &bulk), 0);
 	for (uint64_t off = 0; r == 0 && off < file.size; off += CKPT_BULK_MOST) {
 		uint64_t left = file.size - off;
 
@@ -282,7 +282,7 @@ static void test_bulk__reads_past_the_page_cache_only_what_is_not_in_it(void **s
 		skip();
 	}
 	assert_int_equal(w.n_cached, 0);
-	assert_in_range(w.n_direct, 10, 15); /* three reads come out of one */
+	assert_in_range(w.n_direct, 5, 6); /* eight reads come out of one */
 	assert_in_range(w.ctx.bytes_read, 2 * SIZE, 2 * SIZE + 16 * 4096);
 	w.ctx.cache = CKPT_CACHE_FILL;
 	assert_int_equal(read_one(&w, dir), 0);
@@ -300,37 +300,6 @@ static void test_bulk__a_refusal_is_asked_for_once(void **state)
 	scratch_write(dir->fd, "file", data, SIZE);
 	assert_int_equal(read_one(&w, dir), 0);
 	assert_in_range(w.n_direct, 0, 16); /* the window that was begun, at most */
-}
-
-static void test_bulk__a_quarter_of_the_memory(void **state)
-{
-	static const struct {
-		uint64_t memory, checkpoint, filled;
-		bool fills;
-	} cases[] = {
-		{ 4 * SIZE, 0, 0, true },
-		{ 4 * SIZE, SIZE, 0, true },
-		{ 4 * SIZE - 1, 0, 0, false },
-		{ 4 * SIZE, SIZE + 1, 0, false }, /* with all its files it does not fit */
-		{ 4 * SIZE, 0, 1, false },	  /* another has taken its part */
-		{ 8 * SIZE, SIZE, SIZE, true },
-		{ 8 * SIZE, SIZE, SIZE + 4, false },
-		{ 1, 0, 0, false },
-	};
-	const struct scratch *dir = *state;
-	_cleanup_free_ uint8_t *data = scratch_noise(SIZE, 9);
-
-	scratch_write(dir->fd, "file", data, SIZE);
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct world w = { .cached = CKPT_CACHED_NONE,
-				   .direct_errno = EINVAL,
-				   .seam = { .memory = cases[i].memory },
-				   .ctx = { .checkpoint_bytes = cases[i].checkpoint,
-					    .filled = cases[i].filled } };
-
-		assert_int_equal(read_one(&w, dir), 0);
-		assert_int_equal(w.ctx.filled - cases[i].filled, cases[i].fills ? SIZE : 0);
-	}
 }
 
 static void test_bulk__a_file_that_shrinks(void **state)
@@ -351,8 +320,8 @@ static void test_bulk__a_file_that_shrinks(void **state)
 		world_begin(&w);
 		assert_int_equal(ckpt_file_open(&w.ctx, dir->fd, "file", &file, NULL), 0);
 		scratch_resize(dir->fd, "file", 5 * MIB + 100);
-		ckpt_bulk_init(&bulk, &file);
-		assert_int_equal(ckpt_bulk_reader_init(&reader, &bulk, 1), 0);
+		ckpt_bulk_init(&bulk, &file, 2);
+		assert_int_equal(ckpt_bulk_reader_init(&reader, &bulk), 0);
 		assert_int_equal(ckpt_bulk_read(&reader, 5 * MIB, 100, &got, &err), 0);
 		assert_memory_equal(got, data + 5 * MIB, 100);
 		assert_int_equal(ckpt_bulk_read(&reader, 5 * MIB, 101, &got, &err),
@@ -422,6 +391,61 @@ static void test_bulk__threads(void **state)
 	}
 }
 
+/* A disk is given more threads than there are processors; a few missing pages make no disk. */
+static void test_bulk__threads_for_a_disk(void **state)
+{
+	const struct scratch *dir = *state;
+	static const struct {
+		int cached;
+		enum ckpt_cache cache;
+		int threads;
+	} rows[] = {
+		{ CKPT_CACHED_ALL, CKPT_CACHE_FILL, 2 },
+		{ CKPT_CACHED_SOME, CKPT_CACHE_FILL, 2 },
+		{ CKPT_CACHED_NONE, CKPT_CACHE_FILL, 4 },
+		{ CKPT_CACHED_NONE, CKPT_CACHE_LEAVE, 12 },
+		{ CKPT_CACHED_UNKNOWN, CKPT_CACHE_FILL, 4 },
+		{ CKPT_CACHED_SOME, CKPT_CACHE_LEAVE, 2 },
+	};
+	_cleanup_close_ int fd = openat(dir->fd, "large", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	assert_int_equal(ftruncate(fd, 40 * MIB), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
+		struct world w = { .cached = rows[i].cached, .ctx = { .cache = rows[i].cache } };
+
+		world_begin(&w);
+		assert_int_equal(ckpt_file_open(&w.ctx, dir->fd, "large", &file, NULL), 0);
+		assert_int_equal(ckpt_bulk_threads(&file, 2), rows[i].threads);
+	}
+}
+
+/* What reading its structure has brought into memory makes no file warm. */
+static void test_bulk__threads_for_a_file_that_was_looked_at(void **state)
+{
+	const struct scratch *dir = *state;
+	_cleanup_free_ uint8_t *data = scratch_noise(40 * MIB, 14);
+	static const size_t present[] = { 0, 4096, 512 * 1024, 40 * MIB };
+
+	scratch_write(dir->fd, "large", data, 40 * MIB);
+	for (size_t i = 0; i < sizeof(present) / sizeof(present[0]); i++) {
+		_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
+		_cleanup_close_ int fd = openat(dir->fd, "large", O_RDONLY | O_CLOEXEC);
+		struct ckpt_ctx ctx = { .cache = CKPT_CACHE_FILL };
+
+		assert_int_equal(fdatasync(fd), 0);
+		assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+		assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM), 0);
+		for (size_t at = 0; at < present[i]; at += MIB)
+			assert_true(pread(fd, data, present[i] < MIB ? present[i] : MIB,
+					  (off_t)at) > 0);
+		if (present[i] == 0 && ckpt_cached(fd, 0, SIZE) != CKPT_CACHED_NONE)
+			skip(); /* of a file system that keeps all in memory */
+		assert_int_equal(ckpt_file_open(&ctx, dir->fd, "large", &file, NULL), 0);
+		assert_int_equal(ckpt_bulk_threads(&file, 2), present[i] < 40 * MIB ? 4 : 2);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -430,10 +454,11 @@ int main(void)
 		scratch_test(test_bulk__keeps_what_was_there),
 		scratch_test(test_bulk__reads_past_the_page_cache_only_what_is_not_in_it),
 		scratch_test(test_bulk__a_refusal_is_asked_for_once),
-		scratch_test(test_bulk__a_quarter_of_the_memory),
 		scratch_test(test_bulk__a_file_that_shrinks),
 		scratch_test(test_bulk__keeps_the_deadline),
 		scratch_test(test_bulk__threads),
+		scratch_test(test_bulk__threads_for_a_disk),
+		scratch_test(test_bulk__threads_for_a_file_that_was_looked_at),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

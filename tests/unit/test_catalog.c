@@ -187,7 +187,7 @@ static void test_catalog__ranks(void **state)
 	scan_with(*state, &cat, NULL);
 	assert_int_equal(cat.n_sets, 3);
 	assert_string_equal(cat.sets[0].name, "ep1-ba100-rank0.pt");
-	assert_true(cat.sets[0].ranks);
+	assert_non_null(cat.sets[0].crew);
 	assert_string_equal(cat.sets[1].name, "ep1-ba20-rank0.pt");
 	assert_string_equal(cat.sets[1].members[1], "ep1-ba20-rank9.pt");
 	assert_string_equal(cat.sets[1].members[2], "ep1-ba20-rank10.pt");

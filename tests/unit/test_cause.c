@@ -31,7 +31,7 @@ struct end {
 };
 
 static const struct end without_answer[] = {
-	{ "finished", 3, "0:0", 0, 1, NULL, 0, 0, "finished", true, true },
+	{ "finished?", 3, "0:0", 0, 1, NULL, 0, 0, "finished", false, true },
 	{ "exit 1", 3, "1:0", EXIT(1), 1, NULL, 0, 0, "exit-code", false, true },
 	{ "segfault", 3, "0:11", 11, 1, NULL, 0, 0, "signal", true, true },
 	{ "abort with core", 3, "0:6", 6 | 0x80, 1, NULL, 0, 0, "signal", true, true },
@@ -60,6 +60,10 @@ static const struct end with_answer[] = {
 	{ "exit code in RequeueExit", 3, "7:0", EXIT(7), 1, "pending", 4, 0, "exit-code", true,
 	  true },
 	{ "signal", 3, "0:15", 15, 1, "failed", 3, 0, "signal", true, true },
+	{ "signal, RunInJob", 3, "0:0", 11, 1, "failed", 3, 0, "signal", true, true },
+	{ "exit 1, RunInJob", 3, "0:0", EXIT(1), 1, "failed", 3, 0, "exit-code", true, true },
+	{ "of no known status, RunInJob", 3, "0:0", -1, 1, "failed", 3, 0, "exit-code", true,
+	  true },
 	{ "out of memory", 3, "0:0", 9, 1, "out-of-memory", 3, 0, "oom", true, true },
 	{ "scancel", 3, "0:0", 15, 1, "cancelled", 3, 0, "cancelled", true, true },
 	{ "scancel in the grace period", 3, "0:0", 15, 1, "cancelled", 3, 9, "cancelled", true,
@@ -75,6 +79,15 @@ static const struct end with_answer[] = {
 	{ "another node failed", 3, "0:0", 15, 2, "pending", 4, 0, "node-fail", true, true },
 	{ "another node failed, count unknown", 3, "0:0", 15, 0, "pending", 4, 0, "node-fail", true,
 	  true },
+	{ "another node failed, in slurmctld's words", 3, "0:1", 15, 2, "pending", 4, 0,
+	  "node-fail", true, true },
+	{ "the same, its script left with a code", 3, "0:1", EXIT(1), 2, "pending", 4, 0,
+	  "node-fail", true, true },
+	{ "SIGHUP of its own, requeued meanwhile", 3, "0:1", 1, 2, "pending", 4, 0, "signal", true,
+	  true },
+	{ "SIGHUP of its own", 3, "0:1", 1, 1, "failed", 3, 0, "signal", true, true },
+	{ "another signal, requeued meanwhile", 3, "0:15", 15, 2, "pending", 4, 0, "signal", true,
+	  true },
 	{ "one node, count of the launch", 3, "0:0", 15, 1, "pending", 4, 0, "requeued", true,
 	  true },
 	{ "the same, preempted", 3, "0:0", 15, 1, "pending", 4, 9, "preempted", true, true },
@@ -87,7 +100,7 @@ static const struct end with_answer[] = {
 	{ "answer from before", 3, "0:0", 15, 1, "pending", 2, 0, "requeued", true, false },
 };
 
-/* Whether an end with 0 may hide another. */
+/* Whether an end with 0 may hide another, where nobody answers. */
 static bool doubt;
 
 static struct ckpt_cause_finding find(const struct end *end, int completing, bool this_boot)
@@ -146,7 +159,7 @@ static void test_cause__finished(void **state)
 		int restart, preempt;
 		bool doubt, finished;
 	} rows[] = {
-		{ "alone, nothing to doubt", 3, 0, 1, NULL, 0, 0, false, true },
+		{ "alone, nobody answers", 3, 0, 1, NULL, 0, 0, false, true },
 		{ "perhaps in its grace time", 3, 0, 1, NULL, 0, 0, true, false },
 		{ "a trap, as another node failed?", 3, 0, 2, NULL, 0, 0, false, false },
 		{ "completed", 3, 0, 2, "completed", 3, 0, true, true },
@@ -175,7 +188,7 @@ static void test_cause__finished(void **state)
 		if (found.finished != rows[i].finished)
 			fail_msg("%s: finished %d", rows[i].what, found.finished);
 		if (!rows[i].state)
-			assert_int_equal(found.certain, !rows[i].doubt);
+			assert_false(found.certain);
 		assert_false(find(&end, 1, false).finished);
 	}
 	doubt = false;
@@ -249,10 +262,22 @@ static void test_cause__answer_is_always_certain(void **state)
 static void test_cause__names_are_words(void **state)
 {
 	(void)state;
-	for (int cause = CKPT_CAUSE_UNKNOWN; cause <= CKPT_CAUSE_NODE_FAIL; cause++) {
+	for (int cause = CKPT_CAUSE_UNKNOWN; cause <= CKPT_CAUSE_STALLED; cause++) {
 		assert_true(ckpt_text_is_word(ckpt_cause_name(cause)));
 		assert_true(strlen(ckpt_cause_name(cause)) < 32);
 	}
+}
+
+static void test_cause__noted(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(with_answer) / sizeof(with_answer[0]); i++)
+		assert_int_not_equal(find(&with_answer[i], 1, true).cause, CKPT_CAUSE_STALLED);
+	assert_int_equal(ckpt_cause_noted(CKPT_CAUSE_FINISHED, "stall"), CKPT_CAUSE_STALLED);
+	assert_int_equal(ckpt_cause_noted(CKPT_CAUSE_SIGNAL, "time-limit"), CKPT_CAUSE_TIME_LIMIT);
+	assert_int_equal(ckpt_cause_noted(CKPT_CAUSE_CANCELLED, "stall"), CKPT_CAUSE_CANCELLED);
+	for (int cause = CKPT_CAUSE_UNKNOWN; cause <= CKPT_CAUSE_STALLED; cause++)
+		assert_int_equal(ckpt_cause_noted((enum ckpt_cause)cause, ""), cause);
 }
 
 int main(void)
@@ -266,6 +291,7 @@ int main(void)
 		cmocka_unit_test(test_cause__not_ours_after_a_boot),
 		cmocka_unit_test(test_cause__answer_is_always_certain),
 		cmocka_unit_test(test_cause__names_are_words),
+		cmocka_unit_test(test_cause__noted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

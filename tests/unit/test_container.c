@@ -243,6 +243,49 @@ static void test_container__flips(void **state)
 	}
 }
 
+/* Without unpacking: what is whole, padded or of two members passes; a cut of bzip2 shows anywhere,
+ * of gzip where the bytes that then stand last cannot be a length. */
+static void test_container__ends_without_unpacking(void **state)
+{
+	static const struct {
+		const char *command;
+		unsigned least; /* of 400 cuts are seen */
+	} rows[] = { { "bzip2 -c", 400 }, { "bzip2 -1c", 400 }, { "gzip -c", 300 } };
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+	size_t len;
+
+	(void)state;
+	bench_init(&bench);
+	write_npy(&bench, "state.npy", 60000);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		_cleanup_free_ unsigned char *data = NULL;
+		unsigned seen = 0;
+
+		for (size_t n = 1; n < 40; n++) { /* the end falls on every bit */
+			run(&bench, "head -c %zu state.npy | %s > x", 100 * n, rows[i].command);
+			free(bench_read(&bench, "x", &len));
+			for (size_t pad = 0; pad < 300; pad = 3 * pad + 1) {
+				bench_resize(&bench, "x", len + pad);
+				bench_judge(&bench, "x", CKPT_KIND_FILE, CKPT_LEVEL_STRUCTURE,
+					    &report);
+				bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
+			}
+		}
+		run(&bench, "{ %s < state.npy; %s < state.npy; } > x", rows[i].command,
+		    rows[i].command);
+		bench_judge(&bench, "x", CKPT_KIND_FILE, CKPT_LEVEL_STRUCTURE, &report);
+		bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
+		data = bench_read(&bench, "x", &len);
+		for (size_t cut = 1; cut <= 400; cut++) {
+			bench_resize(&bench, "x", len - 2 * cut);
+			bench_judge(&bench, "x", CKPT_KIND_FILE, CKPT_LEVEL_STRUCTURE, &report);
+			seen += report.verdict.status == CKPT_INCOMPLETE;
+		}
+		assert_in_range(seen, rows[i].least, 400);
+	}
+}
+
 static void test_container__behind_the_end(void **state)
 {
 	static const struct {
@@ -410,6 +453,7 @@ int main(void)
 		cmocka_unit_test(test_container__cut),
 		cmocka_unit_test(test_container__zero_tail),
 		cmocka_unit_test(test_container__flips),
+		cmocka_unit_test(test_container__ends_without_unpacking),
 		cmocka_unit_test(test_container__behind_the_end),
 		cmocka_unit_test(test_container__damage_inside),
 		cmocka_unit_test(test_container__nested),

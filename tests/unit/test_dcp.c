@@ -137,6 +137,99 @@ static void test_dcp__zeroed_pages(void **state)
 	free(bad);
 }
 
+/* Directories of one save each, in which one tensor has lost its head and its end. */
+static const char lose_heads[] =
+	"import os, pickle, shutil, sys\n"
+	"sys.dont_write_bytecode = True; sys.path.insert(0, '" CKPT_TEST_DATA "')\n"
+	"import make_dcp\n"
+	"def lose(path, info):\n"
+	"    with open(path + '/' + info.relative_path, 'r+b') as f:\n"
+	"        for at in (info.offset, info.offset + info.length - 32):\n"
+	"            f.seek(at); f.write(b'\\x55' * 32)\n"
+	"for name in ('step-100', 'many'):\n"
+	"    with open(name + '/.metadata', 'rb') as f: meta = pickle.load(f)\n"
+	"    n = 0\n"
+	"    for key, info in meta.storage_data.items():\n"
+	"        path = '%s-%d' % (name, n) if key.offset is not None else name + '-bytes'\n"
+	"        n += key.offset is not None\n"
+	"        shutil.copytree(name, path); lose(path, info)\n"
+	"    assert n == 4\n"
+	"shutil.copytree('many', 'packed')\n"
+	"for key, info in meta.storage_data.items():\n"
+	"    info.__dict__['transform_descriptors'] = ['zstd'] if key.fqn == 'model.w' else None\n"
+	"    if key.fqn == 'model.w': lose('packed', info)\n"
+	"with open('packed/.metadata', 'wb') as f: pickle.dump(meta, f)\n";
+
+/* Tensors are stored alike; bytes are a program's own, and so is what it packed. */
+static void test_dcp__heads(void **state)
+{
+	static const struct {
+		const char *name;
+		enum ckpt_status status;
+	} rows[] = {
+		{ "step-100-0", CKPT_CORRUPT },	  { "step-100-1", CKPT_CORRUPT },
+		{ "step-100-2", CKPT_CORRUPT },	  { "step-100-3", CKPT_CORRUPT },
+		{ "many-0", CKPT_CORRUPT },	  { "many-3", CKPT_CORRUPT },
+		{ "step-100-bytes", CKPT_VALID }, { "many-bytes", CKPT_VALID },
+		{ "packed", CKPT_VALID },
+	};
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+
+	(void)state;
+	if (!put(&bench))
+		skip();
+	assert_true(bench_python(&bench, lose_heads));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		judge(&bench, rows[i].name, &report);
+		if (report.verdict.status != rows[i].status)
+			print_error("%s: %s\n", rows[i].name, report.verdict.problem.detail);
+		assert_int_equal(report.verdict.status, rows[i].status);
+		if (rows[i].status == CKPT_VALID)
+			assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_OPAQUE);
+		else
+			assert_int_equal(report.verdict.problem.code, CKPT_PROBLEM_HEADER);
+	}
+}
+
+/* Saves of a writer that stores tensors as they are, one of which holds bytes of some format. */
+static const char plain_tensors[] =
+	"import gzip, io, os, pickle, sys\n"
+	"sys.dont_write_bytecode = True; sys.path.insert(0, '" CKPT_TEST_DATA "')\n"
+	"import make_dcp, torch\n"
+	"packed = io.BytesIO(); torch.save(torch.ones(30), packed)\n"
+	"for name, bytes_ in (('zip', packed.getvalue()), ('gzip', gzip.compress(b'abc' * 500))):\n"
+	"    tensors = {'w': torch.randn(100, 100), 'b': torch.randn(5000), 'n': "
+	"torch.arange(900),\n"
+	"               'state': torch.frombuffer(bytearray(bytes_), dtype=torch.uint8)}\n"
+	"    make_dcp.save(name, tensors, True)\n"
+	"    meta, out = make_dcp.load(name), b''\n"
+	"    for key, info in meta.storage_data.items():\n"
+	"        data = tensors[key.fqn].numpy().tobytes()\n"
+	"        info.offset, info.length = len(out), len(data)\n"
+	"        out += data\n"
+	"    with open(name + '/' + info.relative_path, 'wb') as f: f.write(out)\n"
+	"    with open(name + '/.metadata', 'wb') as f: pickle.dump(meta, f)\n";
+
+static void test_dcp__tensors_as_they_are(void **state)
+{
+	static const char *const names[] = { "zip", "gzip" };
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+
+	(void)state;
+	if (!put(&bench))
+		skip();
+	assert_true(bench_python(&bench, plain_tensors));
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		judge(&bench, names[i], &report);
+		if (report.verdict.status != CKPT_VALID)
+			print_error("%s: %s\n", names[i], report.verdict.problem.detail);
+		assert_int_equal(report.verdict.status, CKPT_VALID);
+		assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_OPAQUE);
+	}
+}
+
 /* The job died while it overwrote an older save: old metadata, one new data file. */
 static void test_dcp__mixed_saves(void **state)
 {
@@ -311,6 +404,8 @@ int main(void)
 		cmocka_unit_test(test_dcp__size_counts_each_file_once),
 		cmocka_unit_test(test_dcp__damage),
 		cmocka_unit_test(test_dcp__zeroed_pages),
+		cmocka_unit_test(test_dcp__heads),
+		cmocka_unit_test(test_dcp__tensors_as_they_are),
 		cmocka_unit_test(test_dcp__mixed_saves),
 		cmocka_unit_test(test_dcp__younger_data_are_remarked),
 		cmocka_unit_test(test_dcp__renamed_last),

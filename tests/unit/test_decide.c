@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/integrity/verify.h"
@@ -205,6 +206,25 @@ static void test_decide__newer_rejected_ones_have_to_be_settled(void **state)
 	attempt_selection_free(a);
 }
 
+/* As far as the chosen one, and written later: nothing is lost by it. */
+static void test_decide__a_rejected_equal_is_not_newer(void **state)
+{
+	struct scratch *dir = *state;
+	struct attempt_selection *a;
+
+	attempt_put(dir, "ckpt-2.pt", 2, 20);
+	attempt_put_flipped(dir, "model_2.pt", 2, 20);
+	assert_int_equal(utimensat(dir->fd, "ckpt-2.pt",
+				   (const struct timespec[]) { { .tv_sec = 9 }, { .tv_sec = 9 } },
+				   0),
+			 0);
+	a = attempt_selection_new(dir, NULL);
+	assert_int_equal(ckpt_select_prove(&a->s, attempt_set(a, "model_2.pt")), CKPT_SELECT_NONE);
+	assert_int_equal(choose(a, "ckpt-2.pt")->settle, 0);
+	assert_false(attempt_trail(&a->res, "model_2.pt")->newer);
+	attempt_selection_free(a);
+}
+
 /* One that a rule passed over is no reason to change anything. */
 static void test_decide__a_newer_one_passed_over_is_left_alone(void **state)
 {
@@ -376,6 +396,7 @@ int main(void)
 		scratch_test(test_decide__below_a_run_directory_is_inside),
 		scratch_test(test_decide__the_default_work_directory),
 		scratch_test(test_decide__newer_rejected_ones_have_to_be_settled),
+		scratch_test(test_decide__a_rejected_equal_is_not_newer),
 		scratch_test(test_decide__a_newer_one_passed_over_is_left_alone),
 		scratch_test(test_decide__name_and_content_disagree),
 		scratch_test(test_decide__epoch_info_disagrees),

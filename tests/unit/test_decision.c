@@ -122,9 +122,15 @@ static void test_decision__check_others(void **state)
 	struct ckpt_decision top = {
 		.mode = "resume", .path = "/a", .root = "/", .tag = "a", .evidence = "seal"
 	};
+	struct ckpt_decision nameless = {
+		.mode = "resume", .path = "/a/", .root = "/a", .evidence = "seal"
+	};
+	struct ckpt_decision nowhere = { .mode = "finetune" };
 	struct ckpt_decision none = { 0 };
 
 	(void)state;
+	assert_int_equal(ckpt_decision_check(&nameless, NULL), -EINVAL);
+	assert_int_equal(ckpt_decision_check(&nowhere, NULL), -EINVAL);
 	assert_int_equal(ckpt_decision_check(&fresh, NULL), 0);
 	assert_int_equal(ckpt_decision_check(&refused, NULL), 0);
 	assert_int_equal(ckpt_decision_check(&top, NULL), 0);
@@ -203,11 +209,17 @@ static void test_decision__export_stops(void **state)
 {
 	const struct ckpt_decision d = resume_decision();
 	struct env *e = env_new();
+	int all;
 
 	(void)state;
-	e->fail_at = 5;
-	assert_int_equal(ckpt_decision_export(&d, 1, env_set, e), -ENOSPC);
-	assert_int_equal(e->n, 5);
+	assert_int_equal(ckpt_decision_export(&d, 1, env_set, e), 0);
+	all = e->n;
+	for (int i = 0; i < all; i++) { /* further names, carriers and the heartbeat too */
+		e = env_new();
+		e->fail_at = i;
+		assert_int_equal(ckpt_decision_export(&d, 1, env_set, e), -ENOSPC);
+		assert_int_equal(e->n, i);
+	}
 }
 
 static void test_decision__carriers(void **state)
@@ -238,6 +250,10 @@ static void test_decision__carriers_forged(void **state)
 	(void)state;
 	env_set(e, "SLURM_SPANK_CKPT_D_RESUME_MODE", "resume");
 	assert_int_equal(ckpt_decision_from_carriers(&back, env_get, e, NULL), -EINVAL);
+	env_set(e, "SLURM_SPANK_CKPT_D_ENV_NAMES", "LD_PRELOAD");
+	assert_int_equal(ckpt_decision_from_carriers(&back, env_get, e, NULL), -EINVAL);
+	e = env_new(); /* a field that is wrong by itself, in a decision that is right without it */
+	env_set(e, "SLURM_SPANK_CKPT_D_RESUME_MODE", "done");
 	env_set(e, "SLURM_SPANK_CKPT_D_ENV_NAMES", "LD_PRELOAD");
 	assert_int_equal(ckpt_decision_from_carriers(&back, env_get, e, NULL), -EINVAL);
 	assert_string_equal(back.mode, "fresh"); /* untouched */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/json.h"
@@ -98,6 +99,56 @@ static void test_done__later_attempts_do_not_start(void **state)
 	assert_non_null(strstr(d->line, "done --undo"));
 }
 
+/* The end of @attempt as the epilog records it: with 0, and slurmctld had it as completed. */
+static void end(const struct scratch *dir, int64_t attempt)
+{
+	_cleanup_close_ int fd = state_of(dir);
+	_cleanup_json_ cJSON *entry = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(entry, "event", "end");
+	cJSON_AddStringToObject(entry, "cluster", "test");
+	cJSON_AddNumberToObject(entry, "job_id", ATTEMPT_JOB);
+	cJSON_AddNumberToObject(entry, "attempt", (double)attempt);
+	cJSON_AddStringToObject(entry, "cause", "finished");
+	cJSON_AddNumberToObject(entry, "batch_status", 0);
+	cJSON_AddNumberToObject(entry, "finished", 1);
+	assert_int_equal(ckpt_ledger_append(fd, entry, NULL), 0);
+}
+
+/* scontrol requeue of a job that has come to its end is obeyed, declared or not. */
+static void test_done__requeued_by_somebody(void **state)
+{
+	_cleanup_free_ struct ckpt_decision *d = calloc(1, sizeof(*d));
+	const struct scratch *dir = *state;
+
+	assert_string_equal(mode_at(dir, 0, d), "fresh");
+	attempt_put(dir, "ckpt-1.pt", 1, 10);
+	declare(dir, d->run, "done", true);
+	end(dir, 0);
+	assert_string_equal(mode_at(dir, 1, d), "resume");
+	assert_non_null(strstr(d->warning, "requeued since"));
+}
+
+/* A slurmctld that was killed may launch an attempt a second time, after its script has declared
+ * the end: no requeue, which would count as another attempt. */
+static void test_done__launched_twice(void **state)
+{
+	_cleanup_free_ struct ckpt_decision *d = calloc(1, sizeof(*d));
+	const struct scratch *dir = *state;
+	_cleanup_close_ int fd = state_of(dir);
+	struct ckpt_done done = { .job_id = ATTEMPT_JOB, .attempt = 1 };
+
+	assert_string_equal(mode_at(dir, 0, d), "fresh");
+	attempt_put(dir, "ckpt-1.pt", 1, 10);
+	end(dir, 0);
+	assert_string_equal(mode_at(dir, 1, d), "resume");
+	ATTEMPT_SET(done.run, d->run);
+	assert_int_equal(ckpt_done_store(fd, &done, NULL), 0);
+	assert_string_equal(mode_at(dir, 1, d), "done");
+	end(dir, 1);
+	assert_string_equal(mode_at(dir, 2, d), "resume");
+}
+
 static void test_done__a_torn_marker_leaves_the_word_to_the_ledger(void **state)
 {
 	_cleanup_free_ struct ckpt_decision *d = calloc(1, sizeof(*d));
@@ -130,14 +181,88 @@ static void test_done__an_old_number_is_a_new_run(void **state)
 	assert_string_equal(mode_at(dir, 1, d), "resume");
 }
 
+#define END_CONFIG "{\"training\":{\"end_marker\":\"FINISHED\"}}"
+
+static void put_config(const struct scratch *dir)
+{
+	scratch_put(dir->fd, "ckpt-config.json", END_CONFIG);
+}
+
+static void test_done__by_the_programs_own_marker(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_decision d;
+
+	put_config(dir);
+	assert_string_equal(mode_at(dir, 0, &d), "fresh");
+	attempt_put(dir, "ckpt-1.pt", 1, 10);
+	assert_string_equal(mode_at(dir, 1, &d), "resume");
+	scratch_put(dir->fd, "FINISHED", "");
+	assert_string_equal(mode_at(dir, 2, &d), "done");
+	assert_non_null(strstr(d.line, "FINISHED"));
+	assert_int_equal(unlinkat(dir->fd, "FINISHED", 0), 0);
+	assert_string_equal(mode_at(dir, 3, &d), "resume");
+}
+
+/* A marker that was there when the run began is that of another one, until it is written again. */
+static void test_done__a_marker_from_before(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_decision d;
+
+	put_config(dir);
+	scratch_put(dir->fd, "FINISHED", "once");
+	assert_string_equal(mode_at(dir, 0, &d), "fresh");
+	attempt_put(dir, "ckpt-1.pt", 1, 10);
+	assert_string_equal(mode_at(dir, 1, &d), "resume");
+	scratch_put(dir->fd, "FINISHED", "and again");
+	assert_string_equal(mode_at(dir, 2, &d), "done");
+}
+
+/* A directory that is there changes with all that is written into it: that is no end. */
+static void test_done__a_marker_that_is_a_directory(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_decision d;
+
+	put_config(dir);
+	assert_int_equal(mkdirat(dir->fd, "FINISHED", 0777), 0);
+	assert_string_equal(mode_at(dir, 0, &d), "fresh");
+	attempt_put(dir, "ckpt-1.pt", 1, 10);
+	scratch_put(dir->fd, "FINISHED/log", "of this run");
+	assert_string_equal(mode_at(dir, 1, &d), "resume");
+	assert_int_equal(renameat(dir->fd, "FINISHED", dir->fd, "before"), 0);
+	assert_int_equal(mkdirat(dir->fd, "FINISHED", 0777), 0);
+	assert_string_equal(mode_at(dir, 2, &d), "done");
+}
+
+static void test_done__a_marker_that_cannot_be_looked_up(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_decision d;
+
+	put_config(dir);
+	assert_string_equal(mode_at(dir, 0, &d), "fresh");
+	attempt_put(dir, "ckpt-1.pt", 1, 10);
+	assert_int_equal(symlinkat("FINISHED", dir->fd, "FINISHED"), 0); /* a loop: ELOOP */
+	assert_string_equal(mode_at(dir, 1, &d), "refused");
+	assert_int_equal(d.refusal, CKPT_REFUSE_UNKNOWN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		scratch_test(test_done__comes_back_as_it_was),
 		scratch_test(test_done__torn),
 		scratch_test(test_done__later_attempts_do_not_start),
+		scratch_test(test_done__requeued_by_somebody),
+		scratch_test(test_done__launched_twice),
 		scratch_test(test_done__a_torn_marker_leaves_the_word_to_the_ledger),
 		scratch_test(test_done__an_old_number_is_a_new_run),
+		scratch_test(test_done__by_the_programs_own_marker),
+		scratch_test(test_done__a_marker_from_before),
+		scratch_test(test_done__a_marker_that_is_a_directory),
+		scratch_test(test_done__a_marker_that_cannot_be_looked_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -307,6 +307,33 @@ static void test_epoch_info__align_drops_a_best_that_lies_ahead(void **state)
 	close(backup);
 }
 
+/* A parser takes the last of equal keys: that one is read, and no other is left behind it. */
+static void test_epoch_info__of_a_key_twice_the_last_counts(void **state)
+{
+	struct scratch *s = *state;
+	struct ckpt_epoch_info info;
+	int backup = backup_dir(s);
+	cJSON *json;
+
+	scratch_put(
+		s->fd, CKPT_EPOCH_INFO,
+		"{\"best_epoch\": 1, \"last_completed_epoch\": 1, \"seed\": 7, \"best_epoch\": 9, "
+		"\"best_score\": 0.5, \"last_completed_epoch\": 8, \"best_score\": 0.25}");
+	assert_int_equal(ckpt_epoch_info_load(NULL, s->fd, &info, NULL), 0);
+	assert_int_equal(info.last_completed_epoch, 8);
+	assert_int_equal(info.best_epoch, 9);
+	assert_int_equal(ckpt_epoch_info_align(NULL, s->fd, backup, &record, NULL), 0);
+	json = parsed(s->fd);
+	expect_int(json, "last_completed_epoch", 2);
+	expect_int(json, "seed", 7);
+	assert_null(cJSON_GetObjectItem(json, "best_epoch"));
+	assert_null(cJSON_GetObjectItem(json, "best_score"));
+	cJSON_Delete(json);
+	assert_int_equal(ckpt_epoch_info_align(NULL, s->fd, backup, &record, NULL),
+			 CKPT_EPOCH_INFO_SAME);
+	close(backup);
+}
+
 static void test_epoch_info__align_without_a_known_epoch_leaves_it(void **state)
 {
 	struct scratch *s = *state;
@@ -370,6 +397,7 @@ int main(void)
 		scratch_test(test_epoch_info__align_twice_keeps_the_first_backup),
 		scratch_test(test_epoch_info__align_same_and_absent_write_nothing),
 		scratch_test(test_epoch_info__align_drops_a_best_that_lies_ahead),
+		scratch_test(test_epoch_info__of_a_key_twice_the_last_counts),
 		scratch_test(test_epoch_info__align_without_a_known_epoch_leaves_it),
 		scratch_test(test_epoch_info__align_replaces_a_torn_one_and_keeps_it),
 		scratch_test(test_epoch_info__without_a_backup_nothing_changes),

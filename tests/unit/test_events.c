@@ -79,7 +79,7 @@ static void test_events__decision(void **state)
 	a->req->in_hook = 1;
 	a->res.chosen = attempt_set(a, "ckpt-1.pt");
 	o = ckpt_event_decision(a->req, &a->res);
-	expect_keys(o, WHO "where mode reason path line run evidence id step epoch rejected");
+	expect_keys(o, WHO "where hooks mode reason path line run evidence id step epoch rejected");
 	assert_string_equal(ckpt_json_text(o, "where"), "prolog");
 	assert_int_equal(cJSON_GetObjectItem(o, "step")->valueint, 10);
 	assert_int_equal(cJSON_GetObjectItem(o, "epoch")->valueint, 1);

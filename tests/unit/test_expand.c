@@ -247,6 +247,80 @@ static void test_expand__task_zero_is_an_array(void **state)
 	free(req);
 }
 
+/* What was decided for one task has its number in it, and no letter any more. */
+static void test_expand__decided_of_an_array(void **state)
+{
+	struct ckpt_request *req = request();
+
+	(void)state;
+	make_array(req);
+	SET(req->dirs, "/jobs/a/4");
+	expect_result(req, CKPT_EXPAND_REFUSED, "'/jobs/a/4'");
+	req->expanded = 1;
+	expect_dir(req, "/jobs/a/4");
+	free(req);
+}
+
+/* --ckpt-state as a run directory: one of its own for each task, absolute, no letter left. RunDirs=
+ * says nothing about it. */
+static void test_expand__state(void **state)
+{
+	static const struct {
+		const char *state;
+		bool array, hook;
+		int result;
+		const char *is; /* the directory, or what is said */
+	} cases[] = {
+		{ "/s", false, false, 0, "/s" },
+		{ "s/./t/", false, false, 0, "/jobs/s/t" },
+		{ "s-%j/%u%%", false, false, 0, "/jobs/s-1234/anna%" },
+		{ "/s:t", false, false, 0, "/s:t" },
+		{ "/s/%A_%a", true, false, 0, "/s/1230_4" },
+		{ "/s", true, false, CKPT_EXPAND_REFUSED, "--ckpt-state=state/%A_%a" },
+		{ "/s/%q", false, false, CKPT_EXPAND_REFUSED, "--ckpt-state: " },
+		{ "/s/%a", false, true, CKPT_EXPAND_UNKNOWN, "--ckpt-state: " },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ckpt_request *req = request();
+		struct ckpt_error err = { 0 };
+		int n = -1, r;
+
+		if (cases[i].array)
+			make_array(req);
+		req->in_hook = cases[i].hook;
+		SET(req->dirs, "/allowed/a:/allowed/b");
+		SET(req->run_dirs, "/allowed");
+		SET(req->state, cases[i].state);
+		r = ckpt_expand_roots(req, dirs, &n, &err);
+		if (r != cases[i].result || !strstr(r ? err.text : dirs[0], cases[i].is))
+			fail_msg("%s: %d, %s%s", cases[i].state, r, dirs[0], err.text);
+		assert_int_equal(n, r ? -1 : 1);
+		if (r == 0)
+			assert_string_equal(dirs[0], cases[i].is);
+		SET(req->work_dir, "jobs");
+		assert_int_equal(ckpt_expand_roots(req, dirs, &n, &err), -EINVAL);
+		free(req);
+	}
+}
+
+static void test_expand__state_is_in_the_run_directories(void **state)
+{
+	struct ckpt_request *req = request();
+	int n = 0;
+
+	(void)state;
+	SET(req->dirs, "a:/b/%u");
+	assert_int_equal(ckpt_expand_roots(req, dirs, &n, NULL), 0);
+	assert_int_equal(n, 2);
+	assert_string_equal(dirs[0], "/jobs/a");
+	assert_string_equal(dirs[1], "/b/anna");
+	SET(req->user, "");
+	assert_int_equal(ckpt_expand_roots(req, dirs, &n, NULL), CKPT_EXPAND_UNKNOWN);
+	free(req);
+}
+
 static void test_expand__hook_does_not_guess(void **state)
 {
 	static const struct {
@@ -389,6 +463,9 @@ int main(void)
 		cmocka_unit_test(test_expand__array_needs_a_letter_that_separates),
 		cmocka_unit_test(test_expand__each_directory_of_an_array_is_looked_at),
 		cmocka_unit_test(test_expand__task_zero_is_an_array),
+		cmocka_unit_test(test_expand__decided_of_an_array),
+		cmocka_unit_test(test_expand__state),
+		cmocka_unit_test(test_expand__state_is_in_the_run_directories),
 		cmocka_unit_test(test_expand__hook_does_not_guess),
 		cmocka_unit_test(test_expand__hook_that_knows),
 		cmocka_unit_test(test_expand__by_hand_there_is_no_job),

@@ -106,7 +106,7 @@ static void test_field__encode(void **state)
 	const struct thing t = { .text = "a=b", .path = "/p", .number = -3 };
 	const struct thing zero = { 0 };
 	struct thing back = { 0 };
-	char buf[64];
+	char buf[64] = "what was there";
 
 	(void)state;
 	assert_int_equal(ckpt_fields_encode(&fields, &zero, buf, sizeof(buf)), 0);
@@ -118,6 +118,42 @@ static void test_field__encode(void **state)
 	assert_int_equal(ckpt_fields_encode(&fields, &t, buf, sizeof(wire)), sizeof(wire) - 1);
 	assert_int_equal(ckpt_fields_decode(&fields, &back, buf, strlen(buf), NULL), 0);
 	assert_memory_equal(&back, &t, sizeof(t));
+}
+
+/* A number is left out where it is 0, not where a byte of it is. */
+static void test_field__numbers_travel(void **state)
+{
+	static const int64_t numbers[] = {
+		1, 256, -256, INT64_C(1) << 32, INT64_MAX, INT64_MIN,
+	};
+	struct ckpt_field row = rows[4];
+	const struct ckpt_fields one = { &row, 1 };
+	char buf[64];
+
+	(void)state;
+	row.min = INT64_MIN;
+	row.max = INT64_MAX;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		const struct thing t = { .number = numbers[i] };
+		struct thing back = { 0 };
+
+		assert_true(ckpt_fields_encode(&one, &t, buf, sizeof(buf)) > 0);
+		assert_int_equal(ckpt_fields_decode(&one, &back, buf, strlen(buf), NULL), 0);
+		assert_true(back.number == numbers[i]);
+	}
+}
+
+static void test_field__longest_line(void **state)
+{
+	static char line[32 * 1024 + 1];
+	struct ckpt_error err = { 0 };
+	struct thing t = { 0 };
+
+	(void)state;
+	memset(line, 'a', sizeof(line));
+	line[sizeof(line) - 1] = '\n';
+	assert_int_equal(ckpt_fields_decode(&fields, &t, line, sizeof(line), &err), -EINVAL);
+	assert_non_null(strstr(err.text, "longer than any field"));
 }
 
 static void test_field__decode_hostile(void **state)
@@ -203,6 +239,8 @@ int main(void)
 		cmocka_unit_test(test_field__set),
 		cmocka_unit_test(test_field__find),
 		cmocka_unit_test(test_field__encode),
+		cmocka_unit_test(test_field__numbers_travel),
+		cmocka_unit_test(test_field__longest_line),
 		cmocka_unit_test(test_field__decode_hostile),
 		cmocka_unit_test(test_field__decode_long_line),
 		cmocka_unit_test(test_field__from_env),

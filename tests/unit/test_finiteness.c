@@ -254,7 +254,7 @@ static void test_finiteness__directory(void **state)
 	assert_int_equal(report.finite.nan, 1);
 	assert_string_equal(report.finite.named[0].file, "optimizer.pt");
 	assert_string_equal(report.finite.named[0].tensor, "state/0/exp_avg");
-	assert_non_null(strstr(ckpt_report_words(words, sizeof(words), &report),
+	assert_non_null(strstr(ckpt_report_words(words, sizeof(words), &report, NULL),
 			       "valid but poisoned: 1 NaN in 1 of 2 tensors"));
 	bench_judge(&bench, "checkpoint-7", CKPT_KIND_DIRECTORY, CKPT_LEVEL_FULL, &report);
 	assert_false(ckpt_finiteness_looked(&report.finite));
@@ -273,7 +273,7 @@ static void test_finiteness__not_looked_through(void **state)
 	judge(&bench, "x.dump", &report);
 	assert_int_equal(report.finite.files, 0);
 	assert_int_equal(report.finite.unscanned, 1);
-	assert_non_null(strstr(ckpt_report_words(words, sizeof(words), &report),
+	assert_non_null(strstr(ckpt_report_words(words, sizeof(words), &report, NULL),
 			       "1 not looked through (opaque is not looked through)"));
 }
 

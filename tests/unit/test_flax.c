@@ -189,6 +189,37 @@ static void test_flax__not_judged(void **state)
 	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_OPAQUE);
 }
 
+/* Zeros are numbers to MessagePack: an object whose end was never written ends among them. */
+static void test_flax__zero_tail(void **state)
+{
+	static const struct {
+		size_t len, whole;
+		enum ckpt_status status;
+	} rows[] = {
+		{ 32000, 6, CKPT_INCOMPLETE },	{ 32000, 16, CKPT_INCOMPLETE },
+		{ 32000, 30, CKPT_INCOMPLETE }, { 4000, 16, CKPT_INCOMPLETE },
+		{ 400, 16, CKPT_INCOMPLETE },	{ 40, 16, CKPT_INCOMPLETE },
+		{ 17, 6, CKPT_INCOMPLETE },	{ 16, 6, CKPT_VALID },
+	};
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+	unsigned char *data;
+	size_t len;
+
+	(void)state;
+	bench_init(&bench);
+	make(&bench, "write('x', {'step': 101, 'params': {'Dense_0': {'kernel': floats(9000)}}})");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		data = bench_read(&bench, "x", &len);
+		assert_true(len > rows[i].len);
+		memset(data + rows[i].whole, 0, len - rows[i].whole);
+		bench_write(&bench, "bad", data, rows[i].len);
+		free(data);
+		expect(&bench, "bad", rows[i].status,
+		       rows[i].status ? CKPT_PROBLEM_ZERO_TAIL : CKPT_PROBLEM_NONE, &report);
+	}
+}
+
 /* Arrays that several hosts share lie beside it. */
 static void test_flax__placeholders(void **state)
 {
@@ -266,6 +297,12 @@ static void test_flax__sniff(void **state)
 		  "abc",
 		  5, false },
 		{ "\x81\x01\x01", 3, false },
+		{ "\x81\xa2\xc3\xa9\x01", 5, true }, /* a name in UTF-8 */
+		{ "\x81\xa2\xc3\x28\x01", 5, false },
+		{ "\x81\xa1\xe9\x01", 4, false },
+		{ "\x81\xa2"
+		  "a\x00\x01",
+		  5, false },
 	};
 	struct ckpt_check check = { 0 };
 
@@ -327,6 +364,7 @@ int main(void)
 		cmocka_unit_test(test_flax__truncated),
 		cmocka_unit_test(test_flax__contradictions),
 		cmocka_unit_test(test_flax__not_judged),
+		cmocka_unit_test(test_flax__zero_tail),
 		cmocka_unit_test(test_flax__placeholders),
 		cmocka_unit_test(test_flax__hostile),
 		cmocka_unit_test(test_flax__sniff),

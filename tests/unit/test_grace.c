@@ -57,6 +57,10 @@ static void test_grace__lines(void **state)
 		{ "include other.conf\n", true },
 		{ "  Include\tother.conf\n", true },
 		{ "#include other.conf\n", false },
+		{ "PrologFlags=Alloc,Contain\n", false },
+		{ "PrologFlags=RunInJob\n", true },
+		{ PRIO "prologflags = alloc,runinjob\nPartitionName=a GraceTime=0\n", true },
+		{ "#PrologFlags=RunInJob\n", false },
 	};
 
 	(void)state;

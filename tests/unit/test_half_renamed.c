@@ -7,9 +7,13 @@
 #include "core/integrity/half_renamed.h"
 #include "core/integrity/verify.h"
 #include "tests/unit/support/scratch.h"
+#include "tests/unit/support/sealed.h"
+#include "tests/unit/support/torch_synthetic.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static void test_half_renamed__names(void **state)
 {
@@ -93,6 +97,7 @@ static void test_half_renamed__endings_of_one_format(void **state)
 		{ "state.cpt", CKPT_INCOMPLETE },     { "some.safetensors", CKPT_INCOMPLETE },
 		{ "model.ckpt-10", CKPT_INCOMPLETE }, { "some.gz", CKPT_INCOMPLETE },
 		{ "some.dat", CKPT_VALID },	      { "some.bin", CKPT_VALID },
+		{ "model.ckpt-", CKPT_VALID },	      { "123", CKPT_VALID },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -104,12 +109,44 @@ static void test_half_renamed__endings_of_one_format(void **state)
 	}
 }
 
+/* NeMo's marker: empty, beside the checkpoint, under its name without the ending. */
+static void test_half_renamed__marked_by_nemo(void **state)
+{
+	static const char *const names[] = { "m--step=7-last.ckpt", "m--step=7-last-EMA.ckpt",
+					     "checkpoint-7" };
+	static const char *const markers[] = { "m--step=7-last-unfinished",
+					       "m--step=7-last-unfinished",
+					       "checkpoint-7-unfinished" };
+	static const struct torch_synthetic how = { .step = 7 };
+	const struct scratch *s = *state;
+
+	sealed_put_trainer(s, 1000);
+	assert_int_equal(renameat(s->fd, "checkpoint-500", s->fd, "checkpoint-7"), 0);
+	torch_synthetic_write(s->fd, names[0], &how);
+	torch_synthetic_write(s->fd, names[1], &how);
+	scratch_put(s->fd, "other-unfinished", "");
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		_cleanup_catalog_ struct ckpt_catalog a = { 0 }, b = { 0 }, c = { 0 };
+		const struct ckpt_report *report = judge(s, &a, names[i]);
+
+		assert_int_equal(report->verdict.status, CKPT_VALID);
+		scratch_put(s->fd, markers[i], "");
+		report = judge(s, &b, names[i]);
+		assert_int_equal(report->verdict.status, CKPT_INCOMPLETE);
+		assert_int_equal(report->verdict.problem.code, CKPT_PROBLEM_UNFINISHED_NAME);
+		assert_non_null(strstr(report->verdict.problem.detail, markers[i]));
+		assert_int_equal(unlinkat(s->fd, markers[i], 0), 0);
+		assert_int_equal(judge(s, &c, names[i])->verdict.status, CKPT_VALID);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		scratch_test(test_half_renamed__names),
 		scratch_test(test_half_renamed__a_directory_of_it_is_unfinished),
 		scratch_test(test_half_renamed__endings_of_one_format),
+		scratch_test(test_half_renamed__marked_by_nemo),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

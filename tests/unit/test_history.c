@@ -76,6 +76,26 @@ static void test_history__lost_work(void **state)
 	ckpt_history_done(&h);
 }
 
+/* A step that only the end knows was reached all the same; steps and epochs only grow. */
+static void test_history__how_far_an_attempt_came(void **state)
+{
+	const struct scratch *dir = *state;
+	struct ckpt_history h;
+
+	scratch_put(dir->fd, LEDGER,
+		    DECISION("0", "fresh", "", "", "10:00:00")
+			    SAVED("0", "ckpt-2.pt", "200,\"epoch\":2.5", "valid", "10:10:00")
+				    SAVED("0", "ckpt-1.pt", "100,\"epoch\":1", "valid", "10:20:00")
+					    END("0", "preempted", "\"step\":300,", "10:25:00"));
+	load(dir, "a", &h);
+	assert_int_equal(h.n, 1);
+	assert_true(h.attempts[0].reached.has_step);
+	assert_int_equal(h.attempts[0].reached.step, 300);
+	assert_true(h.attempts[0].reached.has_epoch);
+	assert_float_equal(h.attempts[0].reached.epoch, 2.5, 1e-9);
+	ckpt_history_done(&h);
+}
+
 /* What attempts lose that are built on each other: nothing is counted twice. */
 static void test_history__lost_time_along_the_way(void **state)
 {
@@ -132,6 +152,52 @@ static void test_history__union_of_ledgers(void **state)
 	assert_int_equal(h.n, 2);
 	assert_int_equal(h.attempts[0].attempt, 0);
 	assert_int_equal(h.attempts[0].n_saved, 3);
+	ckpt_history_done(&h);
+}
+
+#define REQUEUE(n, why, clock)                                                                     \
+	"{\"event\":\"requeue\"," WHO(n) "\"why\":\"" why "\"," AT(clock) "}\n"
+
+/* A note that two ledgers hold is one; another reason is another note. */
+static void test_history__union_of_notes(void **state)
+{
+	const struct scratch *dir = *state;
+	struct ckpt_history h;
+
+	scratch_put(dir->fd, LEDGER, REQUEUE("0", "stall", "10:01:00"));
+	scratch_put(dir->fd, "b/.ckpt-resume/ledger.jsonl",
+		    REQUEUE("0", "stall", "10:01:00") REQUEUE("0", "refused", "10:02:00"));
+	load(dir, "ab", &h);
+	assert_int_equal(h.n, 1);
+	assert_int_equal(h.attempts[0].n_notes, 2);
+	assert_string_equal(h.attempts[0].notes[0].why, "stall");
+	assert_string_equal(h.attempts[0].notes[1].why, "refused");
+	ckpt_history_done(&h);
+}
+
+/* What we requeued for is told for the cause, unless slurmctld refused or Slurm knows better. */
+static void test_history__causes_of_our_requeues(void **state)
+{
+	static const char *const causes[] = { "stalled", "time-limit", "finished", "preempted",
+					      "requeued" };
+	const struct scratch *dir = *state;
+	struct ckpt_history h;
+
+	scratch_put(dir->fd, LEDGER,
+		    REQUEUE("0", "stall", "10:01:00") END("0", "requeued", "", "10:02:00") REQUEUE(
+			    "1", "refused", "10:03:00") REQUEUE("1", "time-limit", "10:04:00")
+			    END("1", "finished", "", "10:05:00") REQUEUE("2", "stall", "10:06:00")
+				    REQUEUE("2", "refused", "10:07:00") END("2", "finished", "",
+									    "10:08:00")
+					    REQUEUE("3", "stall", "10:09:00") END("3", "preempted",
+										  "", "10:10:00")
+						    END("4", "requeued", "", "10:11:00")
+							    REQUEUE("5", "stall", "10:12:00"));
+	load(dir, "a", &h);
+	assert_int_equal(h.n, 6);
+	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++)
+		assert_string_equal(h.attempts[i].cause, causes[i]);
+	assert_string_equal(h.attempts[5].cause, ""); /* it still saves */
 	ckpt_history_done(&h);
 }
 
@@ -216,6 +282,30 @@ static void test_history__which_attempt(void **state)
 	ckpt_history_done(&h);
 }
 
+/* A line without a cluster or a run is of the last job that it does not contradict; no two attempts
+ * of a group have one number, whatever such lines lie between. */
+static void test_history__lines_that_say_less(void **state)
+{
+	const struct scratch *dir = *state;
+	struct ckpt_history h;
+
+	scratch_put(
+		dir->fd, LEDGER,
+		"{\"event\":\"end\",\"job_id\":7,\"attempt\":0,\"run\":\"x\"}\n"
+		"{\"event\":\"end\",\"job_id\":7,\"attempt\":1,\"cluster\":\"c\"}\n"
+		"{\"event\":\"end\",\"job_id\":7,\"attempt\":0,\"cluster\":\"c\",\"run\":\"y\"}\n"
+		"{\"event\":\"end\",\"job_id\":7,\"attempt\":1}\n");
+	load(dir, "a", &h);
+	assert_int_equal(h.n, 4);
+	assert_string_equal(h.attempts[0].run, "x");
+	assert_string_equal(h.attempts[1].run, "x");
+	assert_string_equal(h.attempts[0].cluster, "c");
+	assert_ptr_equal(ckpt_history_before(&h, &h.attempts[1]), &h.attempts[0]);
+	assert_null(ckpt_history_before(&h, &h.attempts[2]));
+	assert_string_equal(h.attempts[3].run, "y");
+	ckpt_history_done(&h);
+}
+
 /* Where nobody watched, the next decision's trail tells how far it had come. */
 static void test_history__reached_by_what_was_rejected(void **state)
 {
@@ -233,9 +323,55 @@ static void test_history__reached_by_what_was_rejected(void **state)
 		    "\"checkpoint\":{\"step\":800}}]}");
 	load(dir, "a", &h);
 	assert_int_equal(h.attempts[0].reached.step, 300);
+	assert_float_equal(h.attempts[0].reached.epoch, 3, 0);
 	assert_int_equal(h.attempts[0].rejected, 1);
 	assert_int_equal(h.attempts[1].lost_steps, 200);
 	assert_false(h.attempts[1].has_lost_epochs);
+	ckpt_history_done(&h);
+}
+
+/* What the companion noted of a checkpoint is there for the table and the curve. */
+static void test_history__what_is_known_of_a_checkpoint(void **state)
+{
+	const struct scratch *dir = *state;
+	const struct ckpt_history_saved *saved;
+	struct ckpt_history h;
+
+	scratch_put(dir->fd, LEDGER,
+		    "{\"event\":\"checkpoint\"," WHO(
+			    "0") "\"name\":\"a.pt\",\"verdict\":\"valid\","
+				 "\"size_bytes\":9,\"loss\":0.5,\"loss_key\":\"val\"," AT(
+					 "10:00:00") "}\n"
+						     "{\"event\":\"checkpoint\"," WHO(
+							     "0") "\"name\":\"b.pt\",\"verdict\":"
+								  "\"valid\","
+								  "\"size_bytes\":-9," AT(
+									  "10:01:00") "}\n");
+	load(dir, "a", &h);
+	assert_int_equal(h.n, 1);
+	assert_int_equal(h.attempts[0].n_saved, 2);
+	saved = h.attempts[0].saved;
+	assert_int_equal(saved[0].size, 9);
+	assert_true(saved[0].position.has_loss);
+	assert_float_equal(saved[0].position.loss, 0.5, 1e-9);
+	assert_string_equal(saved[0].position.loss_key, "val");
+	assert_int_equal(saved[1].size, 0);
+	assert_false(saved[1].position.has_loss);
+	ckpt_history_done(&h);
+}
+
+/* One ledger that cannot be read takes nothing from what another directory tells. */
+static void test_history__one_ledger_of_two_is_unreadable(void **state)
+{
+	const struct scratch *dir = *state;
+	struct ckpt_history h;
+
+	scratch_put(dir->fd, LEDGER, TWO_ATTEMPTS);
+	scratch_put(dir->fd, "b/.ckpt-resume/ledger.jsonl/x", "");
+	load(dir, "ba", &h);
+	assert_true(h.error < 0);
+	assert_non_null(strstr(h.error_text, "/b"));
+	assert_int_equal(h.n, 2);
 	ckpt_history_done(&h);
 }
 
@@ -260,12 +396,18 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		scratch_test(test_history__lost_work),
+		scratch_test(test_history__how_far_an_attempt_came),
 		scratch_test(test_history__lost_time_along_the_way),
 		scratch_test(test_history__union_of_ledgers),
+		scratch_test(test_history__union_of_notes),
+		scratch_test(test_history__causes_of_our_requeues),
 		scratch_test(test_history__clocks_that_go_backwards),
 		scratch_test(test_history__torn_and_foreign_lines),
 		scratch_test(test_history__which_attempt),
+		scratch_test(test_history__lines_that_say_less),
 		scratch_test(test_history__reached_by_what_was_rejected),
+		scratch_test(test_history__what_is_known_of_a_checkpoint),
+		scratch_test(test_history__one_ledger_of_two_is_unreadable),
 		scratch_test(test_history__unreadable_is_said),
 	};
 

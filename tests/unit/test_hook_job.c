@@ -66,6 +66,30 @@ static void test_hook_job__other_nodelist(void **state)
 	assert_true(ckpt_hook_job_is_batch_host(&job));
 }
 
+/* Each component of a heterogeneous job has a first node; the script is on the first one's. */
+static void test_hook_job__components(void **state)
+{
+	struct ckpt_hook_job job;
+	struct ckpt_error err;
+	char id[24];
+
+	(void)state;
+	set_good();
+	assert_int_equal(ckpt_hook_job_read(&job, &err), 0);
+	assert_int_equal(job.leader, 0);
+	for (int64_t before = 0; before < 2; before++) {
+		snprintf(id, sizeof(id), "%lld", (long long)(job.id - before));
+		setenv("SLURM_HET_JOB_ID", id, 1);
+		assert_int_equal(ckpt_hook_job_read(&job, &err), 0);
+		assert_int_equal(job.leader, job.id - before);
+		assert_int_equal(ckpt_hook_job_is_batch_host(&job), before == 0);
+	}
+	setenv("SLURM_HET_JOB_ID", "x", 1);
+	assert_int_equal(ckpt_hook_job_read(&job, &err), 0);
+	assert_true(ckpt_hook_job_is_batch_host(&job));
+	unsetenv("SLURM_HET_JOB_ID");
+}
+
 static void test_hook_job__refused(void **state)
 {
 	static const struct {
@@ -213,6 +237,7 @@ int main(void)
 		cmocka_unit_test(test_hook_job__good),
 		cmocka_unit_test(test_hook_job__other_nodelist),
 		cmocka_unit_test(test_hook_job__refused),
+		cmocka_unit_test(test_hook_job__components),
 		cmocka_unit_test(test_hook_job__first_node),
 		cmocka_unit_test(test_hook_job__needs_identity),
 		cmocka_unit_test(test_hook_job__jobinfo_line),

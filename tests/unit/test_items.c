@@ -160,6 +160,102 @@ static void test_items__many(void **state)
 	ckpt_items_done(&items);
 }
 
+static void tally_is(const struct ckpt_items *items, int64_t now, size_t saved, size_t unsettled)
+{
+	struct ckpt_items_tally tally = ckpt_items_tally(items, now);
+
+	assert_int_equal(tally.saved, saved);
+	assert_int_equal(tally.unsettled, unsettled);
+}
+
+/* Of one that is there before the mark, nothing counts but a change to one that had come to rest.
+ */
+static void test_items__before_the_mark(void **state)
+{
+	static const struct {
+		int64_t at; /* of the mark; first seen at 0, due at 2 s */
+		int outcome;
+		bool changes; /* at 100 s */
+		size_t unsettled_then, saved, unsettled;
+	} cases[] = {
+		{ 1 * S, -1, false, 1, 0,
+		  0 }, /* being written: it has to end, and is not counted */
+		{ 1 * S, -1, true, 1, 0, 0 },
+		{ 1 * S, CKPT_WATCH_BUSY, true, 1, 0, 0 },
+		{ 3 * S, -1, false, 0, 0, 0 }, /* it only waits for its turn */
+		{ 3 * S, -1, true, 0, 1, 0 },
+		{ 3 * S, CKPT_WATCH_SEALED, true, 0, 1, 0 },
+		{ 3 * S, CKPT_WATCH_REJECTED, true, 0, 1, 0 },
+		{ 3 * S, CKPT_WATCH_FAILED, true, 0, 1, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct ckpt_items items = { 0 };
+		struct ckpt_watched *item = note(&items, 7, 1, 0);
+
+		if (cases[i].outcome >= 0)
+			ckpt_watched_settle(item, (enum ckpt_watch_outcome)cases[i].outcome, S / 2);
+		tally_is(&items, cases[i].at, 0, 0);
+		ckpt_items_mark(&items, cases[i].at);
+		tally_is(&items, cases[i].at, 0, cases[i].unsettled_then);
+		item = note(&items, 7, cases[i].changes ? 2 : 1, 100 * S);
+		ckpt_watched_settle(item, CKPT_WATCH_SEALED, 103 * S);
+		tally_is(&items, 103 * S, cases[i].saved, cases[i].unsettled);
+		ckpt_items_done(&items);
+	}
+}
+
+/* What comes after it: each outcome, and a change after it. */
+static void test_items__after_the_mark(void **state)
+{
+	static const struct {
+		enum ckpt_watch_outcome outcome;
+		size_t saved, unsettled;
+	} cases[] = {
+		{ CKPT_WATCH_SEALED, 1, 0 },   { CKPT_WATCH_REFUSED, 1, 0 },
+		{ CKPT_WATCH_REJECTED, 0, 0 }, { CKPT_WATCH_BUSY, 0, 1 },
+		{ CKPT_WATCH_CHANGED, 0, 1 },  { CKPT_WATCH_FAILED, 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct ckpt_items items = { 0 };
+		struct ckpt_watched *item;
+
+		ckpt_items_mark(&items, 0);
+		item = note(&items, 7, 1, 10 * S);
+		tally_is(&items, 10 * S, 0, 1);
+		ckpt_watched_settle(item, cases[i].outcome, 12 * S);
+		tally_is(&items, 12 * S, cases[i].saved, cases[i].unsettled);
+		note(&items, 8, 1, 13 * S); /* the second of two files */
+		tally_is(&items, 13 * S, cases[i].saved, cases[i].unsettled + 1);
+		note(&items, 7, 2, 14 * S);
+		tally_is(&items, 14 * S, 0, 2);
+		ckpt_items_done(&items);
+	}
+}
+
+/* One that is written at the mark, comes to its end, and is written anew. */
+static void test_items__written_again_after_the_mark(void **state)
+{
+	struct ckpt_items items = { 0 };
+	struct ckpt_watched *item = note(&items, 7, 1, 0);
+
+	(void)state;
+	ckpt_items_mark(&items, S);
+	item = note(&items, 7, 2, 2 * S);
+	ckpt_watched_settle(item, CKPT_WATCH_BUSY, 4 * S);
+	tally_is(&items, 4 * S, 0, 1);
+	ckpt_watched_settle(item, CKPT_WATCH_SEALED, 6 * S);
+	tally_is(&items, 6 * S, 0, 0);
+	item = note(&items, 7, 3, 8 * S);
+	tally_is(&items, 8 * S, 0, 1);
+	ckpt_watched_settle(item, CKPT_WATCH_SEALED, 10 * S);
+	tally_is(&items, 10 * S, 1, 0);
+	ckpt_items_done(&items);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -170,6 +266,9 @@ int main(void)
 		cmocka_unit_test(test_items__rejected_twice),
 		cmocka_unit_test(test_items__busy_and_failed),
 		cmocka_unit_test(test_items__many),
+		cmocka_unit_test(test_items__before_the_mark),
+		cmocka_unit_test(test_items__after_the_mark),
+		cmocka_unit_test(test_items__written_again_after_the_mark),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

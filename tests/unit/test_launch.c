@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "wire/frame.h"
+#include "wire/launch_child.h"
 
 #define MS 1000000LL
 
@@ -331,9 +332,44 @@ static void test_launch__closed_descriptors(void **state)
 	}
 }
 
+static const char *from_child_env(void *arg, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (char **e = arg; *e; e++)
+		if (strncmp(*e, name, len) == 0 && (*e)[len] == '=')
+			return *e + len + 1;
+	return NULL;
+}
+
+/* Whatever a request holds, nothing given included, is what the agent reads. */
+static void test_launch__environment_is_read_back(void **state)
+{
+	struct ckpt_request sent, got;
+	struct ckpt_error err = { 0 };
+	char **env;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		ckpt_request_init(&sent);
+		sent.own_max_restarts = i * 7;
+		sent.array_task = i - 1;
+		env = ckpt_child_env(&sent, NULL);
+		assert_non_null(env);
+		ckpt_request_init(&got);
+		got.array_task = 5;
+		if (ckpt_fields_from_env(&ckpt_request_fields, &got, CKPT_REQUEST_ENV_PREFIX,
+					 from_child_env, env, &err) != 0)
+			fail_msg("%s", err.text);
+		assert_memory_equal(&got, &sent, sizeof(got));
+		ckpt_child_env_free(env);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_launch__environment_is_read_back),
 		cmocka_unit_test(test_launch__endings),
 		cmocka_unit_test(test_launch__lies),
 		cmocka_unit_test(test_launch__answer),

@@ -320,6 +320,22 @@ static void test_mark__base_keeps_its_position(void **state)
 	assert_string_equal(back.base_epoch, "2.25");
 }
 
+/* The base is level with itself, whatever part of an epoch it ends in. */
+static void test_mark__base_keeps_all_digits(void **state)
+{
+	static const double epochs[] = { 4.0 / 3, 0.1 + 0.2, 1e-300 / 3, 1e22 / 3, 7 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(epochs) / sizeof(epochs[0]); i++) {
+		const struct ckpt_position position = { .has_epoch = true, .epoch = epochs[i] };
+		struct ckpt_mark mark = { .run = RUN };
+
+		ckpt_mark_set_base(&mark, "ckpt-9", &position);
+		assert_true(ckpt_mark_base(&mark).has_epoch);
+		assert_true(ckpt_mark_base(&mark).epoch == epochs[i]);
+	}
+}
+
 static void test_mark__run_ids_differ(void **state)
 {
 	char a[40], b[40];
@@ -346,6 +362,7 @@ int main(void)
 		scratch_test(test_mark__too_many_are_not_stored),
 		scratch_test(test_mark__one_name_in_several_folders),
 		scratch_test(test_mark__base_keeps_its_position),
+		scratch_test(test_mark__base_keeps_all_digits),
 		scratch_test(test_mark__run_ids_differ),
 	};
 

@@ -19,9 +19,11 @@
 
 static int count(const struct scratch *dir, const char *cause, const char *rejected)
 {
-	const struct ckpt_metrics_end end = {
-		.mode = "resume", .cause = cause, .rejected = rejected, .verify_ms = 1250
-	};
+	const struct ckpt_metrics_end end = { .mode = "resume",
+					      .cause = cause,
+					      .rejected = rejected,
+					      .verify_ms = 1250,
+					      .lost_s = 40 };
 	char path[128];
 
 	snprintf(path, sizeof(path), "%s/%s", dir->path, FILE_NAME);
@@ -48,6 +50,7 @@ static void test_metrics__add_up(void **state)
 	expect(dir, "\nckpt_resume_attempts_total{mode=\"resume\"} 3\n", true);
 	expect(dir, "\nckpt_resume_ends_total{cause=\"preempted\"} 2\n", true);
 	expect(dir, "\nckpt_resume_ends_total{cause=\"finished\"} 1\n", true);
+	expect(dir, "\nckpt_resume_lost_seconds_total{cause=\"preempted\"} 80\n", true);
 	expect(dir, "_checkpoints_total{format=\"torch-zip\",problem=\"truncated\"} 2\n", true);
 	expect(dir, "_checkpoints_total{format=\"npz\",problem=\"checksum\"} 1\n", true);
 	expect(dir, "\nckpt_resume_verification_seconds_total 3.750\n", true);
@@ -91,7 +94,7 @@ static void test_metrics__series_are_bounded(void **state)
 	for (const char *p = text; (p = strstr(p, "{format=")); p++)
 		lines++;
 	free(text);
-	assert_int_equal(lines, CKPT_METRICS_SERIES - 3);
+	assert_int_equal(lines, CKPT_METRICS_SERIES - 4);
 	snprintf(name, sizeof(name), "{cause=\"signal\"} %d\n", (CKPT_METRICS_SERIES + 40) / 4);
 	expect(dir, name, true);
 }

@@ -25,6 +25,8 @@ static const char *const names[] = {
 	"at-0000105-state",
 	"epoch=3-step=400.ckpt",
 	"epoch=03-step=0400-v2.ckpt",
+	"ep5_it2400.pt",
+	"step_2400_epoch_10.pt",
 	"epoch=3-step=400-val_loss=0.35.ckpt",
 	"epoch=3-step=400-val_loss=1e-05.ckpt",
 	"global_step500",
@@ -99,6 +101,7 @@ static void assert_same_name(const struct ckpt_name *a, const struct ckpt_name *
 	assert_int_equal(a->position.has_step, b->position.has_step);
 	assert_int_equal(a->position.step, b->position.step);
 	assert_int_equal(a->position.step_source, b->position.step_source);
+	assert_int_equal(a->position.step_vague, b->position.step_vague);
 	assert_int_equal(a->position.has_epoch, b->position.has_epoch);
 	assert_true(a->position.epoch == b->position.epoch);
 	assert_int_equal(a->position.epoch_source, b->position.epoch_source);

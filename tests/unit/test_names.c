@@ -102,6 +102,16 @@ static const struct row rows[] = {
 	{ "model_0004999.pth", false, "model_N", NUMBERED, 4999, NO, NO, "model_#.pth" },
 	{ "pretrained_model_1250000.safetensors", false, "pretrained", CKPT_ROLE_PRETRAINED, NO, NO,
 	  NO, "pretrained_model_1250000.safetensors" },
+	/* detectron2's and mmengine's other names, NeMo, NVRx */
+	{ "model_final.pth", false, "last", LAST, NO, NO, NO, "model_final.pth" },
+	{ "best_coco_bbox_mAP_epoch_12.pth", false, "epoch", BEST, NO, 12, NO,
+	  "best_coco_bbox_mAP_epoch_#.pth" },
+	{ "best_acc_iter_4000.pth", false, "step", BEST, 4000, NO, NO, "best_acc_iter_#.pth" },
+	{ "epoch10.pt", false, "epoch", NUMBERED, NO, 10, NO, "epoch#.pt" },
+	{ "megatron_gpt--val_loss=2.10-step=100-consumed_samples=800.0.ckpt", false, "step",
+	  NUMBERED, 100, NO, NO, "megatron_gpt--val_loss=#-step=#-consumed_samples=#.ckpt" },
+	{ "megatron_gpt--val_loss=2.10-step=100-consumed_samples=800.0-last.ckpt", false, "step",
+	  LAST, 100, NO, NO, "megatron_gpt--val_loss=#-step=#-consumed_samples=#-last.ckpt" },
 	/* fairseq, mmengine, ESPnet, Ultralytics, nanoGPT, SB3, flax, Composer, GROMACS */
 	{ "checkpoint_last.pt", false, "fairseq", LAST, NO, NO, NO, "checkpoint_last.pt" },
 	{ "checkpoint_best.pt", false, "fairseq", BEST, NO, NO, NO, "checkpoint_best.pt" },
@@ -145,6 +155,18 @@ static const struct row rows[] = {
 	{ "model_5.pt.bak-1", false, "model_N", SUPERSEDED, 5, NO, NO, "model_#.pt.bak-1" },
 	{ "model_5.pt.BAK", false, "model_N", SUPERSEDED, 5, NO, NO, "model_#.pt.BAK" },
 	{ "model_5.pt.old", false, "model_N", SUPERSEDED, 5, NO, NO, "model_#.pt.old" },
+	/* endings that mean data of any kind: the name has to say more */
+	{ "ckpt-1.npy", false, "number", NUMBERED, NO, NO, 1, "ckpt-#.npy" },
+	{ "ckpt-1.nc", false, "number", NUMBERED, NO, NO, 1, "ckpt-#.nc" },
+	{ "ckpt-1.dat", false, "number", NUMBERED, NO, NO, 1, "ckpt-#.dat" },
+	{ "ckpt-1.bin", false, "number", NUMBERED, NO, NO, 1, "ckpt-#.bin" },
+	{ "Restart_0010.NC4", false, "number", NUMBERED, NO, NO, 10, "Restart_#.NC#" },
+	{ "run_checkpoint_step_20.npy", false, "step", NUMBERED, 20, NO, NO,
+	  "run_checkpoint_step_#.npy" },
+	{ "ckpt_epoch3.bin", false, "epoch", NUMBERED, NO, 3, NO, "ckpt_epoch#.bin" },
+	{ "ckpt_latest.dat", false, "last", LAST, NO, NO, NO, "ckpt_latest.dat" },
+	{ "checkpoint.nc", false, "checkpoint", LAST, NO, NO, NO, "checkpoint.nc" },
+	{ "ckpt-1.dat.gz", false, "number", NUMBERED, NO, NO, 1, "ckpt-#.dat.gz" },
 	/* numbers */
 	{ "model_9223372036854775807.pt", false, "model_N", NUMBERED, INT64_MAX, NO, NO,
 	  "model_#.pt" },
@@ -175,6 +197,7 @@ static void check_row(const struct row *row)
 	assert_true(row->number == NO || got.number == row->number);
 	assert_string_equal(got.series, row->series);
 	assert_true(row->step == NO || got.position.step_source == CKPT_FROM_NAME);
+	assert_true(got.position.step_vague == (strcmp(row->layout, "epoch-step") == 0));
 }
 
 static void test_names__candidates(void **state)
@@ -230,6 +253,13 @@ static void test_names__no_candidates(void **state)
 		{ "saved_model.pb", false },
 		{ "variables.index", false },
 		{ "variables.data-00000-of-00001", false },
+		{ "output_step_100.nc", false },
+		{ "velocity_epoch_3.npy", false },
+		{ "train_10.dat", false },
+		{ "model_5.npy", false },
+		{ "best.dat", false },
+		{ "ckpt_optimizer_5.npy", false },
+		{ "prechkpt_1.npy", false },
 	};
 	struct ckpt_name got;
 	const char *why = NULL;
@@ -319,6 +349,8 @@ static void test_names__members(void **state)
 		  NUMBERED, 1, 10, NO, NO, false },
 		{ "ep1-ba20-rank3.pt", "ep1-ba20-rank#.pt", "ep#-ba#-rank#.pt", CKPT_FOLD_RANKS,
 		  NUMBERED, 3, 20, 1, NO, false },
+		{ "iter_0000100_3_local.pt", "iter_0000100_#_local.pt", "iter_#_#_local.pt",
+		  CKPT_FOLD_RANKS, NUMBERED, 3, 100, NO, NO, false },
 	};
 
 	(void)state;
@@ -339,6 +371,81 @@ static void test_names__members(void **state)
 		assert_true(names[i].number == NO || got.number == names[i].number);
 		assert_true(names[i].fold == CKPT_FOLD_RANKS ||
 			    !strcmp(got.series, names[i].series));
+	}
+}
+
+/* A rank's word in a name that is a checkpoint's without it; what a number means it tells by its
+ * place in the name itself. */
+static void test_names__ranks(void **state)
+{
+	static const struct {
+		const char *name, *stem, *series;
+		int64_t rank, ranks, step;
+	} names[] = {
+		{ "ckpt_step100_rank3.pt", "ckpt_step100_rank#.pt", "ckpt_step#.pt_rank#", 3, 0,
+		  100 },
+		{ "ckpt_step100-rank-03.pt", "ckpt_step100-rank-#.pt", "ckpt_step#.pt_rank#", 3, 0,
+		  100 },
+		{ "step_7.rank=12.safetensors", "step_7.rank=#.safetensors",
+		  "step_#.safetensors_rank#", 12, 0, 7 },
+		{ "rank2_step_50.pth", "rank#_step_50.pth", "step_#.pth_rank#", 2, 0, 50 },
+		{ "Model_Rank1_7.pt", "Model_Rank#_7.pt", "Model_#.pt_rank#", 1, 0, 7 },
+		{ "model_7_rank_1.pt.gz", "model_7_rank_#.pt.gz", "model_#.pt.gz_rank#", 1, 0, 7 },
+		{ "checkpoint-1_rank-00000002-of-00000004.pth",
+		  "checkpoint-1_rank-#-of-00000004.pth", "checkpoint-#.pth_rank#-of-#", 2, 4, NO },
+		{ "checkpoint_3_500-shard1.pt", "checkpoint_3_500-shard#.pt",
+		  "checkpoint_#_#.pt_rank#", 1, 0, 500 },
+		{ "last_rank0.ckpt", "last_rank#.ckpt", "last.ckpt_rank#", 0, 0, NO },
+		{ "ckpt_step5_mp_rank_01.pt", "ckpt_step5_mp_rank_#.pt", "ckpt_step#_mp.pt_rank#",
+		  1, 0, 5 },
+		{ "step_7_rank0.pt.old", "step_7_rank#.pt.old", "step_#.pt_rank#.old", 0, 0, 7 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct ckpt_name got;
+		const char *why;
+
+		print_message("%s\n", names[i].name);
+		assert_int_equal(ckpt_name_parse(names[i].name, false, &got, &why), 0);
+		assert_int_equal(got.fold, CKPT_FOLD_RANKS);
+		assert_int_equal(got.numbering, CKPT_RANKS_IN_A_ROW);
+		assert_string_equal(got.stem, names[i].stem);
+		assert_string_equal(got.series, names[i].series);
+		assert_int_equal(got.part, names[i].rank);
+		assert_int_equal(got.ranks, names[i].ranks);
+		assert_true(got.position.has_step == (names[i].step != NO));
+		assert_true(names[i].step == NO || got.position.step == names[i].step);
+	}
+}
+
+/* Words that only look like a rank's, two of them, and names that are no checkpoint's without. */
+static void test_names__no_ranks(void **state)
+{
+	static const struct {
+		const char *name;
+		int result;
+	} names[] = {
+		{ "step_7_frank3.pt", 0 },
+		{ "step_7_rank3b.pt", 0 },
+		{ "step_7_rank.pt", 0 },
+		{ "step_7_tp_rank_0_pp_rank_1.pt", 0 },
+		{ "step_7_rank99999999999999999999.pt", 0 },
+		{ "optimizer_step_7_rank0.pt", CKPT_NAME_NONE },
+		{ "train_rank0.bin", CKPT_NAME_NONE },
+		{ "rank0.pt", CKPT_NAME_NONE },
+		{ "stdout.rank0", CKPT_NAME_NONE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct ckpt_name got;
+		const char *why;
+
+		print_message("%s\n", names[i].name);
+		assert_int_equal(ckpt_name_parse(names[i].name, false, &got, &why),
+				 names[i].result);
+		assert_true(names[i].result || got.fold == CKPT_FOLD_NONE);
 	}
 }
 
@@ -514,6 +621,8 @@ int main(void)
 		cmocka_unit_test(test_names__no_candidates),
 		cmocka_unit_test(test_names__unfinished),
 		cmocka_unit_test(test_names__members),
+		cmocka_unit_test(test_names__ranks),
+		cmocka_unit_test(test_names__no_ranks),
 		cmocka_unit_test(test_names__hostile),
 		cmocka_unit_test(test_names__user),
 		cmocka_unit_test(test_names__directories_that_must_hold_something),

@@ -140,6 +140,91 @@ static void test_names_at__bundle(void **state)
 		assert_string_equal(names_of(dir, "ckpt-5", &cases[i]), names[i]);
 }
 
+/* The writer's own tensors, by the place where their bytes were found. */
+static void check_oracle(const struct scratch *dir, const char *kind, unsigned least)
+{
+	_cleanup_free_ char *text = NULL;
+	char command[512], checkpoint[64], file[128], name[128];
+	unsigned long long off, len;
+	unsigned n = 0;
+	int used;
+
+	snprintf(command, sizeof(command), "cd %s && /usr/bin/python3 %s/make_names.py %s",
+		 dir->path, CKPT_TEST_DATA, kind);
+	if (system(command) != 0) {
+		print_message("no writer of %s here\n", kind);
+		skip();
+	}
+	text = scratch_get(dir->fd, "oracle");
+	for (const char *p = text; sscanf(p, "%63[^\t]\t%127[^\t]\t%llu\t%llu\t%127[^\n]\n%n",
+					  checkpoint, file, &off, &len, name, &used) == 5;
+	     p += used, n++) {
+		const struct ckpt_extent first = { file, off, 1 },
+					 last = { file, off + len - 1, 1 };
+
+		assert_string_equal(names_of(dir, checkpoint, &first), name);
+		assert_string_equal(names_of(dir, checkpoint, &last), name);
+	}
+	assert_true(n >= least);
+}
+
+static void test_names_at__hdf5(void **state)
+{
+	const struct ckpt_extent all = { "model_1.latest.h5", 0, 1 << 20 };
+	const struct scratch *dir = *state;
+	struct ckpt_identity id;
+
+	check_oracle(dir, "h5py", 12);
+	assert_string_equal(names_of(dir, "model_1.latest.h5", &all),
+			    "layers/chunked, layers/grows, layers/dense/vars/0, "
+			    "layers/dense/vars/1, its metadata");
+	/* the root group's header is lost: the walk ends there, and no other place is blamed */
+	assert_int_equal(ckpt_identity_at(dir->fd, "model_1.latest.h5", true, &id), 0);
+	scratch_flip(dir->fd, "model_1.latest.h5", 56);
+	assert_string_equal(names_of(dir, "model_1.latest.h5", &all), "its metadata");
+	assert_string_equal(names_of(dir, "model_1.latest.h5",
+				     &(struct ckpt_extent) { "model_1.latest.h5", id.size - 8, 8 }),
+			    "");
+}
+
+static void test_names_at__torch(void **state)
+{
+	const struct scratch *dir = *state;
+	const struct ckpt_extent all = { "epoch_3.pt", 0, 1 << 20 };
+
+	check_oracle(dir, "torch", 6);
+	assert_non_null(strstr(names_of(dir, "epoch_3.pt", &all), "data.pkl, "));
+}
+
+static void test_names_at__dcp(void **state)
+{
+	const struct scratch *dir = *state;
+	const struct ckpt_extent all = { "__0_0.distcp", 0, 1 << 30 };
+	const struct ckpt_extent index = { ".metadata", 0, 1 << 30 };
+
+	check_oracle(dir, "dcp", 400);
+	assert_non_null(strstr(names_of(dir, "step-100", &all), " more"));
+	assert_int_equal(strtoul(strstr(names_of(dir, "step-100", &all), " and ") + 5, NULL, 10),
+			 200 - 13);
+	assert_string_equal(names_of(dir, "step-100", &index), "");
+	scratch_resize(dir->fd, "step-100/.metadata", 3000); /* torn: nothing is known */
+	assert_string_equal(names_of(dir, "step-100", &all), "");
+}
+
+static void test_names_at__orbax(void **state)
+{
+	const struct scratch *dir = *state;
+	const char *own = "default/ocdbt.process_0/d/11111111111111111111111111111111";
+	const struct ckpt_extent all = { own, 0, 1 << 20 };
+	const struct ckpt_extent node = { "d/22222222222222222222222222222222", 0, 1 << 20 };
+
+	check_oracle(dir, "orbax", 9);
+	assert_string_equal(names_of(dir, "steps", &all), "big");
+	assert_string_equal(names_of(dir, "three", &node), "");
+	scratch_flip(dir->fd, "three/d/22222222222222222222222222222222", 40);
+	assert_string_equal(names_of(dir, "three", &node), "the tree");
+}
+
 /* The format has no checksum: without the seal nobody would know, and without names nobody where.
  */
 static void test_names_at__in_the_verdict(void **state)
@@ -159,6 +244,41 @@ static void test_names_at__in_the_verdict(void **state)
 	assert_string_equal(report.verdict.problem.member, "the header, a.weight, b.weight");
 }
 
+/* A record that its own checksum rejects: torch.load() knows no "data/1". */
+static void test_names_at__in_the_words_on_a_torch_record(void **state)
+{
+	static const struct {
+		const char *member, *words;
+	} rows[] = { { "data/0", "(model/layer/w)" }, { "data/1", "(model/layer/b)" } };
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+	size_t size, at;
+
+	(void)state;
+	if (!bench_put(&bench,
+		       "import torch\n"
+		       "m = {'layer': {'w': torch.full((9,), 7.), 'b': torch.full((9,), 5.)}, "
+		       "'k': 1}\n"
+		       "torch.save({'model': m, 'epoch': 1}, 'whole.pt')\n"))
+		skip();
+	for (size_t i = 0; i < 2; i++) {
+		static const unsigned char bytes[2][8] = {
+			{ 0, 0, 0xe0, 0x40, 0, 0, 0xe0, 0x40 },
+			{ 0, 0, 0xa0, 0x40, 0, 0, 0xa0, 0x40 },
+		};
+		_cleanup_free_ unsigned char *data = NULL;
+
+		assert_true(bench_copy(&bench, "whole.pt", "damaged.pt"));
+		data = bench_read(&bench, "damaged.pt", &size);
+		at = (size_t)((unsigned char *)memmem(data, size, bytes[i], 8) - data);
+		bench_flip(&bench, "damaged.pt", at);
+		bench_judge(&bench, "damaged.pt", CKPT_KIND_FILE, CKPT_LEVEL_FULL, &report);
+		bench_expect(&report, CKPT_CORRUPT, CKPT_PROBLEM_CHECKSUM);
+		assert_string_equal(report.verdict.problem.member, rows[i].member);
+		assert_non_null(strstr(report.verdict.problem.detail, rows[i].words));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -166,7 +286,12 @@ int main(void)
 		scratch_test(test_names_at__safetensors),
 		scratch_test(test_names_at__torch_and_directories),
 		scratch_test(test_names_at__bundle),
+		scratch_test(test_names_at__hdf5),
+		scratch_test(test_names_at__torch),
+		scratch_test(test_names_at__dcp),
+		scratch_test(test_names_at__orbax),
 		scratch_test(test_names_at__in_the_verdict),
+		cmocka_unit_test(test_names_at__in_the_words_on_a_torch_record),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,7 @@ struct brief {
 	const char *name;
 	int64_t step, epoch, number;
 	int64_t mtime;
+	bool vague;
 	enum ckpt_role role;
 	enum ckpt_evidence evidence;
 	enum ckpt_contents contents;
@@ -44,6 +45,7 @@ static void fill(struct ckpt_set *set, struct ckpt_report *report, const struct 
 		.position = {
 			.has_step = b->step != NO,
 			.step = b->step,
+			.step_vague = b->vague,
 			.has_epoch = b->epoch != NO,
 			.epoch = (double)b->epoch,
 		},
@@ -74,6 +76,32 @@ static const struct expectation expectations[] = {
 	{ "numbers as numbers", { SET("a", 1000, NO, NO, 1), SET("b", 999, NO, NO, 2) } },
 	{ "by step where all have one",
 	  { SET("a", 30, 1, NO, 1), SET("b", 20, 9, NO, 2), SET("c", 10, NO, NO, 3) } },
+	{ "steps that begin again with each epoch",
+	  { SET("c", 12, 3, NO, 9, .vague = true), SET("b", 480, 2, NO, 8, .vague = true),
+	    SET("a", 12, 2, NO, 7, .vague = true) } },
+	{ "so too where no time tells",
+	  { SET("b", 12, 3, NO, 1, .vague = true), SET("a", 480, 2, NO, 1, .vague = true) } },
+	{ "epochs that begin again with each attempt",
+	  { SET("d", 1200, 1, NO, 9, .vague = true), SET("c", 1100, 0, NO, 8, .vague = true),
+	    SET("b", 1000, 9, NO, 7, .vague = true), SET("a", 900, 8, NO, 6, .vague = true) } },
+	{ "one copied later is outvoted",
+	  { SET("d", 10, 4, NO, 7, .vague = true), SET("c", 20, 3, NO, 6, .vague = true),
+	    SET("b", 30, 2, NO, 9, .vague = true), SET("a", 40, 1, NO, 4, .vague = true) } },
+	{ "one step that is sure makes all of them steps of the run",
+	  { SET("a", 480, 2, NO, 1), SET("b", 12, 3, NO, 2, .vague = true) } },
+	{ "an average after what it is one of",
+	  { SET("m-step=5.ckpt", 5, NO, NO, 1, .evidence = STRUCTURE),
+	    SET("m-step=5-EMA.ckpt", 5, NO, NO, 9, .role = LAST, .evidence = CHECKSUM),
+	    SET("m-step=4.ckpt", 4, NO, NO, 8) } },
+	{ "with more progress it comes first",
+	  { SET("last-EMA.ckpt", 6, NO, NO, 1), SET("last.ckpt", 5, NO, NO, 9) } },
+	{ "an average by age alone",
+	  { SET("last.pt", NO, NO, NO, 1), SET("ema_last.pt", NO, NO, NO, 9, .role = LAST) } },
+	{ "an average by its series' number",
+	  { SET("ckpt_9.pt", NO, NO, 9, 1, .role = NUMBERED, .series = "ckpt_#.pt"),
+	    SET("ckpt_ema_9.pt", NO, NO, 9, 9, .role = NUMBERED, .series = "ckpt_ema_#.pt") } },
+	{ "the only one of its name is no average of another",
+	  { SET("model_ema.pt", NO, NO, NO, 9), SET("best.pt", NO, NO, NO, 1, .role = BEST) } },
 	{ "by epoch where not all have a step",
 	  { SET("a", NO, 5, NO, 1), SET("b", 900, 4, NO, 2), SET("c", NO, 3, NO, 9) } },
 	{ "same epoch: a step is more than none",
@@ -145,6 +173,10 @@ static void test_order__progress(void **state)
 	const struct ckpt_position epoch2_5 = { .has_epoch = true, .epoch = 2.5 };
 	const struct ckpt_position nan_epoch = { .has_epoch = true, .epoch = NAN };
 	const struct ckpt_position none = { 0 };
+	struct ckpt_position late = { .has_step = true, .step = 12, .has_epoch = true, .epoch = 3 };
+	struct ckpt_position early = {
+		.has_step = true, .step = 480, .has_epoch = true, .epoch = 2
+	};
 	int c = 7;
 
 	(void)state;
@@ -157,6 +189,17 @@ static void test_order__progress(void **state)
 	assert_int_equal(ckpt_order_progress(&epoch2, &epoch2, &c), 0);
 	assert_int_equal(c, 0);
 	assert_int_equal(ckpt_order_progress(&step1000, &epoch2, &c), 0); /* both have an epoch */
+	assert_true(c < 0);
+	assert_int_equal(ckpt_order_progress(&late, &early, &c), 0);
+	assert_true(c < 0);
+	late.step_vague = true;
+	assert_int_equal(ckpt_order_progress(&late, &early, &c), 0);
+	assert_true(c < 0);
+	early.step_vague = true;
+	assert_int_equal(ckpt_order_progress(&late, &early, &c), 0);
+	assert_true(c > 0);
+	early.epoch = late.epoch;
+	assert_int_equal(ckpt_order_progress(&late, &early, &c), 0);
 	assert_true(c < 0);
 	c = 7;
 	assert_int_equal(ckpt_order_progress(&step999, &epoch2, &c), CKPT_ORDER_INCOMPARABLE);
@@ -191,6 +234,25 @@ static void test_order__position_inside_before_name(void **state)
 	assert_int_equal(ckpt_order_position(&set).step, 650);
 }
 
+/* A file called by its step alone tells that the step does not begin again. */
+static void test_order__position_is_as_vague_as_all_that_tells(void **state)
+{
+	struct ckpt_report report = { .position = { .has_step = true, .step_vague = true } };
+	struct ckpt_set set = { .report = &report };
+
+	(void)state;
+	assert_true(ckpt_order_position(&set).step_vague);
+	set.named.has_step = true;
+	assert_false(ckpt_order_position(&set).step_vague);
+	set.named.has_epoch = true;
+	assert_true(ckpt_order_position(&set).step_vague);
+	set.named.step_vague = true;
+	report.position.step_vague = false;
+	assert_false(ckpt_order_position(&set).step_vague);
+	set.report = NULL;
+	assert_true(ckpt_order_position(&set).step_vague);
+}
+
 /* Deterministic, so that a failure can be repeated. */
 static uint32_t random_next(uint32_t *seed)
 {
@@ -212,6 +274,7 @@ static void random_set(struct ckpt_set *set, struct ckpt_report *report, int i, 
 		.epoch = random_next(seed) % 2 ? NO : random_next(seed) % 4,
 		.number = random_next(seed) % 2 ? NO : random_next(seed) % 4,
 		.mtime = random_next(seed) % 5,
+		.vague = random_next(seed) % 4 != 0,
 		.role = random_next(seed) % 6,
 		.evidence = random_next(seed) % 3,
 		.contents = random_next(seed) % 3,
@@ -434,6 +497,34 @@ static void test_order__ranks_as_numbers(void **state)
 	assert_true(ckpt_order_rank(&c) == ckpt_order_rank(&d));
 }
 
+/* Names that hold both: the epoch, then the step in it. */
+static void test_order__ranks_of_both(void **state)
+{
+	static const struct {
+		double epoch;
+		int64_t step;
+	} rows[] = {
+		{ 16777215, INT64_MAX }, { 16777215, 0 },	 { 3, 12 },  { 3, 0 },
+		{ 2, INT64_MAX },	 { 2, (1LL << 40) - 2 }, { 2, 480 }, { 0, 500 },
+	};
+	struct ckpt_set a = { .named = {
+				      .has_step = true, .has_epoch = true, .step_vague = true } };
+	struct ckpt_set b = a;
+
+	(void)state;
+	for (size_t i = 1; i < sizeof(rows) / sizeof(*rows); i++) {
+		a.named.epoch = rows[i - 1].epoch;
+		a.named.step = rows[i - 1].step;
+		b.named.epoch = rows[i].epoch;
+		b.named.step = rows[i].step;
+		assert_true(ckpt_order_rank(&a) < ckpt_order_rank(&b));
+	}
+	a.named.epoch = 1e300;
+	b.named.epoch = 16777215;
+	a.named.step = b.named.step = INT64_MAX;
+	assert_true(ckpt_order_rank(&a) == ckpt_order_rank(&b));
+}
+
 static void test_order__nothing_to_sort(void **state)
 {
 	struct ckpt_set set = { .name = "a" }, *list[1] = { &set };
@@ -450,12 +541,14 @@ int main(void)
 		cmocka_unit_test(test_order__rules),
 		cmocka_unit_test(test_order__progress),
 		cmocka_unit_test(test_order__position_inside_before_name),
+		cmocka_unit_test(test_order__position_is_as_vague_as_all_that_tells),
 		cmocka_unit_test(test_order__total),
 		cmocka_unit_test(test_order__never_behind),
 		cmocka_unit_test(test_order__catalog_is_total),
 		cmocka_unit_test(test_order__sets_as_qsort),
 		cmocka_unit_test(test_order__sets_of_two_series),
 		cmocka_unit_test(test_order__ranks_as_numbers),
+		cmocka_unit_test(test_order__ranks_of_both),
 		cmocka_unit_test(test_order__nothing_to_sort),
 	};
 

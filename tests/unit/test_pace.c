@@ -54,9 +54,33 @@ static void test_pace__share(void **state)
 	assert_true(spent * 200 <= pace.ready_ns);
 }
 
+/* Later each time, never later than an hour, and for ever. */
+static void test_pace__tries_again(void **state)
+{
+	static const int64_t pauses[] = { 15, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600 };
+	const int64_t second = 1000000000;
+	struct ckpt_retry retry = { 0 };
+	int64_t now = 5 * second;
+
+	(void)state;
+	assert_true(ckpt_retry_is_due(&retry, 0));
+	for (size_t i = 0; i < sizeof(pauses) / sizeof(*pauses); i++) {
+		ckpt_retry_failed(&retry, now);
+		assert_false(ckpt_retry_is_due(&retry, now + pauses[i] * second - 1));
+		now += pauses[i] * second;
+		assert_true(ckpt_retry_is_due(&retry, now));
+	}
+	for (int i = 0; i < 100000; i++)
+		ckpt_retry_failed(&retry, now);
+	assert_true(ckpt_retry_is_due(&retry, now + CKPT_RETRY_LONGEST_NS));
+	ckpt_retry_never(&retry);
+	assert_false(ckpt_retry_is_due(&retry, INT64_MAX));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_pace__tries_again),
 		cmocka_unit_test(test_pace__rests),
 		cmocka_unit_test(test_pace__bounded),
 		cmocka_unit_test(test_pace__share),

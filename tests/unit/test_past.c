@@ -108,24 +108,46 @@ static void test_past__stories(void **state)
 	}
 }
 
-/* One name for all: its content tells whether it is the same again. */
+/* Attempt @n ended so, behind a checkpoint of content @n: one name for all. */
+static void take_last(struct ckpt_past *past, int n, const char *how, const char *position)
+{
+	char more[200];
+
+	snprintf(more, sizeof(more),
+		 ",%s,\"newest_dir\":\"/r\",\"newest_valid\":\"last\",\"id\":\"%d\",%s", how, n,
+		 position);
+	take(past, "end", n, more);
+}
+
+/* Where it stood tells whether it is the same again. */
 static void test_past__repeats_by_position(void **state)
 {
 	struct ckpt_past *past = *state;
 
 	for (int n = 0; n < 6; n++) {
-		char more[160];
+		char step[32];
 
-		snprintf(more, sizeof(more),
-			 ",\"cause\":\"exit-code\",\"batch_status\":21760,\"newest_dir\":\"/r\","
-			 "\"newest_valid\":\"last\",\"id\":\"%d\",\"step\":%d",
-			 n, n < 4 ? n : 3);
-		take(past, "end", n, more);
+		snprintf(step, sizeof(step), "\"step\":%d", n < 4 ? n : 3);
+		take_last(past, n, "\"cause\":\"exit-code\",\"batch_status\":21760", step);
 		assert_int_equal(ckpt_past_repeats(past, n), n < 4 ? 1 : n - 2);
 		assert_int_equal(ckpt_past_faults(past, n), 0);
 	}
 	take(past, "end", 6, ",\"cause\":\"exit-code\",\"batch_status\":256,\"step\":3");
 	assert_int_equal(ckpt_past_repeats(past, 6), 1);
+	for (int n = 7; n < 11; n++) { /* of some programs the epoch is all that is known */
+		char epoch[32];
+
+		snprintf(epoch, sizeof(epoch), "\"epoch\":%d", n < 9 ? n : 8);
+		take_last(past, n, "\"cause\":\"oom\",\"batch_status\":9", epoch);
+		assert_int_equal(ckpt_past_repeats(past, n), n < 9 ? 1 : n - 7);
+	}
+	for (int n = 11; n < 15; n++) { /* each epoch ends with the same step of it */
+		char both[48];
+
+		snprintf(both, sizeof(both), "\"step\":499,\"epoch\":%d", n < 13 ? n : 12);
+		take_last(past, n, "\"cause\":\"oom\",\"batch_status\":10", both);
+		assert_int_equal(ckpt_past_repeats(past, n), n < 13 ? 1 : n - 11);
+	}
 }
 
 static void test_past__a_hold_begins_anew(void **state)
@@ -188,12 +210,110 @@ static void test_past__a_stall_is_a_fault(void **state)
 
 	attempt(past, 0, "a a requeued");
 	assert_int_equal(ckpt_past_faults(past, 0), 0);
-	take(past, "requeue", 0, ",\"why\":\"time-limit\"");
-	assert_int_equal(ckpt_past_faults(past, 0), 0);
 	take(past, "requeue", 0, ",\"why\":\"stall\"");
 	assert_int_equal(ckpt_past_faults(past, 0), 1);
 	take(past, "requeue", 0, ",\"why\":\"refused\"");
 	assert_int_equal(ckpt_past_faults(past, 0), 0);
+}
+
+/* No fault: it poisons nothing. But three of them that bring nothing new are enough. */
+static void test_past__requeued_at_the_limit(void **state)
+{
+	const struct ckpt_past_place a = { .path = "/r/a", .id = "a" };
+	struct ckpt_past *past = *state;
+
+	for (int n = 0; n < 3; n++) {
+		attempt(past, n, "a a time-limit");
+		assert_int_equal(ckpt_past_faults(past, n), n); /* by somebody else */
+		take(past, "requeue", n, ",\"why\":\"time-limit\"");
+		assert_int_equal(ckpt_past_faults(past, n), n + 1);
+	}
+	assert_int_equal(ckpt_past_failed_from(past, &a, NULL), 0);
+	assert_int_equal(ckpt_past_repeats(past, 2), 0);
+	attempt(past, 3, "a a preempted");
+	assert_int_equal(ckpt_past_faults(past, 3), 3);
+	attempt(past, 4, "a b time-limit");
+	take(past, "requeue", 4, ",\"why\":\"time-limit\"");
+	assert_int_equal(ckpt_past_faults(past, 4), 0);
+	attempt(past, 5, "b b time-limit");
+	take(past, "requeue", 5, ",\"why\":\"time-limit\"");
+	take(past, "requeue", 5, ",\"why\":\"refused\"");
+	assert_int_equal(ckpt_past_faults(past, 5), 0);
+}
+
+/* In whichever order the two are told; one that slurmctld refused is over as it ended. */
+static void test_past__requeued_is_not_finished(void **state)
+{
+	struct ckpt_past *past = *state;
+
+	take(past, "requeue", 0, ",\"why\":\"stall\"");
+	take(past, "end", 0, ",\"cause\":\"finished\",\"finished\":1");
+	assert_false(ckpt_past_find(past, 0)->finished);
+	take(past, "end", 1, ",\"cause\":\"finished\",\"finished\":1");
+	assert_true(ckpt_past_find(past, 1)->finished);
+	take(past, "requeue", 1, ",\"why\":\"stall\"");
+	assert_false(ckpt_past_find(past, 1)->finished);
+	take(past, "requeue", 2, ",\"why\":\"stall\"");
+	take(past, "requeue", 2, ",\"why\":\"refused\"");
+	take(past, "end", 2, ",\"cause\":\"finished\",\"finished\":1");
+	assert_true(ckpt_past_find(past, 2)->finished);
+}
+
+/* Without hooks nobody records an end; the companion's word for a checkpoint is progress too. */
+static void test_past__progress_that_the_companion_saw(void **state)
+{
+	static const struct {
+		const char *more;
+		int faults;
+	} rows[] = {
+		{ "\"name\":\"b\",\"verdict\":\"valid\",\"id\":\"b\"", 0 },
+		{ "\"name\":\"a\",\"verdict\":\"valid\",\"id\":\"new\"", 0 }, /* written anew */
+		{ "\"name\":\"a\",\"verdict\":\"valid\",\"id\":\"a\"", 1 },
+		{ "\"name\":\"b\",\"verdict\":\"corrupt\",\"id\":\"b\"", 1 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct ckpt_past *past = *state;
+		char more[128];
+
+		ckpt_past_done(past);
+		snprintf(more, sizeof(more), ",\"dir\":\"/r\",%s", rows[i].more);
+		take(past, "decision", 0, ",\"mode\":\"resume\",\"path\":\"/r/a\",\"id\":\"a\"");
+		take(past, "checkpoint", 0, more);
+		take(past, "checkpoint", 0,
+		     ",\"dir\":\"/r\",\"name\":\"a\",\"verdict\":\"valid\",\"id\":\"a\"");
+		take(past, "requeue", 0, ",\"why\":\"time-limit\"");
+		assert_int_equal(ckpt_past_faults(past, 0), rows[i].faults);
+		/* what the end says counts more: that checkpoint may be gone */
+		take(past, "end", 0,
+		     ",\"cause\":\"time-limit\",\"newest_dir\":\"/r\",\"newest_valid\":\"a\","
+		     "\"id\":\"a\"");
+		assert_int_equal(ckpt_past_faults(past, 0), 1);
+	}
+}
+
+/* A script that starts its program in a loop decides anew each time, also by what this attempt
+ * saved: what it began from is what its first decision says. */
+static void test_past__progress_of_a_loop(void **state)
+{
+	struct ckpt_past *past = *state;
+
+	for (int i = 0; i < 3; i++) {
+		take(past, "decision", i, ",\"mode\":\"resume\",\"path\":\"/r/a\",\"id\":\"a\"");
+		take(past, "decision", i, ",\"mode\":\"resume\",\"path\":\"/r/b\",\"id\":\"b\"");
+		take(past, "requeue", i, ",\"why\":\"time-limit\"");
+		take(past, "end", i,
+		     ",\"cause\":\"time-limit\",\"newest_dir\":\"/r\",\"newest_valid\":\"b\","
+		     "\"id\":\"b\"");
+	}
+	assert_int_equal(ckpt_past_faults(past, 2), 0);
+	/* an end that could not find out what there is leaves the companion's word */
+	take(past, "decision", 3, ",\"mode\":\"resume\",\"path\":\"/r/b\",\"id\":\"b\"");
+	take(past, "checkpoint", 3,
+	     ",\"dir\":\"/r\",\"name\":\"c\",\"verdict\":\"valid\",\"id\":\"c\"");
+	take(past, "requeue", 3, ",\"why\":\"time-limit\"");
+	take(past, "end", 3, ",\"cause\":\"time-limit\"");
+	assert_int_equal(ckpt_past_faults(past, 3), 0);
 }
 
 static void test_past__only_this_run(void **state)
@@ -316,7 +436,7 @@ static void test_past__budget_refuses_once(void **state)
 	next_of(dir, 4, &d);
 	assert_string_equal(d.mode, "refused");
 	assert_int_equal(d.refusal, CKPT_REFUSE_BUDGET);
-	assert_non_null(strstr(d.line, "3 attempts in a row failed"));
+	assert_non_null(strstr(d.line, "3 attempts in a row ended"));
 	next_of(dir, 5, &d);
 	assert_string_equal(d.mode, "resume");
 }
@@ -412,6 +532,49 @@ static void test_past__reasons(void **state)
 	}
 }
 
+/* How attempt 0 began and ended, and what attempt 1 makes of it. */
+static void test_past__no_end_is_the_nodes(void **state)
+{
+	static const struct {
+		const char *what, *end, *reason;
+		int hooks, in_hook;
+		bool noted;
+	} rows[] = {
+		{ "no hooks: nobody would have told", "", "unknown", 0, 0, false },
+		{ "a prolog, decided by the step", "", "node-fail", 1, 0, false },
+		{ "a prolog that decided", "", "node-fail", 0, 1, false },
+		{ "requeued by us, and then lost", "", "stalled", 1, 0, true },
+		{ "its epilog told", "preempted", "preempted", 1, 0, false },
+		{ "its epilog did not know", "unknown", "unknown", 1, 0, false },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct scratch *dir = *state;
+		struct ckpt_ctx ctx = { .threads = 1 };
+		struct ckpt_request *req;
+		struct ckpt_decision d;
+
+		scratch_close(dir);
+		assert_int_equal(scratch_open(dir), 0);
+		next_of(dir, 0, &d); /* the mark, which no prolog makes */
+		req = attempt_request(dir, 1);
+		req->hooks = rows[i].hooks;
+		req->in_hook = rows[i].in_hook;
+		attempt_settle(req, &d);
+		ATTEMPT_SET(req->note, "requeue");
+		ATTEMPT_SET(req->note_why, "stall");
+		ATTEMPT_SET(req->note_by, "companion");
+		if (rows[i].noted)
+			assert_int_equal(ckpt_record_note(&ctx, req, &d, NULL), 0);
+		free(req);
+		if (rows[i].end[0])
+			end_of(dir, 1, rows[i].end, 15, &d);
+		next_of(dir, 2, &d);
+		if (strcmp(d.reason, rows[i].reason) != 0)
+			fail_msg("%s: %s, expected %s", rows[i].what, d.reason, rows[i].reason);
+	}
+}
+
 #define pure_test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -423,6 +586,10 @@ int main(void)
 		pure_test(test_past__a_refusal_begins_anew),
 		pure_test(test_past__failed_from),
 		pure_test(test_past__a_stall_is_a_fault),
+		pure_test(test_past__requeued_at_the_limit),
+		pure_test(test_past__requeued_is_not_finished),
+		pure_test(test_past__progress_that_the_companion_saw),
+		pure_test(test_past__progress_of_a_loop),
 		pure_test(test_past__only_this_run),
 		pure_test(test_past__many_attempts),
 		scratch_test(test_past__poison_is_passed_over),
@@ -432,6 +599,7 @@ int main(void)
 		scratch_test(test_past__recorded_beyond_the_budget),
 		scratch_test(test_past__finished_and_started_again),
 		scratch_test(test_past__reasons),
+		scratch_test(test_past__no_end_is_the_nodes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,6 +68,7 @@ static bool on_item(void *arg, size_t word, const struct ckpt_pickle_value *v)
 		tell(arg, "%s=tensor ", words[word]);
 		break;
 	case CKPT_PICKLE_INTERNED:
+	case CKPT_PICKLE_EARLIER:
 	case CKPT_PICKLE_OPAQUE:
 		tell(arg, "%s=opaque ", words[word]);
 		break;

@@ -177,6 +177,9 @@ static void test_pointer_rows__applies(void **state)
 	} rows[] = {
 		{ { CKPT_KIND_PREFIX, "ckpt-1", "tf-bundle", NULL }, "checkpoint " },
 		{ { CKPT_KIND_DIRECTORY, "global_step5", "deepspeed", NULL }, "latest " },
+		{ { CKPT_KIND_DIRECTORY, "global_step5_universal", "deepspeed", NULL },
+		  "latest_universal " },
+		{ { CKPT_KIND_DIRECTORY, "global_step5_universal", "dcp", NULL }, "" },
 		{ { CKPT_KIND_DIRECTORY, "iter_0000005", "megatron", NULL }, MEGATRON " " },
 		{ { CKPT_KIND_DIRECTORY, "other", "megatron", NULL }, "" },
 		{ { CKPT_KIND_DIRECTORY, "checkpoint-5", "hf-trainer", NULL }, "" },
@@ -255,6 +258,42 @@ static void test_pointer_rows__attempts(void **state)
 		assert_false(scratch_holds(dir.fd, rows[i].file, rows[i].after));
 		scratch_close(&dir);
 	}
+}
+
+/* What DeepSpeed's converter made has a pointer of its own; the other stays as it is. */
+static void test_pointer_rows__universal(void **state)
+{
+	const struct scratch *dir = *state;
+	struct ckpt_decision d;
+
+	put(dir, "global_step40/mp_rank_00_model_states.pt", 40, false);
+	put(dir, "global_step30_universal/mp_rank_00_model_states.pt", 30, false);
+	put(dir, "global_step30_universal/zero/optimizer_state.pt", 30, false);
+	put(dir, "global_step30_universal/zero/w/fp32.pt", 30, false);
+	scratch_put(dir->fd, DEEPSPEED, "global_step20");
+	scratch_put(dir->fd, "latest_universal", "global_step10_universal");
+	attempt_make(dir, 0, "name:global_step30_universal", &d);
+	if (strcmp(d.tag, "global_step30_universal") != 0)
+		fail_msg("%s", d.line);
+	assert_true(scratch_holds(dir->fd, "latest_universal", "global_step30_universal"));
+	assert_true(scratch_holds(dir->fd, DEEPSPEED, "global_step20"));
+}
+
+static void test_pointer_rows__latest_leaves_universal(void **state)
+{
+	const struct scratch *dir = *state;
+	struct ckpt_decision d;
+
+	attempt_make(dir, 0, "auto", &d);
+	put(dir, "global_step40/mp_rank_00_model_states.pt", 40, false);
+	put(dir, "global_step30_universal/mp_rank_00_model_states.pt", 30, false);
+	scratch_put(dir->fd, DEEPSPEED, "global_step20");
+	scratch_put(dir->fd, "latest_universal", "global_step30_universal");
+	attempt_make(dir, 1, "auto", &d);
+	if (strcmp(d.tag, "global_step40") != 0)
+		fail_msg("%s", d.line);
+	assert_true(scratch_holds(dir->fd, DEEPSPEED, "global_step40"));
+	assert_true(scratch_holds(dir->fd, "latest_universal", "global_step30_universal"));
 }
 
 /* Nothing was rejected, but DeepSpeed would find an empty `latest` and begin anew. */
@@ -371,6 +410,8 @@ int main(void)
 		scratch_test(test_pointer_rows__align_text),
 		scratch_test(test_pointer_rows__align_links),
 		scratch_test(test_pointer_rows__applies),
+		scratch_test(test_pointer_rows__universal),
+		scratch_test(test_pointer_rows__latest_leaves_universal),
 		scratch_test(test_pointer_rows__attempts),
 		scratch_test(test_pointer_rows__torn_without_a_fallback),
 		scratch_test(test_pointer_rows__link_to_a_corrupt_one),

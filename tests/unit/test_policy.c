@@ -126,6 +126,9 @@ static void test_policy__only_what_is_ours(void **state)
 		info.completing = 0;
 		expect(&facts, CKPT_POLICY_NOTHING, "not completing");
 		facts = facts_of(&ends[i]);
+		info.no_requeue = 1;
+		expect(&facts, CKPT_POLICY_NOTHING, "--no-requeue");
+		facts = facts_of(&ends[i]);
 		facts.node = "n2";
 		expect(&facts, CKPT_POLICY_NOTHING, "another batch host");
 		facts = facts_of(&ends[i]);
@@ -136,11 +139,62 @@ static void test_policy__only_what_is_ours(void **state)
 		expect(&facts, CKPT_POLICY_NOTHING, "no answer");
 		facts = facts_of(&ends[i]);
 		facts.recorded = false;
-		expect(&facts, CKPT_POLICY_NOTHING, "not recorded");
-		assert_non_null(strstr(ckpt_policy_decide(&facts).reason, "could not be recorded"));
+		if (ends[i].cause == CKPT_CAUSE_PREEMPTED) {
+			expect(&facts, CKPT_POLICY_REQUEUE, "not recorded, but not its own doing");
+		} else {
+			expect(&facts, CKPT_POLICY_NOTHING, "not recorded");
+			assert_non_null(
+				strstr(ckpt_policy_decide(&facts).reason, "could not be recorded"));
+		}
 		facts = facts_of(&ends[i]);
 		ckpt_text_copy(info.state, sizeof(info.state), "cancelled");
 		expect(&facts, CKPT_POLICY_NOTHING, "cancelled meanwhile");
+	}
+}
+
+/* The companion's wish is heeded where the job ended by itself, and nowhere else. */
+static void test_policy__wanted_by_its_companion(void **state)
+{
+	static const char *const words[] = { "stall", "time-limit", "", "exit" };
+	static const struct {
+		enum ckpt_cause cause;
+		const char *state;
+		int restart;
+		bool ended;
+	} rows[] = { { CKPT_CAUSE_STALLED, "completed", 3, true },
+		     { CKPT_CAUSE_TIME_LIMIT, "failed", 3, true },
+		     { CKPT_CAUSE_TIME_LIMIT, "timeout", 3, true },
+		     { CKPT_CAUSE_CANCELLED, "cancelled", 3, false },
+		     { CKPT_CAUSE_OOM, "out-of-memory", 3, false },
+		     { CKPT_CAUSE_NODE_FAIL, "node-fail", 3, false },
+		     { CKPT_CAUSE_STALLED, "pending", 4, false } };
+
+	(void)state;
+	for (size_t i = 0; i < 4 * sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *word = words[i % 4];
+		bool due = rows[i / 4].ended && i % 4 < 2;
+		struct end end = {
+			"",  rows[i / 4].cause, "", rows[i / 4].state, rows[i / 4].restart, 0, 0,
+			NULL
+		};
+		struct ckpt_policy_facts facts = facts_of(&end);
+
+		facts.wanted = word;
+		expect(&facts, due ? CKPT_POLICY_REQUEUE : CKPT_POLICY_NOTHING, word);
+		if (!due)
+			continue;
+		assert_string_equal(ckpt_policy_decide(&facts).why, word);
+		facts.faults = CKPT_REQUEUE_FAULTS;
+		expect(&facts, CKPT_POLICY_HOLD, word);
+		info.completing = 0;
+		expect(&facts, CKPT_POLICY_NOTHING, "not completing");
+		info.completing = 1;
+		facts.faults = 0;
+		info.no_requeue = 1;
+		expect(&facts, CKPT_POLICY_NOTHING, "--no-requeue");
+		info.no_requeue = 0;
+		facts.recorded = false;
+		expect(&facts, CKPT_POLICY_NOTHING, "not recorded");
 	}
 }
 
@@ -248,6 +302,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_policy__rows),
 		cmocka_unit_test(test_policy__only_what_is_ours),
+		cmocka_unit_test(test_policy__wanted_by_its_companion),
 		cmocka_unit_test(test_policy__budgets),
 		cmocka_unit_test(test_policy__holds),
 		cmocka_unit_test(test_policy__slurms_own_limit),

@@ -61,8 +61,112 @@ static void test_procs__whose_they_are(void **state)
 	assert_true(ckpt_proc_catches(&procs.p[0], SIGUSR1)); /* a handler */
 	assert_true(ckpt_proc_catches(&procs.p[0], SIGUSR2)); /* waits for it, blocked */
 	assert_false(ckpt_proc_catches(&procs.p[0], SIGTERM));
-	snprintf(procs.p[0].command, sizeof(procs.p[0].command), "srun");
-	assert_true(ckpt_proc_catches(&procs.p[0], SIGTERM));
+}
+
+/* On one machine with a later attempt of the same job: whoever has no number of an attempt, or
+ * another's, is nobody's. */
+static void test_procs__of_one_attempt(void **state)
+{
+	struct scratch *s = *state;
+	_cleanup_procs_ struct ckpt_procs procs = { 0 };
+	static const char later[] = "SLURM_JOB_ID=7\0CKPT_ATTEMPT=10";
+	static const char ours[] = "SLURM_JOB_ID=7\0CKPT_ATTEMPT=1";
+	char proc[96];
+	const struct ckpt_procs_job job = {
+		.proc = proc, .task = 100, .job_id = 7, .attempt = "CKPT_ATTEMPT=1"
+	};
+
+	snprintf(proc, sizeof(proc), "%s/proc", s->path);
+	put(s, 100, 1, "slurm_script", "A=1");
+	put(s, 101, 100, "child", "A=1");
+	put(s, 200, 1, "rank", "A=1");
+	put(s, 201, 1, "later", "A=1");
+	put(s, 202, 1, "agent", "SLURM_JOB_ID=7");
+	scratch_write(s->fd, "proc/200/environ", ours, sizeof(ours));
+	scratch_write(s->fd, "proc/201/environ", later, sizeof(later));
+	assert_int_equal(ckpt_procs_list(&job, &procs), 0);
+	assert_int_equal(procs.n, 3);
+	assert_int_equal(procs.p[2].pid, 200);
+}
+
+/* Two clusters on one machine, and a job of the same number in each. */
+static void test_procs__of_one_cluster(void **state)
+{
+	struct scratch *s = *state;
+	static const char task[] = "A=1\0SLURM_CONF=/a/slurm.conf\0B=2";
+	static const char none[] = "A=1\0XSLURM_CONF=/b/slurm.conf";
+	static const char ours[] = "SLURM_JOB_ID=7\0SLURM_CONF=/a/slurm.conf";
+	static const char other[] = "SLURM_CONF=/a/slurm.conf2\0SLURM_JOB_ID=7";
+	_cleanup_procs_ struct ckpt_procs procs = { 0 }, all = { 0 };
+	char proc[96];
+	const struct ckpt_procs_job job = { .proc = proc, .task = 100, .job_id = 7 };
+
+	snprintf(proc, sizeof(proc), "%s/proc", s->path);
+	for (int pid = 100; pid < 104; pid++)
+		put(s, pid, 1, "rank", "SLURM_JOB_ID=7");
+	scratch_write(s->fd, "proc/100/environ", task, sizeof(task));
+	scratch_write(s->fd, "proc/101/environ", ours, sizeof(ours));
+	scratch_write(s->fd, "proc/102/environ", other, sizeof(other));
+	assert_int_equal(ckpt_procs_list(&job, &procs), 0);
+	assert_int_equal(procs.n, 3);
+	assert_int_equal(procs.p[1].pid, 101);
+	assert_int_equal(procs.p[2].pid, 103); /* says nothing of its cluster */
+	scratch_write(s->fd, "proc/100/environ", none, sizeof(none));
+	assert_int_equal(ckpt_procs_list(&job, &all), 0);
+	assert_int_equal(all.n, 4);
+}
+
+/* Tasks of steps, what they start, and a job that was submitted from inside of a step. */
+static void test_procs__of_a_step(void **state)
+{
+	struct scratch *s = *state;
+	_cleanup_procs_ struct ckpt_procs procs = { 0 }, inside = { 0 }, numbered = { 0 };
+	static const char alone[] = "SLURM_JOB_ID=7\0SLURM_JOB_NUM_NODES=1";
+	static const char task[] = "SLURM_JOB_ID=7\0SLURM_STEP_ID=0\0SLURM_JOB_NUM_NODES=12";
+	static const char other[] = "SLURM_JOB_ID=7\0SLURM_STEP_ID=1";
+	static const char script[] = "SLURM_JOB_ID=7\0SLURM_STEP_ID=-5"; /* since 26.05 */
+	char proc[96];
+	const struct ckpt_procs_job job = { .proc = proc, .task = 100, .job_id = 7 };
+
+	snprintf(proc, sizeof(proc), "%s/proc", s->path);
+	put(s, 100, 1, "slurm_script", "");
+	scratch_write(s->fd, "proc/100/environ", alone, sizeof(alone));
+	put(s, 101, 100, "srun", "SLURM_JOB_ID=7");
+	put(s, 200, 1, "rank", "");
+	scratch_write(s->fd, "proc/200/environ", task, sizeof(task));
+	put(s, 201, 200, "worker", "A=1");
+	put(s, 202, 1, "rank", "");
+	scratch_write(s->fd, "proc/202/environ", other, sizeof(other));
+	assert_int_equal(ckpt_procs_list(&job, &procs), 0);
+	assert_int_equal(procs.n, 5);
+	assert_true(procs.one_node);
+	for (size_t i = 0; i < procs.n; i++)
+		assert_int_equal(procs.p[i].step, procs.p[i].pid >= 200);
+	scratch_write(s->fd, "proc/100/environ", task, sizeof(task));
+	assert_int_equal(ckpt_procs_list(&job, &inside), 0);
+	assert_int_equal(inside.n, 5);
+	assert_false(inside.one_node);
+	for (size_t i = 0; i < inside.n; i++)
+		assert_int_equal(inside.p[i].step, inside.p[i].pid == 202);
+	scratch_write(s->fd, "proc/100/environ", script, sizeof(script));
+	scratch_write(s->fd, "proc/101/environ", script, sizeof(script));
+	assert_int_equal(ckpt_procs_list(&job, &numbered), 0);
+	assert_int_equal(numbered.n, 5);
+	for (size_t i = 0; i < numbered.n; i++)
+		assert_int_equal(numbered.p[i].step, numbered.p[i].pid >= 200);
+}
+
+static void test_procs__lives(void **state)
+{
+	struct scratch *s = *state;
+	char proc[96];
+
+	snprintf(proc, sizeof(proc), "%s/proc", s->path);
+	put(s, 5, 1, "rank", "A=1");
+	scratch_put(s->fd, "proc/6/stat", "6 (dead) Z 1 1 1 0 -1 4194304 1 2 3 4 0 0 0 0 20 0 1");
+	assert_true(ckpt_proc_lives(proc, 5));
+	assert_false(ckpt_proc_lives(proc, 6));
+	assert_false(ckpt_proc_lives(proc, 7));
 }
 
 static void test_procs__waits(void **state)
@@ -116,8 +220,9 @@ static void test_procs__real(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		scratch_test(test_procs__whose_they_are),
-		scratch_test(test_procs__waits),
+		scratch_test(test_procs__whose_they_are), scratch_test(test_procs__of_one_attempt),
+		scratch_test(test_procs__of_one_cluster), scratch_test(test_procs__of_a_step),
+		scratch_test(test_procs__lives),	  scratch_test(test_procs__waits),
 		cmocka_unit_test(test_procs__real),
 	};
 

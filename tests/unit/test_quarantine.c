@@ -139,6 +139,31 @@ static void test_quarantine__unreadable_now_stays(void **state)
 	close(statefd);
 }
 
+/* Whoever has it open for writing may still make it whole; a reader is in nobody's way. */
+static void test_quarantine__a_writer_keeps_it(void **state)
+{
+	static const struct {
+		int flags, result;
+	} rows[] = { { O_WRONLY, CKPT_QUARANTINE_WRITTEN },
+		     { O_RDWR, CKPT_QUARANTINE_WRITTEN },
+		     { O_RDONLY, 0 } };
+	struct scratch *s = *state;
+	_cleanup_catalog_ struct ckpt_catalog cat = { 0 };
+	struct ckpt_set *bad;
+
+	put_safetensors(s->fd, "model_2.safetensors", "[3]");
+	bad = scan(s, &cat, "model_2.safetensors");
+	assert_non_null(bad);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int fd = openat(s->fd, "model_2.safetensors", rows[i].flags);
+
+		assert_int_equal(quarantine(s, bad), rows[i].result);
+		assert_int_equal(faccessat(s->fd, "model_2.safetensors", F_OK, 0) != 0,
+				 rows[i].result == 0);
+		close(fd);
+	}
+}
+
 /* Cut short is unfinished, not corrupt; once its writer is gone, it goes, and comes back. */
 static void test_quarantine__cut_short(void **state)
 {
@@ -190,6 +215,7 @@ int main(void)
 		scratch_test(test_quarantine__released_is_found_again),
 		scratch_test(test_quarantine__rewritten_since_stays),
 		scratch_test(test_quarantine__unreadable_now_stays),
+		scratch_test(test_quarantine__a_writer_keeps_it),
 		scratch_test(test_quarantine__cut_short),
 		scratch_test(test_quarantine__unknown_content_stays),
 	};

@@ -97,6 +97,14 @@ static void test_request__rules(void **state)
 		{ "metric", "loss", -EINVAL },
 		{ "metric", ":min", -EINVAL },
 		{ "metric", "loss:low", -EINVAL },
+		{ "requeue", "preempt,exit:3", 0 },
+		{ "requeue", "often", -EINVAL },
+		{ "keep", "3,best=1", 0 },
+		{ "keep", "1", -EINVAL },
+		{ "share", "requeue", 0 },
+		{ "share", "no", -EINVAL },
+		{ "state", "st/%j", 0 },
+		{ "state", "st/%N", -EINVAL },
 		{ "epoch", "next", 0 },
 		{ "epoch", "last", -EINVAL },
 		{ "align", "no", 0 },
@@ -107,6 +115,8 @@ static void test_request__rules(void **state)
 		{ "before_limit", "1-0", 0 },
 		{ "before_limit", "auto", -EINVAL },
 		{ "before_limit", "0", -EINVAL },
+		{ "before_limit", "29s", -EINVAL },
+		{ "before_limit", "30s", 0 },
 		{ "signal", "USR1", 0 },
 		{ "signal", "SIGHUP", 0 },
 		{ "signal", "12", 0 },
@@ -137,6 +147,27 @@ static void test_request__rules(void **state)
 			assert_non_null(strstr(err.text, "allowed: "));
 		}
 	}
+}
+
+/* 0 would hold a job before its first restart, or mean none at all: whoever gives it is asked. */
+static void test_request__max_restarts(void **state)
+{
+	const struct ckpt_field *row = ckpt_field_find(&ckpt_request_fields, "own_max_restarts");
+	const char *none[] = { "S_OWN_MAX_RESTARTS", "0", NULL };
+	struct ckpt_error err = { 0 };
+	struct ckpt_request req;
+
+	(void)state;
+	ckpt_request_init(&req);
+	assert_int_equal(req.own_max_restarts, 0);
+	assert_int_equal(ckpt_field_set(row, &req, "0", &err), -EINVAL);
+	assert_non_null(strstr(err.text, "from 1 to"));
+	assert_int_equal(ckpt_field_set(row, &req, "1", &err), 0);
+	assert_int_equal(req.own_max_restarts, 1);
+	assert_int_equal(ckpt_request_options_from_env(&req, "S_", lookup, none, NULL), -EINVAL);
+	/* the site's own 0 is "no cap" */
+	row = ckpt_field_find(&ckpt_request_fields, "max_restarts");
+	assert_int_equal(ckpt_field_set(row, &req, "0", &err), 0);
 }
 
 static void test_request__options_from_env(void **state)
@@ -230,6 +261,7 @@ int main(void)
 		cmocka_unit_test(test_request__signal),
 		cmocka_unit_test(test_request__init),
 		cmocka_unit_test(test_request__rules),
+		cmocka_unit_test(test_request__max_restarts),
 		cmocka_unit_test(test_request__options_from_env),
 		cmocka_unit_test(test_request__overlong_option),
 		cmocka_unit_test(test_request__round_trip),

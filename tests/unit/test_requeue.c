@@ -83,11 +83,32 @@ static void test_requeue__bad_lists(void **state)
 	}
 }
 
+/* What we requeue for is why it ended, unless Slurm has an end of its own for it. */
+static void test_requeue__causes(void **state)
+{
+	static const char *const vague[] = { "",	 "unknown",   "finished",
+					     "requeued", "exit-code", "signal" };
+	static const char *const own[] = { "cancelled", "preempted", "time-limit", "node-fail",
+					   "oom" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(vague) / sizeof(vague[0]); i++) {
+		assert_string_equal(ckpt_requeue_cause("stall", vague[i]), "stalled");
+		assert_string_equal(ckpt_requeue_cause("time-limit", vague[i]), "time-limit");
+		assert_ptr_equal(ckpt_requeue_cause("", vague[i]), vague[i]);
+		assert_ptr_equal(ckpt_requeue_cause("exit", vague[i]), vague[i]);
+		assert_ptr_equal(ckpt_requeue_cause("refused", vague[i]), vague[i]);
+	}
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		assert_ptr_equal(ckpt_requeue_cause("stall", own[i]), own[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_requeue__lists),
 		cmocka_unit_test(test_requeue__bad_lists),
+		cmocka_unit_test(test_requeue__causes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,6 +88,16 @@ static void run_case(const struct expectation *e)
 
 static const struct expectation cases[] = {
 	{ .name = "empty directory", .mode = "fresh", .start_epoch = "0" },
+	{ "data called after a checkpoint",
+	  .files = { { "ckpt-1.pt", AT(1, 10), NULL },
+		     { "ckpt-1_samples.npy", { 0 }, "x" },
+		     { "train_log_ckpt-2.pickle", AT(2, 20), NULL } },
+	  .mode = "resume", .tag = "ckpt-1.pt" },
+	{ "checkpoints called so",
+	  .files = { { "ckpt-1.dat", AT(1, 10), NULL },
+		     { "ckpt-2.dat", AT(2, 20), NULL },
+		     { "weights_best.pt", AT(1, 10), NULL } },
+	  .mode = "resume", .tag = "ckpt-2.dat" },
 	{ .name = "newest by number, not by letter",
 	  .files = { { "ckpt-999.pt", AT(1, 999), NULL }, { "ckpt-1000.pt", AT(2, 1000), NULL } },
 	  .mode = "resume",
@@ -244,13 +254,15 @@ static const struct expectation cases[] = {
 	{ .name = "no_restore of the run configuration",
 	  .files = { { "ckpt-1.pt", AT(1, 10), NULL },
 		     { "ckpt-config.json", { 0 }, "{\"training\": {\"no_restore\": true}}" } },
-	  .mode = "fresh" },
+	  .mode = "fresh",
+	  .line = "training.no_restore in " },
 	{ .name = "resume_from_checkpoint: false",
 	  .files = { { "ckpt-1.pt", AT(1, 10), NULL },
 		     { "ckpt-config.json",
 		       { 0 },
 		       "{\"training\": {\"resume_from_checkpoint\": false}}" } },
-	  .mode = "fresh" },
+	  .mode = "fresh",
+	  .line = "training.resume_from_checkpoint: false in " },
 	{ .name = "resume_from_checkpoint: true",
 	  .files = { { "ckpt-1.pt", AT(1, 10), NULL },
 		     { "ckpt-config.json",
@@ -272,6 +284,14 @@ static const struct expectation cases[] = {
 	  .mode = "finetune",
 	  .tag = "base.pt",
 	  .start_epoch = "0" },
+	{ .name = "pretrained by its name, where there is no progress",
+	  .files = { { "pretrained_base.pt", AT(7, 70), NULL } },
+	  .mode = "finetune",
+	  .tag = "pretrained_base.pt",
+	  .start_epoch = "0" },
+	{ .name = "pretrained by its name, and damaged: fresh",
+	  .files = { { "pretrained_base.pt", { .epoch = 7, .step = 70, .flip = true }, NULL } },
+	  .mode = "fresh" },
 	{ .name = "pretrained that is missing: fresh",
 	  .files = { { "ckpt-config.json", { 0 }, "{\"model\": {\"pretrained\": \"base.pt\"}}" } },
 	  .mode = "fresh" },
@@ -341,6 +361,29 @@ static void test_resolve__rollback_is_not_undone(void **state)
 	attempt_put(dir, "ckpt-5.pt", 5, 51); /* ours now: written again by this run */
 	attempt_make(dir, 3, "epoch:1", &d);
 	assert_string_equal(d.tag, "ckpt-5.pt");
+}
+
+/* The clock of the node that wrote the progress may be behind that of another. */
+static void test_resolve__own_work_before_a_run_that_was_there(void **state)
+{
+	const struct timespec earlier[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+	struct scratch *dir = *state;
+	struct ckpt_decision d;
+
+	scratch_put(dir->fd, "version_0/x", "");
+	scratch_put(dir->fd, "version_1/x", "");
+	attempt_put(dir, "version_0/ckpt-2.pt", 2, 20);
+	attempt_make(dir, 0, "auto", &d);
+	assert_string_equal(d.tag, "ckpt-2.pt");
+	attempt_make(dir, 1, "auto", &d);
+	assert_string_equal(d.tag, "ckpt-2.pt"); /* nothing of its own yet */
+	attempt_put(dir, "version_1/ckpt-3.pt", 3, 30);
+	assert_int_equal(utimensat(dir->fd, "version_1/ckpt-3.pt", earlier, 0), 0);
+	attempt_make(dir, 2, "auto", &d);
+	assert_string_equal(d.tag, "ckpt-3.pt");
+	attempt_put_flipped(dir, "version_1/ckpt-3.pt", 3, 30);
+	attempt_make(dir, 3, "auto", &d);
+	assert_string_equal(d.tag, "ckpt-2.pt");
 }
 
 static void test_resolve__fresh_stays_fresh_until_own_progress(void **state)
@@ -780,6 +823,7 @@ int main(void)
 		scratch_test(test_resolve__a_refused_job_is_not_live),
 		scratch_test(test_resolve__later_attempts_follow_auto),
 		scratch_test(test_resolve__rollback_is_not_undone),
+		scratch_test(test_resolve__own_work_before_a_run_that_was_there),
 		scratch_test(test_resolve__fresh_stays_fresh_until_own_progress),
 		scratch_test(test_resolve__lost_mark_is_refused),
 		scratch_test(test_resolve__attempt_that_never_began),

@@ -159,6 +159,52 @@ static void test_rules__foreign_ahead_of_the_base(void **state)
 	expect_never(f, "(step 50; this run began at step 10)");
 }
 
+/* The step of a later epoch may be a lower number. */
+static void test_rules__foreign_ahead_by_its_epoch(void **state)
+{
+	struct fixture *f = *state;
+	struct ckpt_position *at = &f->report.position;
+
+	was_there(f, "ckpt-9.pt", 50);
+	snprintf(f->state.mark.base_epoch, sizeof(f->state.mark.base_epoch), "2");
+	*at = (struct ckpt_position) {
+		.has_step = true, .step = 12, .has_epoch = true, .epoch = 3
+	};
+	assert_int_equal(ask(f), 0);
+	at->step_vague = true;
+	expect_never(f, "lies ahead");
+	at->epoch = 1;
+	at->step = 99;
+	assert_int_equal(ask(f), 0);
+}
+
+/* Where epochs begin again with an attempt: the later save is ahead, whatever its epoch. */
+static void test_rules__foreign_by_its_time(void **state)
+{
+	struct fixture *f = *state;
+	struct ckpt_position *at = &f->report.position;
+	struct ckpt_past_attempt *row;
+
+	was_there(f, "ckpt-9.pt", 50);
+	snprintf(f->state.mark.base_epoch, sizeof(f->state.mark.base_epoch), "2");
+	f->state.past.rows = row = calloc(CKPT_PAST_ATTEMPTS, sizeof(*row));
+	f->state.past.last = 1;
+	row->begun = true;
+	*at = (struct ckpt_position) {
+		.has_step = true, .step = 99, .has_epoch = true, .epoch = 1, .step_vague = true
+	};
+	snprintf(row->first.id, sizeof(row->first.id), "8-100-4");
+	expect_never(f, "lies ahead");
+	snprintf(row->first.id, sizeof(row->first.id), "8-100-6");
+	assert_int_equal(ask(f), 0);
+	at->epoch = 3;
+	at->step = 12;
+	assert_int_equal(ask(f), 0);
+	snprintf(row->first.id, sizeof(row->first.id), "8-100-4");
+	expect_never(f, "lies ahead");
+	ckpt_past_done(&f->state.past);
+}
+
 /* Behind or level with the start, it is a fallback of the same line of work. */
 static void test_rules__foreign_not_ahead(void **state)
 {
@@ -221,6 +267,39 @@ static void test_rules__names_change_nothing(void **state)
 	assert_int_equal(ask(f), CKPT_RULE_NEVER);
 }
 
+/* What lies beside the checkpoints is told from them by its name alone. */
+static void test_rules__data_beside_checkpoints(void **state)
+{
+	static const struct {
+		const char *name, *beside[2];
+		int want;
+	} rows[] = {
+		{ "ckpt_losses-5.npy", { "ckpt-1.pt" }, CKPT_RULE_LAST_RESORT },
+		{ "ckpt_losses-5.npy",
+		  { "checkpoint_long-1.pt", "ckpt-1.pt" },
+		  CKPT_RULE_LAST_RESORT },
+		{ "ckpt_losses-5.pt", { "ckpt-1.pt" }, 0 },
+		{ "ckpt_losses-5.npy", { "ckpt-1.npy" }, 0 },
+		{ "samples-5.npy", { "ckpt-1.pt" }, 0 },
+		{ "state-5.dat", { "state-4.pt" }, 0 }, /* the same words: one of them */
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct ckpt_set sets[2] = { { .name = "" }, { .name = "" } };
+		struct ckpt_resolution res = { .catalog = { .sets = sets } };
+
+		for (; res.catalog.n_sets < 2 && rows[i].beside[res.catalog.n_sets];
+		     res.catalog.n_sets++)
+			sets[res.catalog.n_sets].name = (char *)rows[i].beside[res.catalog.n_sets];
+		f->set.name = (char *)rows[i].name;
+		f->s.res = &res;
+		if (ask(f) != rows[i].want)
+			fail_msg("%s beside %s: %d (%s)", rows[i].name, rows[i].beside[0], ask(f),
+				 f->why);
+	}
+}
+
 #define fixture_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -233,10 +312,13 @@ int main(void)
 		fixture_test(test_rules__turned_away_outweighs_last_resort),
 		fixture_test(test_rules__foreign_to_a_fresh_run),
 		fixture_test(test_rules__foreign_ahead_of_the_base),
+		fixture_test(test_rules__foreign_ahead_by_its_epoch),
+		fixture_test(test_rules__foreign_by_its_time),
 		fixture_test(test_rules__foreign_not_ahead),
 		fixture_test(test_rules__foreign_that_compares_with_nothing),
 		fixture_test(test_rules__ours),
 		fixture_test(test_rules__names_change_nothing),
+		fixture_test(test_rules__data_beside_checkpoints),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -271,6 +271,42 @@ static void test_scr__sample(void **state)
 	assert_null(ckpt_kvtree_text(below, "NONE"));
 }
 
+/* Each of the books by itself: SCR's tools hand them on alone. */
+static void test_scr__a_book_alone(void **state)
+{
+	static const struct {
+		ssize_t flip, resize; /* how many bytes from its end; 0: not */
+		enum ckpt_status status;
+		enum ckpt_problem_code code;
+	} rows[] = {
+		{ 0, 0, CKPT_VALID, CKPT_PROBLEM_NONE },
+		{ 1, 0, CKPT_CORRUPT, CKPT_PROBLEM_CHECKSUM },
+		{ 9, 0, CKPT_CORRUPT, CKPT_PROBLEM_CHECKSUM },
+		{ 0, -1, CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED },
+		{ 0, 3, CKPT_VALID, CKPT_PROBLEM_TRAILING },
+	};
+	struct ckpt_report report;
+	size_t size;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		_cleanup_bench_ struct bench bench;
+
+		bench_init(&bench);
+		make(&bench, "index(dataset(5), dataset(6))");
+		free(bench_read(&bench, ".scr/index.scr", &size));
+		if (rows[i].flip)
+			bench_flip(&bench, ".scr/index.scr", size - (size_t)rows[i].flip);
+		if (rows[i].resize)
+			bench_resize(&bench, ".scr/index.scr", size + (size_t)rows[i].resize);
+		bench_judge(&bench, ".scr/index.scr", CKPT_KIND_FILE, CKPT_LEVEL_FULL, &report);
+		assert_string_equal(report.format->name, "kvtree");
+		bench_expect(&report, rows[i].status, rows[i].code);
+		if (rows[i].status == CKPT_VALID)
+			assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_CHECKSUM);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -278,7 +314,7 @@ int main(void)
 		cmocka_unit_test(test_scr__files),	cmocka_unit_test(test_scr__books),
 		cmocka_unit_test(test_scr__torn_trees), cmocka_unit_test(test_scr__others),
 		cmocka_unit_test(test_scr__halt),	cmocka_unit_test(test_scr__hostile),
-		cmocka_unit_test(test_scr__sample),
+		cmocka_unit_test(test_scr__sample),	cmocka_unit_test(test_scr__a_book_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -148,6 +148,7 @@ static void test_seal__comes_back_as_made(void **state)
 	assert_true(back->position.has_step && back->position.step == 4500);
 	assert_true(back->position.has_epoch && back->position.epoch == 3);
 	assert_int_equal(back->position.step_source, CKPT_FROM_CONTENT);
+	assert_int_equal(back->position.step_vague, made->position.step_vague);
 	assert_int_equal(back->position.epoch_source, made->position.epoch_source);
 	assert_int_equal(back->position.meaning, made->position.meaning);
 	assert_int_equal(back->position.has_loss, made->position.has_loss);
@@ -158,7 +159,8 @@ static void test_seal__a_report_is_kept_whole(void **state)
 	struct ckpt_report report = {
 		.format = ckpt_formats[1],
 		.verdict = { .evidence = CKPT_EVIDENCE_STRUCTURE, .size_bytes = 1ULL << 50 },
-		.position = { .has_step = true, .step = -5, .step_source = CKPT_FROM_METADATA,
+		.position = { .has_step = true, .step = -5, .step_vague = true,
+			      .step_source = CKPT_FROM_METADATA,
 			      .has_epoch = true, .epoch = 2.0 / 3, .epoch_source = CKPT_FROM_NAME,
 			      .meaning = CKPT_EPOCH_SAVE_COUNTER, .has_loss = true, .loss = 0.1,
 			      .loss_key = "val_loss" },
@@ -179,6 +181,7 @@ static void test_seal__a_report_is_kept_whole(void **state)
 	assert_int_equal(back.tensors, 77);
 	assert_string_equal(back.framework, "Frame 1");
 	assert_int_equal(back.position.step, -5);
+	assert_true(back.position.step_vague);
 	assert_int_equal(back.position.step_source, CKPT_FROM_METADATA);
 	assert_int_equal(back.position.epoch_source, CKPT_FROM_NAME);
 	assert_int_equal(back.position.meaning, CKPT_EPOCH_SAVE_COUNTER);
@@ -533,6 +536,85 @@ static void test_seal__keeps_what_others_wrote(void **state)
 	assert_int_equal(scratch_count(dir->fd), 3);
 }
 
+static void put_step(const struct scratch *dir, int epoch, long step)
+{
+	const struct torch_synthetic how = { .epoch = epoch, .step = step, .floats = 64 };
+
+	torch_synthetic_write(dir->fd, NAME, &how);
+}
+
+/* Seals the save of @step; the metadata tell of it, whatever they told before. */
+static void expect_of_step(const struct scratch *dir, long step, const char *lr, const char *at)
+{
+	_cleanup_json_ cJSON *o = NULL;
+	const cJSON *training;
+	int64_t value;
+
+	assert_int_equal(make(NULL, dir, NAME), 0);
+	o = parsed(dir, NAME);
+	training = cJSON_GetObjectItem(o, "training");
+	assert_true(ckpt_json_int(training, "step", &value));
+	assert_int_equal(value, step);
+	assert_true(ckpt_json_int(training, "epoch", &value));
+	assert_int_equal(value, step / 100);
+	assert_string_equal(ckpt_json_text(cJSON_GetObjectItem(o, "config"), "lr"), lr);
+	assert_string_equal(ckpt_json_text(o, "created_at"), at);
+	assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(o, "mine")), 1);
+}
+
+static void set_time(const struct scratch *dir, time_t seconds)
+{
+	const struct timespec times[2] = { { seconds, 0 }, { seconds, 0 } };
+
+	assert_int_equal(utimensat(dir->fd, NAME, times, 0), 0);
+}
+
+/* One name for all saves: what the older seal told of the older save is not of this one. What
+ * others wrote is. */
+static void test_seal__made_again_tells_of_this_save(void **state)
+{
+	const struct scratch *dir = *state;
+
+	scratch_put(dir->fd, SEAL, "{\"mine\": [1], \"seal\": \"of wax\"}");
+	scratch_put(dir->fd, "config.json", "{\"lr\": \"first\"}");
+	put_step(dir, 1, 100);
+	set_time(dir, 1000000000);
+	expect_of_step(dir, 100, "first", "2001-09-09T01:46:40Z");
+	scratch_put(dir->fd, "config.json", "{\"lr\": \"second\"}");
+	set_time(dir, 1100000000); /* the same bytes: the same save */
+	expect_of_step(dir, 100, "first", "2001-09-09T01:46:40Z");
+	put_step(dir, 4, 400);
+	set_time(dir, 1200000000);
+	expect_of_step(dir, 400, "second", "2008-01-10T21:20:00Z");
+}
+
+/* Replaces the first @from in the seal's file by @to, of the same length. */
+static void edit(const struct scratch *dir, const char *from, const char *to)
+{
+	char *text = sealed_text(dir, NAME), *at = strstr(text, from);
+
+	assert_non_null(at);
+	memcpy(at, to, strlen(to));
+	scratch_put(dir->fd, SEAL, text);
+	free(text);
+}
+
+/* A person's word on this save stays, one on an older save does not. */
+static void test_seal__made_again_keeps_what_was_edited(void **state)
+{
+	const struct scratch *dir = *state;
+
+	scratch_put(dir->fd, SEAL, "{\"mine\": [1]}");
+	scratch_put(dir->fd, "config.json", "{\"lr\": \"first\"}");
+	put_step(dir, 1, 100);
+	set_time(dir, 1000000000);
+	assert_int_equal(make(NULL, dir, NAME), 0);
+	edit(dir, "\"first\"", "\"hands\"");
+	expect_of_step(dir, 100, "hands", "2001-09-09T01:46:40Z");
+	edit(dir, "\"sha256\"", "\"sha999\""); /* of nobody knows what */
+	expect_of_step(dir, 100, "first", "2001-09-09T01:46:40Z");
+}
+
 static void test_seal__sets_a_torn_file_aside(void **state)
 {
 	const struct scratch *dir = *state;
@@ -606,6 +688,8 @@ int main(void)
 		scratch_test(test_seal__gives_up_when_another_file_changes),
 		scratch_test(test_seal__failure_to_write_leaves_the_old_one),
 		scratch_test(test_seal__keeps_what_others_wrote),
+		scratch_test(test_seal__made_again_tells_of_this_save),
+		scratch_test(test_seal__made_again_keeps_what_was_edited),
 		scratch_test(test_seal__sets_a_torn_file_aside),
 		scratch_test(test_seal__covers_a_directory),
 		scratch_test(test_seal__bounds),

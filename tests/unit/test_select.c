@@ -56,14 +56,14 @@ static void test_select__nothing_there(void **state)
 static void test_select__one_window_is_enough(void **state)
 {
 	put_range(*state, 1, 40, attempt_put);
-	expect_auto(*state, "ckpt-40.pt", WINDOW);
+	expect_auto(*state, "ckpt-40.pt", WINDOW + 1); /* and the lowest name */
 }
 
 static void test_select__a_whole_window_is_cut(void **state)
 {
 	put_range(*state, 1, 24, attempt_put);
 	put_range(*state, 25, 40, attempt_put_cut);
-	expect_auto(*state, "ckpt-24.pt", 2 * WINDOW);
+	expect_auto(*state, "ckpt-24.pt", 2 * WINDOW + 1);
 }
 
 static void test_select__a_whole_window_is_flipped(void **state)
@@ -106,11 +106,67 @@ static void test_select__names_that_lie(void **state)
 	expect_auto(*state, "ckpt-2.pt", 40);
 }
 
+/* A damaged one between two says nothing of their order, and hides nothing of it. */
+static void test_select__names_that_lie_across_a_damaged_one(void **state)
+{
+	put_range(*state, 1, 40, attempt_put);
+	put_range(*state, 36, 39, attempt_put_cut);
+	attempt_put(*state, "ckpt-40.pt", 1, 5);
+	attempt_put(*state, "ckpt-2.pt", 99, 990);
+	expect_auto(*state, "ckpt-2.pt", 40);
+}
+
 static void test_select__names_are_believed_below_an_honest_window(void **state)
 {
 	put_range(*state, 1, 40, attempt_put);
 	attempt_put(*state, "ckpt-2.pt", 99, 990);
-	expect_auto(*state, "ckpt-40.pt", WINDOW);
+	expect_auto(*state, "ckpt-40.pt", WINDOW + 1);
+}
+
+/* Slots written in turn: the newest is one that a window of the highest slots does not show. */
+static void test_select__slots_in_turn(void **state)
+{
+	for (int slot = 0; slot < 20; slot++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "ckpt-%d.pt", slot);
+		attempt_put(*state, name, -1, slot <= 2 ? 100 + slot : 80 + slot);
+	}
+	expect_auto(*state, "ckpt-2.pt", 20);
+	attempt_put_cut(*state, "ckpt-0.pt", -1, 100); /* tells nothing of the others */
+	expect_auto(*state, "ckpt-19.pt", WINDOW + 1);
+}
+
+/* A loop that does not restore its epoch: with the attempt it begins again, the steps go on. */
+static void test_select__epochs_that_begin_again_below_the_window(void **state)
+{
+	char name[64];
+
+	for (int i = 0; i < 40; i++) {
+		int epoch = i < 30 ? i : i - 30;
+
+		snprintf(name, sizeof(name), "epoch_%d_step_%d.pt", epoch, 10 * i);
+		attempt_put(*state, name, epoch, 10 * i);
+	}
+	expect_auto(*state, "epoch_9_step_390.pt", 40);
+	attempt_put_cut(*state, "epoch_9_step_390.pt", 9, 390); /* by its age */
+	expect_auto(*state, "epoch_8_step_380.pt", 40);
+}
+
+/* Steps that begin again with each epoch: a higher one below is the older one. */
+static void test_select__steps_that_begin_again_take_one_look(void **state)
+{
+	const struct timespec earlier[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+	struct scratch *dir = *state;
+	char name[64];
+
+	for (int i = 0; i < 40; i++) {
+		snprintf(name, sizeof(name), "epoch_%d_step_%d.pt", 9 + i, i ? 10 : 50);
+		attempt_put(dir, name, -1, -1);
+		if (i == 0)
+			assert_int_equal(utimensat(dir->fd, name, earlier, 0), 0);
+	}
+	expect_auto(dir, "epoch_48_step_10.pt", WINDOW + 1);
 }
 
 static void test_select__content_wins_inside_the_window(void **state)
@@ -124,7 +180,7 @@ static void test_select__series_compare_by_content(void **state)
 {
 	put_range(*state, 1, 20, attempt_put);
 	attempt_put(*state, "model_7.pt", 30, 300);
-	expect_auto(*state, "model_7.pt", WINDOW + 1);
+	expect_auto(*state, "model_7.pt", WINDOW + 2);
 }
 
 /* A series whose newest are all damaged is looked down before an old one of another is taken. */
@@ -425,7 +481,11 @@ int main(void)
 		scratch_test(test_select__a_whole_window_is_flipped),
 		scratch_test(test_select__at_structure_flips_are_not_seen),
 		scratch_test(test_select__names_that_lie),
+		scratch_test(test_select__names_that_lie_across_a_damaged_one),
 		scratch_test(test_select__names_are_believed_below_an_honest_window),
+		scratch_test(test_select__slots_in_turn),
+		scratch_test(test_select__epochs_that_begin_again_below_the_window),
+		scratch_test(test_select__steps_that_begin_again_take_one_look),
 		scratch_test(test_select__content_wins_inside_the_window),
 		scratch_test(test_select__series_compare_by_content),
 		scratch_test(test_select__a_damaged_window_does_not_hide_its_series),

@@ -445,6 +445,35 @@ static void test_settle__cut_short_goes_when_its_writer_is_gone(void **state)
 	}
 }
 
+/* What outlived its attempt (linuxproc does not track every process) may still be writing. */
+static void test_settle__a_live_writer_keeps_its_file(void **state)
+{
+	const struct scratch *dir = *state;
+	struct ckpt_decision d;
+	int fd;
+
+	attempt_make(dir, 0, "auto", &d);
+	attempt_put(dir, "ckpt-1.pt", 1, 10);
+	attempt_put_cut(dir, "ckpt-2.pt", 2, 20);
+	attempt_put_flipped(dir, "ckpt-3.pt", 3, 30);
+	scratch_put(dir->fd, ATTEMPT_STATE "ledger.jsonl",
+		    "{\"event\":\"end\",\"cluster\":\"test\",\"job_id\":41,\"attempt\":0,"
+		    "\"cause\":\"preempted\"}\n");
+	fd = openat(dir->fd, "ckpt-2.pt", O_WRONLY);
+	assert_true(fd >= 0);
+	attempt_make(dir, 1, "auto", &d);
+	assert_string_equal(d.tag, "ckpt-1.pt");
+	assert_true(scratch_has(dir->fd, "ckpt-2.pt"));
+	assert_true(scratch_has(dir->fd, "ckpt-3.pt.corrupted"));
+	assert_non_null(strstr(d.warning, "'ckpt-2.pt' stays where it is: process "));
+	close(fd);
+	scratch_put(dir->fd, ATTEMPT_STATE "ledger.jsonl",
+		    "{\"event\":\"end\",\"cluster\":\"test\",\"job_id\":41,\"attempt\":1,"
+		    "\"cause\":\"preempted\"}\n");
+	attempt_make(dir, 2, "auto", &d);
+	assert_true(scratch_has(dir->fd, "ckpt-2.pt.corrupted"));
+}
+
 /* The whole checkpoints that were not chosen stay, and so does one outside the run directories. */
 static void test_settle__only_what_is_proved_and_inside_moves(void **state)
 {
@@ -559,6 +588,7 @@ int main(void)
 		scratch_test(test_settle__unknown_epochs_align_nothing),
 		scratch_test(test_settle__quarantine),
 		scratch_test(test_settle__cut_short_goes_when_its_writer_is_gone),
+		scratch_test(test_settle__a_live_writer_keeps_its_file),
 		scratch_test(test_settle__only_what_is_proved_and_inside_moves),
 		scratch_test(test_settle__pointers_alone),
 		scratch_test(test_settle__only_what_was_decided),

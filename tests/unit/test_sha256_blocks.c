@@ -59,7 +59,7 @@ static void run(int wide_from, const struct text texts[LANES], int lanes)
 			n = left && left < n ? left : n;
 		}
 		n = n == SIZE_MAX ? 0 : n;
-		assert_int_equal(ckpt_sha256_blocks(&state, data, n), 0);
+		assert_int_equal(ckpt_sha256_blocks(&state, data, n, NULL), 0);
 		for (int i = 0; i < lanes; i++) {
 			at[i] += data[i] ? n : 0;
 			if (data[i] && at[i] == texts[i].blocks)
@@ -109,7 +109,7 @@ static void test_sha256_blocks__examples(void **state)
 
 			data[i * 5] = t.bytes;
 			ckpt_sha256_start(&s, i * 5);
-			assert_int_equal(ckpt_sha256_blocks(&s, data, t.blocks), 0);
+			assert_int_equal(ckpt_sha256_blocks(&s, data, t.blocks, NULL), 0);
 			ckpt_sha256_digest(&s, i * 5, digest);
 			assert_memory_equal(digest, starts[i], sizeof(starts[i]));
 			assert_digest(&s, i * 5, &t);
@@ -143,8 +143,8 @@ static void test_sha256_blocks__a_million(void **state)
 			size_t left = t.blocks - at;
 
 			s.wide_from = ckpt_sha256_has_wide() && at % 2 ? 1 : CKPT_SHA256_NARROW;
-			assert_int_equal(ckpt_sha256_blocks(&s, data, left < step ? left : step),
-					 0);
+			assert_int_equal(
+				ckpt_sha256_blocks(&s, data, left < step ? left : step, NULL), 0);
 		}
 		ckpt_sha256_digest(&s, 3, digest);
 		assert_memory_equal(digest, expected, sizeof(expected));
@@ -152,6 +152,21 @@ static void test_sha256_blocks__a_million(void **state)
 	free(t.bytes);
 	free(letters);
 }
+
+#ifdef __x86_64__
+/* The compiler's own look at the CPU and the kernel comes to the same. */
+static void test_sha256_blocks__engine(void **state)
+{
+	struct ckpt_sha256_state s;
+
+	(void)state;
+	__builtin_cpu_init();
+	assert_int_equal(ckpt_sha256_has_wide(),
+			 __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw"));
+	ckpt_sha256_state_init(&s);
+	assert_int_equal(s.wide_from <= CKPT_SHA256_LANES, ckpt_sha256_has_wide());
+}
+#endif
 
 /* All lengths to 300, side by side with their neighbours; any number of lanes. */
 static void test_sha256_blocks__lengths_and_lanes(void **state)
@@ -223,6 +238,9 @@ static void test_sha256_blocks__padding_of_the_longest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+#ifdef __x86_64__
+		cmocka_unit_test(test_sha256_blocks__engine),
+#endif
 		cmocka_unit_test(test_sha256_blocks__examples),
 		cmocka_unit_test(test_sha256_blocks__a_million),
 		cmocka_unit_test(test_sha256_blocks__lengths_and_lanes),

@@ -31,6 +31,7 @@ struct bench {
 	int n, taken, under_way, most;
 	int stop_after; /* messages ended; 0 = never */
 	int ended, lanes;
+	bool ahead;
 	int of_lane[CKPT_SHA256_LANES];
 	uint64_t told[CKPT_SHA256_LANES]; /* of the lane's message, as it was read */
 };
@@ -80,7 +81,7 @@ static void done(void *arg, int lane, int result, const uint8_t *digest,
 	m->right = memcmp(digest, expected, sizeof(expected)) == 0;
 }
 
-static bool stop(void *arg)
+static bool stops(void *arg)
 {
 	const struct bench *b = arg;
 
@@ -89,7 +90,7 @@ static bool stop(void *arg)
 
 static int run(struct bench *b, int lanes)
 {
-	const struct ckpt_sha256_source source = { next, done, bytes, stop, b };
+	const struct ckpt_sha256_source source = { next, done, bytes, stops, b, b->ahead };
 	const struct ckpt_sha256_plan plan = { .threads = 1, .lanes = lanes, .mates = 1 };
 
 	b->lanes = lanes;

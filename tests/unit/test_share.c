@@ -13,7 +13,8 @@
 
 #include "core/base/crc_share.h"
 #include "core/base/share.h"
-#include "core/integrity/part.h"
+#include "core/format/differing.h"
+#include "core/integrity/part_file.h"
 #include "tests/unit/support/judge.h"
 #include "tests/unit/support/sealed.h"
 #include "tests/unit/support/tf_build.h"
@@ -187,6 +188,7 @@ static void run_merge(const struct scratch *dir, const char *name, unsigned int 
 	struct ckpt_ctx ctx = { 0 };
 
 	s->result = ckpt_part_merge(&ctx, &parts, set, &err);
+	assert_int_equal(set->report_level, CKPT_LEVEL_FULL);
 	snprintf(s->why, sizeof(s->why), "%.511s", err.text);
 	s->merged = *set->report;
 }
@@ -336,6 +338,37 @@ static void test_share__a_directory_is_split_by_files(void **state)
 	assert_string_equal(s.merged.verdict.problem.file, "rng_state_7.pth");
 }
 
+/* Pieces of two files that lie at the same offsets of theirs. */
+static void test_share__two_large_files_of_a_directory(void **state)
+{
+	static const char *const names[] = { "pytorch_model.bin", "optimizer.pt" };
+	const struct scratch *dir = *state;
+	struct shared s;
+
+	for (int flip = 0; flip < 2; flip++) {
+		scratch_put(dir->fd, "checkpoint-500/trainer_state.json",
+			    "{\"epoch\": 2.5, \"global_step\": 500}");
+		for (int i = 0; i < 2; i++) {
+			const struct torch_synthetic how = {
+				.epoch = -1, .step = -1, .floats = 6000000, .flip = flip && i == 1
+			};
+			char name[64];
+
+			snprintf(name, sizeof(name), "checkpoint-500/%s", names[i]);
+			torch_synthetic_write(dir->fd, name, &how);
+		}
+		run_all(dir, "checkpoint-500", 4, &s);
+		assert_int_equal(s.result, 0);
+		if (flip) {
+			expect(&s.merged, CKPT_CORRUPT, CKPT_EVIDENCE_NONE, CKPT_PROBLEM_CHECKSUM);
+			assert_string_equal(s.merged.verdict.problem.file, names[1]);
+		} else {
+			expect(&s.merged, CKPT_VALID, CKPT_EVIDENCE_CHECKSUM, CKPT_PROBLEM_NONE);
+			expect_quarters(&s, s.merged.verdict.size_bytes, 200000);
+		}
+	}
+}
+
 static void test_share__what_is_missing_is_not_found_out(void **state)
 {
 	const struct scratch *dir = *state;
@@ -414,6 +447,55 @@ static void test_share__pieces_have_to_tile(void **state)
 	assert_non_null(strstr(s.merged.verdict.problem.detail, "do not fit together"));
 }
 
+/* Eight numbers that fit each other and their types; anything else is a torn part. */
+static void test_share__numbers_of_a_piece(void **state)
+{
+	static const struct {
+		const char *piece;
+		int result;
+	} cases[] = {
+		{ "\"1\",\"0\",\"10\",\"20\",\"12\",\"18\",\"7\",\"8\"", 0 },
+		{ "\"1\",\"1\",\"10\",\"20\",\"10\",\"20\",\"7\",\"4294967295\"", 0 },
+		{ "\"1\",\"0\",\"10\",\"20\",\"12\",\"18\",\"7\"", CKPT_PART_MISSING },
+		{ "\"1\",\"0\",\"10\",\"20\",\"12\",\"18\",\"7\",\"8\",\"9\"", CKPT_PART_MISSING },
+		{ "\"1\",\"2\",\"10\",\"20\",\"12\",\"18\",\"7\",\"8\"", CKPT_PART_MISSING },
+		{ "\"1\",\"0\",\"10\",\"20\",\"12\",\"18\",\"4294967296\",\"8\"",
+		  CKPT_PART_MISSING },
+		{ "\"1\",\"0\",\"10\",\"20\",\"12\",\"18\",\"7\",\"4294967296\"",
+		  CKPT_PART_MISSING },
+		{ "\"1\",\"0\",\"10\",\"20\",\"9\",\"18\",\"7\",\"8\"", CKPT_PART_MISSING },
+		{ "\"1\",\"0\",\"10\",\"20\",\"12\",\"19\",\"7\",\"8\"", CKPT_PART_MISSING },
+		{ "\"1\",\"0\",\"10\",\"20\",\"12\",\"0\",\"7\",\"8\"", CKPT_PART_MISSING },
+		{ "\"1\",\"0\",\"10\",\"20\",\"12\",\"18446744073709551615\",\"7\",\"8\"",
+		  CKPT_PART_MISSING },
+		{ "\"1\",\"0\",\"10\",\"20\",\"12\",\"-1\",\"7\",\"8\"", CKPT_PART_MISSING },
+		{ "\"1\",\"0\",\"10\",\"20\",\"12\",\"18x\",\"7\",\"8\"", CKPT_PART_MISSING },
+		{ "1,0,10,20,12,18,7,8", CKPT_PART_MISSING },
+	};
+	const struct scratch *dir = *state;
+	const struct ckpt_parts parts = parts_of(dir, NAME, 1);
+	const struct ckpt_part part = { .share = { .count = 1 } };
+	struct ckpt_ctx ctx = { 0 };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		_cleanup_part_ struct ckpt_part back = { .share = { .index = 0 } };
+		char text[8192], *whole, *at;
+		int r;
+
+		assert_int_equal(ckpt_part_store(&parts, &part, NULL), 0);
+		whole = scratch_get(dir->fd, NAME ".part-0-of-1.json");
+		at = strstr(whole, "\"pieces\":\t[]");
+		assert_non_null(at);
+		snprintf(text, sizeof(text), "%.*s\"pieces\": [[%s]]}", (int)(at - whole), whole,
+			 cases[i].piece);
+		free(whole);
+		scratch_put(dir->fd, NAME ".part-0-of-1.json", text);
+		r = ckpt_part_load(&ctx, &parts, 0, &back, NULL);
+		if (r != cases[i].result)
+			fail_msg("%s: %d", cases[i].piece, r);
+	}
+}
+
 /* Saved again between two shares, or after them: the parts are of no one checkpoint. */
 static void test_share__other_files_are_an_active_writer(void **state)
 {
@@ -439,6 +521,224 @@ static void test_share__other_files_are_an_active_writer(void **state)
 		put(dir, false, 6000000);
 		run_all(dir, NAME, 4, &s);
 		put(dir, false, 6000000);
+	}
+}
+
+/* What a part says about files that are no longer there is no answer, damage neither; what the one
+ * part says that read those of now is. */
+static void test_share__damage_that_was_mended_is_none(void **state)
+{
+	const struct scratch *dir = *state;
+	struct ckpt_share share = { .count = 4 };
+	struct ckpt_report report;
+	struct shared s;
+	int owner = 0;
+
+	for (int renewed = 0; renewed < 5; renewed++) { /* 4: none */
+		put(dir, true, 1000);
+		run_all(dir, NAME, 4, &s);
+		expect(&s.merged, CKPT_CORRUPT, CKPT_EVIDENCE_NONE, CKPT_PROBLEM_CHECKSUM);
+		for (int i = 0; i < 4; i++)
+			owner = s.parts[i].verdict.status == CKPT_CORRUPT ? i : owner;
+		put(dir, false, 1000);
+		share.index = (unsigned int)renewed;
+		if (renewed < 4)
+			run_share(dir, NAME, &share, &report);
+		run_merge(dir, NAME, 4, &s);
+		expect(&s.merged, CKPT_UNREADABLE, CKPT_EVIDENCE_NONE, CKPT_PROBLEM_WRITER_ACTIVE);
+		assert_non_null(strstr(s.merged.verdict.problem.detail, "since its parts"));
+	}
+	put(dir, true, 1000);
+	share.index = (unsigned int)owner;
+	run_share(dir, NAME, &share, &report);
+	run_merge(dir, NAME, 4, &s);
+	expect(&s.merged, CKPT_CORRUPT, CKPT_EVIDENCE_NONE, CKPT_PROBLEM_CHECKSUM);
+}
+
+/* Pieces of a tensor before and after: a CRC over both is nobody's. The part that could not be
+ * read keeps its own word. */
+static void test_share__pieces_of_two_saves_are_not_joined(void **state)
+{
+	const struct scratch *dir = *state;
+	const struct ckpt_parts parts = parts_of(dir, NAME, 4);
+	struct ckpt_ctx ctx = { 0 };
+	struct ckpt_report report;
+	struct shared s;
+
+	for (unsigned int old = 0; old < 4; old++) {
+		_cleanup_part_ struct ckpt_part part = { .share = { .count = 4 } };
+		struct ckpt_share share = { .count = 4 };
+
+		put(dir, true, 6000000);
+		run_all(dir, NAME, 4, &s);
+		put(dir, false, 6000000);
+		for (; share.index < 4; share.index++)
+			if (share.index != old)
+				run_share(dir, NAME, &share, &report);
+		part.share.index = old ? 0 : 1;
+		assert_int_equal(ckpt_part_load(&ctx, &parts, part.share.index, &part, NULL), 0);
+		part.verdict.status = CKPT_UNREADABLE;
+		assert_int_equal(ckpt_part_store(&parts, &part, NULL), 0);
+		run_merge(dir, NAME, 4, &s);
+		assert_int_equal(s.merged.verdict.status, CKPT_UNREADABLE);
+	}
+}
+
+/* What one part of four says: @index, and its verdict. */
+struct said {
+	unsigned int index;
+	struct ckpt_verdict verdict;
+};
+
+static void say(const struct scratch *dir, const struct said *said)
+{
+	const struct ckpt_parts parts = parts_of(dir, NAME, 4);
+	_cleanup_part_ struct ckpt_part part = { .share = { .count = 4 } };
+	struct ckpt_ctx ctx = { 0 };
+
+	assert_int_equal(ckpt_part_load(&ctx, &parts, said->index, &part, NULL), 0);
+	part.share.index = said->index;
+	part.verdict = said->verdict;
+	assert_int_equal(ckpt_part_store(&parts, &part, NULL), 0);
+}
+
+#define SAID(what, how, problem_code, at)                                                          \
+	.status = CKPT_##what, .evidence = CKPT_EVIDENCE_##how,                                    \
+	.problem = { .code = CKPT_PROBLEM_##problem_code, .offset = (at) }
+
+/* The worst word of all counts, with its own reason; of equals the first. */
+static void test_share__the_worst_word_counts(void **state)
+{
+	static const struct {
+		struct said said[2];
+		struct ckpt_verdict all;
+	} cases[] = {
+		{ { { 1, { SAID(VALID, CHECKSUM, NON_FINITE, 10) } },
+		    { 2, { SAID(VALID, CHECKSUM, NON_FINITE, 20) } } },
+		  { SAID(VALID, CHECKSUM, NON_FINITE, 10) } },
+		{ { { 1, { SAID(VALID, CHECKSUM, NON_FINITE, 10) } },
+		    { 3, { SAID(CORRUPT, NONE, CHECKSUM, 20) } } },
+		  { SAID(CORRUPT, NONE, CHECKSUM, 20) } },
+		{ { { 1, { SAID(UNREADABLE, NONE, IO, 10) } },
+		    { 3, { SAID(INCOMPLETE, NONE, TRUNCATED, 20) } } },
+		  { SAID(UNREADABLE, NONE, IO, 10) } },
+		{ { { 1, { SAID(INCOMPLETE, NONE, TRUNCATED, 10) } },
+		    { 2, { SAID(INCOMPLETE, NONE, ZERO_TAIL, 20) } } },
+		  { SAID(INCOMPLETE, NONE, TRUNCATED, 10) } },
+		{ { { 1, { SAID(VALID, STRUCTURE, NONE, 0), .note = "less" } },
+		    { 2, { SAID(VALID, CHECKSUM, NONE, 0), .note = "more" } } },
+		  { SAID(VALID, STRUCTURE, NONE, 0), .note = "less" } },
+		{ { { 1, { SAID(VALID, CHECKSUM, NONE, 0), .note = "more" } },
+		    { 2, { SAID(VALID, STRUCTURE, NONE, 0), .note = "less" } } },
+		  { SAID(VALID, STRUCTURE, NONE, 0), .note = "less" } },
+		{ { { 1, { SAID(VALID, CHECKSUM, NONE, 0), .note = "first" } },
+		    { 2, { SAID(VALID, CHECKSUM, NONE, 0), .note = "second" } } },
+		  { SAID(VALID, CHECKSUM, NONE, 0), .note = "first" } },
+	};
+	const struct scratch *dir = *state;
+	struct shared s;
+
+	put(dir, false, 1000);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct ckpt_verdict *all = &cases[i].all;
+
+		run_all(dir, NAME, 4, &s);
+		assert_string_equal(s.merged.verdict.note, "");
+		for (int k = 0; k < 2; k++)
+			say(dir, &cases[i].said[k]);
+		run_merge(dir, NAME, 4, &s);
+		assert_int_equal(s.result, 0);
+		expect(&s.merged, all->status, all->evidence, all->problem.code);
+		if (all->problem.code != CKPT_PROBLEM_NONE)
+			assert_int_equal(s.merged.verdict.problem.offset, all->problem.offset);
+		assert_string_equal(s.merged.verdict.note, all->note);
+	}
+}
+
+/* Who does not say which run is asked for gets one, not a mixture. */
+static void test_share__parts_are_of_one_run(void **state)
+{
+	const struct scratch *dir = *state;
+	struct ckpt_parts parts = { dir->fd, NAME, 4, "" };
+	_cleanup_catalog_ struct ckpt_catalog cat = { 0 };
+	struct ckpt_ctx ctx = { 0 };
+	struct shared s;
+	struct ckpt_set *set;
+
+	put(dir, false, 1000);
+	run_all(dir, NAME, 4, &s);
+	set = sealed_set(dir, &cat, NAME);
+	assert_int_equal(ckpt_part_merge(&ctx, &parts, set, NULL), 0);
+	assert_int_equal(set->report->verdict.status, CKPT_VALID);
+	edit(dir, NAME ".part-2-of-4.json", "\"" RUN "\"", "\"40.0\"");
+	assert_int_equal(ckpt_part_merge(&ctx, &parts, set, NULL), CKPT_PART_MISSING);
+	assert_int_equal(set->report->verdict.status, CKPT_UNREADABLE);
+}
+
+/* Whichever share had which piece: in the file they stand in one order. */
+static void test_share__pieces_in_any_order(void **state)
+{
+	const struct scratch *dir = *state;
+	struct shared s;
+
+	put(dir, false, 6000000);
+	run_all(dir, NAME, 4, &s);
+	edit(dir, NAME ".part-1-of-4.json", "\"index\":\t1", "\"index\":\t2");
+	edit(dir, NAME ".part-2-of-4.json", "\"index\":\t2", "\"index\":\t1");
+	assert_int_equal(renameat2(dir->fd, NAME ".part-1-of-4.json", dir->fd,
+				   NAME ".part-2-of-4.json", RENAME_EXCHANGE),
+			 0);
+	run_merge(dir, NAME, 4, &s);
+	assert_int_equal(s.result, 0);
+	expect(&s.merged, CKPT_VALID, CKPT_EVIDENCE_CHECKSUM, CKPT_PROBLEM_NONE);
+}
+
+/* A part whose ranges are fewer than it names is torn; one that is right comes back as it was. */
+static void test_share__ranges_of_a_part_agree(void **state)
+{
+	const struct scratch *dir = *state;
+	const struct ckpt_parts parts = parts_of(dir, NAME, 1);
+	struct ckpt_part part = { .share = { .count = 1 }, .differing.cut = true };
+	_cleanup_part_ struct ckpt_part back = { .share = { .index = 0 } };
+	struct ckpt_ctx ctx = { 0 };
+
+	for (uint64_t i = 0; i < 9; i++)
+		ckpt_differing_add(&part.differing, "a", UINT64_MAX - 100 + 10 * i, 5);
+	assert_int_equal(ckpt_part_store(&parts, &part, NULL), 0);
+	assert_int_equal(ckpt_part_load(&ctx, &parts, 0, &back, NULL), 0);
+	assert_memory_equal(&back.differing, &part.differing, sizeof(back.differing));
+	part.differing.ranges = CKPT_DIFFERENCES_NAMED - 1;
+	assert_int_equal(ckpt_part_store(&parts, &part, NULL), 0);
+	assert_int_equal(ckpt_part_load(&ctx, &parts, 0, &back, NULL), CKPT_PART_MISSING);
+}
+
+/* Who did not get a file that says nothing until it is unpacked lowers nothing. */
+static void test_share__a_packed_file_is_what_its_reader_says(void **state)
+{
+	/* Python: gzip.compress(pickle.dumps({"epoch": 3, "global_step": 8}, 2), mtime=0) */
+	static const uint8_t packed[] = { 0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02,
+					  0x03, 0x6b, 0x60, 0xaa, 0x2d, 0x64, 0xd0, 0x88, 0x60,
+					  0x65, 0x60, 0x60, 0x48, 0x2d, 0xc8, 0x4f, 0xce, 0x28,
+					  0x64, 0xf4, 0x66, 0x8e, 0xe0, 0x06, 0xf2, 0xd2, 0x73,
+					  0xf2, 0x93, 0x12, 0x73, 0xe2, 0x8b, 0x4b, 0x52, 0x0b,
+					  0x0a, 0x99, 0xbc, 0x39, 0x4a, 0xf5, 0x00, 0x8f, 0x64,
+					  0x8b, 0xd8, 0x2a, 0x00, 0x00, 0x00 };
+	const struct scratch *dir = *state;
+	struct shared s;
+
+	for (int flip = 0; flip < 2; flip++) {
+		uint8_t bytes[sizeof(packed)];
+
+		memcpy(bytes, packed, sizeof(packed));
+		bytes[sizeof(packed) - 8] ^= (uint8_t)flip; /* its CRC */
+		scratch_write(dir->fd, "ckpt-8.pt.gz", bytes, sizeof(bytes));
+		run_all(dir, "ckpt-8.pt.gz", 3, &s);
+		if (flip) {
+			expect(&s.merged, CKPT_CORRUPT, CKPT_EVIDENCE_NONE, CKPT_PROBLEM_CHECKSUM);
+			continue;
+		}
+		expect(&s.merged, CKPT_VALID, CKPT_EVIDENCE_CHECKSUM, CKPT_PROBLEM_NONE);
+		assert_string_equal(s.merged.verdict.note, "");
 	}
 }
 
@@ -509,10 +809,19 @@ int main(void)
 		scratch_test(test_share__one_share_is_the_whole),
 		scratch_test(test_share__a_seal_is_split_by_chunks),
 		scratch_test(test_share__a_directory_is_split_by_files),
+		scratch_test(test_share__two_large_files_of_a_directory),
 		scratch_test(test_share__what_is_missing_is_not_found_out),
 		scratch_test(test_share__parts_of_different_kinds_do_not_add_up),
 		scratch_test(test_share__pieces_have_to_tile),
+		scratch_test(test_share__numbers_of_a_piece),
 		scratch_test(test_share__other_files_are_an_active_writer),
+		scratch_test(test_share__damage_that_was_mended_is_none),
+		scratch_test(test_share__pieces_of_two_saves_are_not_joined),
+		scratch_test(test_share__the_worst_word_counts),
+		scratch_test(test_share__parts_are_of_one_run),
+		scratch_test(test_share__pieces_in_any_order),
+		scratch_test(test_share__ranges_of_a_part_agree),
+		scratch_test(test_share__a_packed_file_is_what_its_reader_says),
 		scratch_test(test_share__damage_outweighs_a_missing_part),
 		scratch_test(test_share__a_budget_lowers_the_whole),
 		scratch_test(test_share__the_newest_parts_count),

@@ -33,34 +33,45 @@ static void test_sidecar__lines(void **state)
 		{ "\\" H "  a\\xb", NULL },
 		{ "\\" H "  a\\", NULL },
 		{ H "name", NULL },
-		{ H " name", NULL },
+		{ H " name", "name" }, /* md5 -r */
+		{ H " ", NULL },
+		{ H " *", NULL },
 		{ H "  ", NULL },
 		{ "ba7816bf  name", NULL },
 		{ "# comment", NULL },
 		{ "", NULL },
 		{ "\\", NULL },
-		{ "SHA256 (name) = " H, NULL },
+		{ "SHA256 (name) = " H, "name" },
+		{ "SHA256 (a) = (b) = " H "\r", "a) = (b" },
+		{ "\\SHA256 (a\\nb) = " H, "a\nb" },
+		{ "SHA256 () = " H, NULL },
+		{ "SHA256 (name) = " H "0", NULL },
+		{ "SHA256 (name) =" H, NULL },
+		{ "SHA256(name)= " H, NULL },
+		{ "SHA512 (name) = " H, NULL },
+		{ "CRC (name) = " H, NULL },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct ckpt_digest digest, abc;
+		struct ckpt_digest abc;
+		struct ckpt_sum digest;
 		size_t len = strlen(cases[i].line);
 		char name[64], *exact = malloc(len + 1);
 		bool read;
 
 		memcpy(exact, cases[i].line, len); /* no NUL behind it */
 		exact = realloc(exact, len ? len : 1);
-		read = ckpt_sidecar_line(exact, len, &digest, name, sizeof(name));
+		read = ckpt_sum_line(exact, len, CKPT_SUM_SHA256, &digest, name, sizeof(name));
 		if (read != (cases[i].name != NULL) || (read && strcmp(name, cases[i].name) != 0))
 			fail_msg("'%s'", cases[i].line);
 		assert_int_equal(ckpt_digest_of("abc", 3, &abc), 0);
 		if (read)
-			assert_memory_equal(&digest, &abc, sizeof(abc));
+			assert_memory_equal(digest.b, &abc, sizeof(abc));
 		free(exact);
 	}
-	assert_false(ckpt_sidecar_line(H "  0123456789", 76, &(struct ckpt_digest) { 0 },
-				       (char[8]) { 0 }, 8)); /* too long for its place */
+	assert_false(ckpt_sum_line(H "  0123456789", 76, CKPT_SUM_SHA256, &(struct ckpt_sum) { 0 },
+				   (char[8]) { 0 }, 8)); /* too long for its place */
 }
 
 /* Writes the digest of what @name holds, of the flipped last digit if @wrong, with @shown as its
@@ -111,6 +122,11 @@ static void test_sidecar__what_a_list_is_worth(void **state)
 		{ "sha256sum.txt", "x_1.dump", false, false, CKPT_VALID, CKPT_EVIDENCE_SEAL, "" },
 		{ "x_1.dump.sha256", "other", false, false, CKPT_VALID, CKPT_EVIDENCE_SEAL, "" },
 		{ "x_1.dump.sha256", "", false, false, CKPT_VALID, CKPT_EVIDENCE_SEAL, "" },
+		{ "x_1.dump.sha256", "other", true, false, CKPT_VALID, CKPT_EVIDENCE_OPAQUE,
+		  "x_1.dump.sha256 has another digest than x_1.dump, beside another name" },
+		{ "x_1.dump.sha256", "/a/x_1.dump", true, false, CKPT_CORRUPT, CKPT_EVIDENCE_NONE,
+		  "" },
+		{ "x_1.dump.sha256", "-", true, false, CKPT_CORRUPT, CKPT_EVIDENCE_NONE, "" },
 		{ "SHA256SUMS", "x_1.dump", true, false, CKPT_CORRUPT, CKPT_EVIDENCE_NONE, "" },
 		{ "x_1.dump.sha256", "", true, false, CKPT_CORRUPT, CKPT_EVIDENCE_NONE, "" },
 		{ "SHA256SUMS", "x_1.dump", true, true, CKPT_VALID, CKPT_EVIDENCE_OPAQUE,
@@ -143,6 +159,137 @@ static void test_sidecar__what_a_list_is_worth(void **state)
 	}
 }
 
+/* What people's tools and editors make of a list: used where it is clear, else a remark. */
+static void test_sidecar__other_forms(void **state)
+{
+	static const struct {
+		const char *list, *before, *path; /* "%s" in it: the directory */
+		bool wrong;
+		enum ckpt_status status;
+		enum ckpt_evidence evidence;
+		const char *note;
+	} cases[] = {
+		{ "x_1.dump.chksum", "", "x_1.dump", false, CKPT_VALID, CKPT_EVIDENCE_SEAL, "" },
+		{ "x_1.dump.chksum", "", "x_1.dump", true, CKPT_CORRUPT, CKPT_EVIDENCE_NONE, "" },
+		{ "SHA256SUMS", "", "%s/x_1.dump", false, CKPT_VALID, CKPT_EVIDENCE_SEAL, "" },
+		{ "SHA256SUMS", "", "%s/x_1.dump", true, CKPT_CORRUPT, CKPT_EVIDENCE_NONE, "" },
+		{ "SHA256SUMS", "", "/x_1.dump", true, CKPT_VALID, CKPT_EVIDENCE_OPAQUE,
+		  "SHA256SUMS is of another directory" },
+		{ "SHA256SUMS", "", "/y_1.dump", true, CKPT_VALID, CKPT_EVIDENCE_OPAQUE, "" },
+		{ "SHA256SUMS", "\xef\xbb\xbf", "x_1.dump", false, CKPT_VALID, CKPT_EVIDENCE_SEAL,
+		  "" },
+		{ "SHA256SUMS", "\xef\xbb\xbf", "x_1.dump", true, CKPT_CORRUPT, CKPT_EVIDENCE_NONE,
+		  "" },
+		{ "SHA256SUMS", "sum: ", "x_1.dump", true, CKPT_VALID, CKPT_EVIDENCE_OPAQUE,
+		  "SHA256SUMS was not understood" },
+		{ "B2SUMS", "", "x_1.dump", false, CKPT_VALID, CKPT_EVIDENCE_OPAQUE,
+		  "B2SUMS was not understood" }, /* b2sum -l 256 */
+		{ "x_1.dump.md5sum", "", "x_1.dump", true, CKPT_VALID, CKPT_EVIDENCE_OPAQUE,
+		  "x_1.dump.md5sum was not understood" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ckpt_report report;
+		struct scratch dir;
+		char shown[200], text[512], *line;
+		const char *rest = strstr(cases[i].path, "%s");
+
+		assert_int_equal(scratch_open(&dir), 0);
+		put_noise(&dir, "x_1.dump");
+		snprintf(shown, sizeof(shown), "%s%s", rest ? dir.path : "",
+			 rest ? rest + 2 : cases[i].path);
+		put_list(&dir, "line", "x_1.dump", shown, cases[i].wrong);
+		line = scratch_get(dir.fd, "line");
+		snprintf(text, sizeof(text), "%s%s", cases[i].before, line);
+		free(line);
+		scratch_put(dir.fd, cases[i].list, text);
+		sealed_verify(NULL, &dir, "x_1.dump", CKPT_LEVEL_FULL, &report);
+		if (report.verdict.status != cases[i].status ||
+		    report.verdict.evidence != cases[i].evidence ||
+		    !strstr(report.verdict.note, cases[i].note) ||
+		    (!cases[i].note[0] && strstr(report.verdict.note, "SUMS")))
+			fail_msg("case %zu: %s by %s (%s)", i,
+				 ckpt_status_name(report.verdict.status),
+				 ckpt_evidence_name(report.verdict.evidence), report.verdict.note);
+		scratch_close(&dir);
+	}
+}
+
+/* A list of several files beside one of them, under its name. */
+static void test_sidecar__lines_of_others_are_not_the_file_s(void **state)
+{
+	static const char *const shown[][2] = { { "x_1.dump", "other" }, { "other", "x_1.dump" } };
+	const struct scratch *dir = *state;
+	struct ckpt_report report;
+	char text[512], *line;
+
+	put_noise(dir, "x_1.dump");
+	for (size_t i = 0; i < 2; i++)
+		for (int damaged = 0; damaged < 2; damaged++) {
+			text[0] = '\0';
+			for (size_t k = 0; k < 2; k++) {
+				put_list(dir, "line", "x_1.dump", shown[i][k], damaged || k != i);
+				line = scratch_get(dir->fd, "line");
+				strcat(text, line);
+				free(line);
+			}
+			scratch_put(dir->fd, "x_1.dump.sha256", text);
+			sealed_verify(NULL, dir, "x_1.dump", CKPT_LEVEL_FULL, &report);
+			assert_int_equal(report.verdict.status,
+					 damaged ? CKPT_CORRUPT : CKPT_VALID);
+			assert_int_equal(report.verdict.evidence,
+					 damaged ? CKPT_EVIDENCE_NONE : CKPT_EVIDENCE_SEAL);
+		}
+}
+
+/* What has the digest that one list says is not damaged, whatever another says. */
+static void test_sidecar__lists_that_disagree(void **state)
+{
+	static const struct {
+		bool wrong, each_wrong;
+		enum ckpt_status status;
+	} cases[] = {
+		{ false, false, CKPT_VALID },
+		{ true, false, CKPT_VALID },
+		{ false, true, CKPT_VALID },
+		{ true, true, CKPT_CORRUPT },
+	};
+	static const struct {
+		const char *list, *each;
+	} lists[] = { { "SHA256SUMS", "x_1.dump.sha256" }, { "x_1.dump.sha256sum", "SHA256SUMS" } };
+	const struct scratch *dir = *state;
+
+	put_noise(dir, "x_1.dump");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		for (size_t k = 0; k < 2; k++) {
+			struct ckpt_report report;
+
+			put_list(dir, lists[k].list, "x_1.dump", "x_1.dump", cases[i].wrong);
+			put_list(dir, lists[k].each, "x_1.dump", "x_1.dump", cases[i].each_wrong);
+			sealed_verify(NULL, dir, "x_1.dump", CKPT_LEVEL_FULL, &report);
+			assert_int_equal(report.verdict.status, cases[i].status);
+			if (cases[i].status == CKPT_VALID)
+				assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_SEAL);
+			assert_int_equal(unlinkat(dir->fd, lists[k].list, 0), 0);
+			assert_int_equal(unlinkat(dir->fd, lists[k].each, 0), 0);
+		}
+}
+
+/* An older list is no proof, but hides none. */
+static void test_sidecar__an_older_list_hides_no_damage(void **state)
+{
+	const struct scratch *dir = *state;
+	struct ckpt_report report;
+
+	put_noise(dir, "x_1.dump");
+	put_list(dir, "SHA256SUMS", "x_1.dump", "x_1.dump", true);
+	put_list(dir, "x_1.dump.sha256", "x_1.dump", "x_1.dump", true);
+	make_older(dir, "x_1.dump.sha256");
+	sealed_verify(NULL, dir, "x_1.dump", CKPT_LEVEL_FULL, &report);
+	assert_int_equal(report.verdict.status, CKPT_CORRUPT);
+}
+
 /* Checksums of its own say more than a list of somebody's. */
 static void test_sidecar__outweighs_no_checksum(void **state)
 {
@@ -166,6 +313,25 @@ static void test_sidecar__outweighs_no_checksum(void **state)
 #define D "checkpoint-500"
 
 /* Appends the line of the file @name in the directory checkpoint to @text. */
+/* A list that was made of what is damaged already proves nothing whole. */
+static void test_sidecar__mends_no_damage(void **state)
+{
+	const struct scratch *dir = *state;
+	struct ckpt_report alone, listed;
+
+	torch_synthetic_write(dir->fd, "m.pt", &(struct torch_synthetic) { .floats = 9 });
+	scratch_resize(dir->fd, "m.pt", 300);
+	sealed_verify(NULL, dir, "m.pt", CKPT_LEVEL_FULL, &alone);
+	assert_int_not_equal(alone.verdict.status, CKPT_VALID);
+	for (int wrong = 0; wrong < 2; wrong++) {
+		put_list(dir, "m.pt.sha256", "m.pt", "m.pt", wrong);
+		sealed_verify(NULL, dir, "m.pt", CKPT_LEVEL_FULL, &listed);
+		assert_int_equal(listed.verdict.status, alone.verdict.status);
+		assert_int_equal(listed.verdict.evidence, CKPT_EVIDENCE_NONE);
+		assert_int_equal(listed.verdict.problem.code, alone.verdict.problem.code);
+	}
+}
+
 static void add_line(const struct scratch *dir, char *text, const char *prefix, const char *name)
 {
 	char path[300], *list;
@@ -192,6 +358,8 @@ static void test_sidecar__a_directory_needs_all(void **state)
 	sealed_verify(NULL, dir, D, CKPT_LEVEL_FULL, &report);
 	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_CHECKSUM); /* one is not listed */
 	add_line(dir, text, "", names[3]);
+	scratch_put(dir->fd, D "/SHA256SUMS", "");
+	add_line(dir, text, "", "SHA256SUMS"); /* as the shell leaves it for sha256sum * */
 	scratch_put(dir->fd, D "/SHA256SUMS", text);
 	sealed_verify(NULL, dir, D, CKPT_LEVEL_FULL, &report);
 	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_SEAL);
@@ -203,6 +371,46 @@ static void test_sidecar__a_directory_needs_all(void **state)
 	scratch_put(dir->fd, "SHA256SUMS", text); /* beside, with the directory in its names */
 	sealed_verify(NULL, dir, D, CKPT_LEVEL_FULL, &report);
 	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_SEAL);
+}
+
+/* Without a checksum of its own. */
+static void put_safetensors(const struct scratch *dir, const char *name)
+{
+	static const char tensor[] =
+		"{\"a\":{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[0,8]}}01234567";
+	uint8_t bytes[8 + sizeof(tensor)] = { sizeof(tensor) - 1 - 8 };
+
+	memcpy(bytes + 8, tensor, sizeof(tensor) - 1);
+	scratch_write(dir->fd, name, bytes, 8 + sizeof(tensor) - 1);
+}
+
+/* One file was rewritten since the list was made; another is damaged, its time as it was. */
+static void test_sidecar__a_newer_file_hides_no_damage(void **state)
+{
+	static const char *const names[] = { D "/model.safetensors", D "/notes.txt",
+					     D "/trainer_state.json" };
+	const struct scratch *dir = *state;
+	struct ckpt_report report;
+	char text[512], *line;
+
+	for (size_t newer = 0; newer < 3; newer++) {
+		text[0] = '\0';
+		scratch_put(dir->fd, names[2], "{\"epoch\": 2.5, \"global_step\": 500}");
+		scratch_put(dir->fd, names[1], "words");
+		put_safetensors(dir, names[0]);
+		for (size_t i = 0; i < 3; i++) {
+			if (i != newer)
+				make_older(dir, names[i]);
+			put_list(dir, "line", names[i], names[i] + sizeof(D), true);
+			line = scratch_get(dir->fd, "line");
+			strcat(text, line);
+			free(line);
+		}
+		scratch_put(dir->fd, D "/SHA256SUMS", text);
+		make_older(dir, D "/SHA256SUMS");
+		sealed_verify(NULL, dir, D, CKPT_LEVEL_FULL, &report);
+		assert_int_equal(report.verdict.status, CKPT_CORRUPT);
+	}
 }
 
 static void test_sidecar__what_the_budget_cut_off_is_said(void **state)
@@ -321,6 +529,34 @@ static void test_sidecar__the_newest_whole_manifest_counts(void **state)
 	free(bad);
 }
 
+/* Of a directory's files: in the directory itself, or beside it with the directory in its names. */
+static void test_sidecar__manifest_of_a_directory(void **state)
+{
+	static const char *const names[] = { "optimizer.pt", "pytorch_model.bin",
+					     "trainer_state.json", "notes/more/readme.txt" };
+	static const struct {
+		const char *at, *prefix;
+	} cases[] = { { D "/" M "0004", "" }, { M "0004", D "/" } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ckpt_report report;
+		struct scratch dir;
+		char text[2048] = "";
+
+		assert_int_equal(scratch_open(&dir), 0);
+		sealed_put_trainer(&dir, 1000);
+		for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++)
+			add_line(&dir, text, cases[i].prefix, names[k]);
+		assert_int_equal(unlinkat(dir.fd, "line", 0), 0);
+		put_manifest(&dir, cases[i].at, text, M "0004");
+		sealed_verify(NULL, &dir, D, CKPT_LEVEL_FULL, &report);
+		if (report.verdict.evidence != CKPT_EVIDENCE_SEAL)
+			fail_msg("case %zu: by %s", i, ckpt_evidence_name(report.verdict.evidence));
+		scratch_close(&dir);
+	}
+}
+
 /* 32 bytes, and nothing else, are a digest. */
 static void test_sidecar__raw_digests(void **state)
 {
@@ -360,11 +596,18 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sidecar__lines),
 		cmocka_unit_test(test_sidecar__what_a_list_is_worth),
+		cmocka_unit_test(test_sidecar__other_forms),
+		scratch_test(test_sidecar__lines_of_others_are_not_the_file_s),
+		scratch_test(test_sidecar__lists_that_disagree),
+		scratch_test(test_sidecar__an_older_list_hides_no_damage),
+		scratch_test(test_sidecar__a_newer_file_hides_no_damage),
 		scratch_test(test_sidecar__outweighs_no_checksum),
+		scratch_test(test_sidecar__mends_no_damage),
 		scratch_test(test_sidecar__a_directory_needs_all),
 		scratch_test(test_sidecar__what_the_budget_cut_off_is_said),
 		cmocka_unit_test(test_sidecar__manifests_of_htcondor),
 		scratch_test(test_sidecar__the_newest_whole_manifest_counts),
+		cmocka_unit_test(test_sidecar__manifest_of_a_directory),
 		scratch_test(test_sidecar__raw_digests),
 	};
 

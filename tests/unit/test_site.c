@@ -67,6 +67,8 @@ static void test_site__defaults(void **state)
 	assert_string_equal(site.quarantine, "rename");
 	assert_string_equal(site.reject_non_finite, "no");
 	assert_string_equal(site.companion, "yes");
+	assert_string_equal(site.share, "wait");
+	assert_int_equal(site.share_wait_ms, 300000);
 	assert_int_equal(site.prolog_budget_ms, 5000);
 	assert_int_equal(site.step_budget_ms, 120000);
 	assert_int_equal(site.prolog_resolve, CKPT_PROLOG_REQUEUE);
@@ -81,7 +83,7 @@ static void test_site__all_keys(void **state)
 		"  SpoolDir = /s p  \r\n"
 		"Agent=/a\nDefaultDir=ck/%j\nRunDirs=/x:/y\n"
 		"Partitions=low,high\nVerify=structure\nQuarantine=mark\nRejectNonFinite=any\n"
-		"Companion=no\n"
+		"Companion=no\nShare=requeue\nShareWait=90\n"
 		"MetricsFile=/m/c.prom\n"
 		"PrologBudget=2.5\nEpilogBudget=0.1\nStepBudget=2m\n"
 		"MaxBytes=1.5G\nMaxRestarts=9\nSpoolAge=2d\n"
@@ -101,6 +103,8 @@ static void test_site__all_keys(void **state)
 	assert_string_equal(site.quarantine, "mark");
 	assert_string_equal(site.reject_non_finite, "any");
 	assert_string_equal(site.companion, "no");
+	assert_string_equal(site.share, "requeue");
+	assert_int_equal(site.share_wait_ms, 90000);
 	assert_string_equal(site.metrics_file, "/m/c.prom");
 	assert_int_equal(site.prolog_budget_ms, 2500);
 	assert_int_equal(site.epilog_budget_ms, 100);
@@ -126,6 +130,10 @@ static void test_site__bad_lines(void **state)
 		"RejectNonFinite=nan",
 		"Companion=",
 		"Companion=1",
+		"Share=no",
+		"Share=",
+		"ShareWait=-1",
+		"ShareWait=25h",
 		"MetricsFile=m.prom",
 		"PrologBudget=",
 		"PrologBudget=0",
@@ -306,9 +314,12 @@ static void test_site__into_request(void **state)
 	assert_string_equal(req.quarantine, "off");
 	assert_string_equal(req.reject_non_finite, "yes");
 	assert_int_equal(req.max_restarts, 4);
+	assert_string_equal(req.share, "wait");
 	snprintf(req.verify, sizeof(req.verify), "structure");
+	snprintf(req.share, sizeof(req.share), "yes");
 	ckpt_site_into_request(&site, &req);
 	assert_string_equal(req.verify, "structure"); /* the user's wins */
+	assert_string_equal(req.share, "yes");
 }
 
 int main(void)

@@ -77,6 +77,7 @@ static void test_spool__round_trip(void **state)
 	(void)state;
 	assert_int_equal(ckpt_spool_read(&key, &s, &d, NULL), -ENOENT);
 	assert_int_equal(ckpt_spool_put_decision(&key, &decision, NULL), -ENOENT);
+	assert_int_equal(ckpt_spool_put_started(&key, NULL), -ENOENT);
 	assert_int_equal(ckpt_spool_begin(&key, 2, NULL), 0);
 	assert_int_equal(ckpt_spool_read(&key, &s, &d, NULL), 0);
 	assert_int_equal(s.attempt, 2);
@@ -108,11 +109,14 @@ static void test_spool__begin_empties(void **state)
 	(void)state;
 	assert_int_equal(ckpt_spool_begin(&key, 2, NULL), 0);
 	assert_int_equal(ckpt_spool_put_decision(&key, &decision, NULL), 0);
+	assert_int_equal(ckpt_spool_put_started(&key, NULL), 0);
 	assert_int_equal(ckpt_spool_put_status(&key, 2, 0, false, NULL), 0);
+	assert_int_equal(ckpt_spool_read(&key, &s, NULL, NULL), 0);
+	assert_true(s.started);
 	assert_int_equal(ckpt_spool_begin(&key, 3, NULL), 0);
 	assert_int_equal(ckpt_spool_read(&key, &s, NULL, NULL), 0);
 	assert_int_equal(s.attempt, 3);
-	assert_false(s.has_decision || s.has_status);
+	assert_false(s.has_decision || s.has_status || s.started);
 	ckpt_spool_remove(&key, NULL);
 }
 

@@ -75,6 +75,19 @@ static void test_stall__signs(void **state)
 	}
 }
 
+/* What a process had taken before it could be asked is not work of this tick. */
+static void test_stall__processor_time_known_again(void **state)
+{
+	const struct ckpt_signs unknown = { .cpu_ns = -1 }, known = { .cpu_ns = 3600 * S };
+	struct ckpt_stall stall;
+
+	(void)state;
+	begin(&stall, 100 * S);
+	assert_int_equal(after(&stall, &unknown, 1), CKPT_STALL_GOING);
+	assert_int_equal(after(&stall, &known, 9), CKPT_STALL_GOING);
+	assert_int_equal(after(&stall, &known, 1), CKPT_STALL_STALLED);
+}
+
 /* What only waits takes some processor time too. */
 static void test_stall__idling_is_no_work(void **state)
 {
@@ -149,8 +162,8 @@ static void test_stall__a_pause_of_our_own(void **state)
 	assert_int_equal(after(&stall, &signs, 1), CKPT_STALL_STALLED);
 }
 
-/* auto: four times the longest time between checkpoints, ten minutes at least, and not before two.
- */
+/* auto: four times the longest time between saves, ten minutes at least; not before that is known,
+ * however often a file was seen to grow. */
 static void test_stall__auto(void **state)
 {
 	struct ckpt_signs signs = { 0 };
@@ -158,23 +171,23 @@ static void test_stall__auto(void **state)
 
 	(void)state;
 	begin(&stall, CKPT_STALL_AUTO);
-	assert_int_equal(after(&stall, &signs, 10000), CKPT_STALL_GOING);
-	signs.checkpoints++;
-	assert_int_equal(after(&stall, &signs, 10000), CKPT_STALL_GOING);
-	assert_int_equal(ckpt_stall_limit(&stall), 0);
-	begin(&stall, CKPT_STALL_AUTO);
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 5; i++) {
 		signs.checkpoints++;
-		assert_int_equal(after(&stall, &signs, 6), CKPT_STALL_GOING); /* a minute */
+		assert_int_equal(after(&stall, &signs, 10000), CKPT_STALL_GOING);
 	}
+	assert_int_equal(ckpt_stall_limit(&stall), 0);
+	signs.cadence_ns = 60 * S;
+	assert_int_equal(after(&stall, &signs, 1), CKPT_STALL_STALLED); /* it was for long */
 	assert_int_equal(ckpt_stall_limit(&stall), 600 * S);
-	signs.checkpoints++;
-	assert_int_equal(after(&stall, &signs, 30), CKPT_STALL_GOING);
+	begin(&stall, CKPT_STALL_AUTO);
+	signs.cadence_ns = 300 * S;
 	signs.checkpoints++;
 	assert_int_equal(after(&stall, &signs, 1), CKPT_STALL_GOING);
 	assert_int_equal(ckpt_stall_limit(&stall), 1200 * S);
 	assert_int_equal(after(&stall, &signs, 119), CKPT_STALL_GOING);
 	assert_int_equal(after(&stall, &signs, 1), CKPT_STALL_STALLED);
+	signs.cadence_ns = INT64_MAX / 2;
+	assert_int_equal(after(&stall, &signs, 100000), CKPT_STALL_GOING);
 }
 
 int main(void)
@@ -182,6 +195,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stall__nothing_at_all),
 		cmocka_unit_test(test_stall__signs),
+		cmocka_unit_test(test_stall__processor_time_known_again),
 		cmocka_unit_test(test_stall__idling_is_no_work),
 		cmocka_unit_test(test_stall__heartbeats_count_alone),
 		cmocka_unit_test(test_stall__blind),

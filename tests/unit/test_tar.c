@@ -150,6 +150,32 @@ static void test_tar__long_and_sparse(void **state)
 	}
 }
 
+/* A header's own sum may be in base 256 as well, though it has eight bytes alone. */
+static void test_tar__sum_in_base_256(void **state)
+{
+	_cleanup_bench_ struct bench bench;
+	_cleanup_free_ unsigned char *data = NULL;
+	struct ckpt_report report;
+	unsigned int sum = 8 * ' ';
+	size_t len;
+
+	(void)state;
+	bench_init(&bench);
+	make_directory(&bench, false);
+	run(&bench, "tar -cf x.tar checkpoint-500");
+	data = bench_read(&bench, "x.tar", &len);
+	for (int i = 0; i < 512; i++)
+		sum += i >= 148 && i < 156 ? 0 : data[i];
+	memcpy(data + 148, "\x80\0\0\0\0\0", 6);
+	data[154] = (unsigned char)(sum >> 8);
+	data[155] = (unsigned char)sum;
+	bench_write(&bench, "x.tar", data, len);
+	expect(&bench, "x.tar", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
+	data[149] = 1; /* far over any sum */
+	bench_write(&bench, "x.tar", data, len);
+	expect(&bench, "x.tar", CKPT_CORRUPT, CKPT_PROBLEM_HEADER, &report);
+}
+
 /* torch.save() of the first versions. */
 static void test_tar__of_torch(void **state)
 {
@@ -188,6 +214,7 @@ int main(void)
 		cmocka_unit_test(test_tar__of_a_directory),
 		cmocka_unit_test(test_tar__damage),
 		cmocka_unit_test(test_tar__long_and_sparse),
+		cmocka_unit_test(test_tar__sum_in_base_256),
 		cmocka_unit_test(test_tar__of_torch),
 	};
 

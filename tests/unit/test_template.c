@@ -29,7 +29,8 @@ static const char *filled(const char *text, const struct ckpt_decision *d, char 
 
 	buf[0] = '\0';
 	if (r != 0) {
-		snprintf(buf, size, "%s: %.400s", r == CKPT_TEMPLATE_BAD ? "bad" : "empty", err.text);
+		snprintf(buf, size, "%s: %.400s", r == CKPT_TEMPLATE_BAD ? "bad" : "empty",
+			 err.text);
 		return buf;
 	}
 	for (size_t i = 0; i < t.n; i++)

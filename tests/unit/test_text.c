@@ -12,6 +12,38 @@
 
 #include "wire/text.h"
 
+/* What JSON cannot hold, and nothing else: its own escapes stand for controls. */
+static void test_text__makes_utf8(void **state)
+{
+	static const struct {
+		const char *given, *made;
+	} cases[] = {
+		{ "", "" },
+		{ "a\n\tb \177 \xc2\x9b", "a\n\tb \177 \xc2\x9b" },
+		{ "\xff"
+		  "a\xfe",
+		  "?a?" },
+		{ "na\xc3\xafve \xe2\x82\xac \xf0\x9f\x98\x80",
+		  "na\xc3\xafve \xe2\x82\xac \xf0\x9f\x98\x80" },
+		{ "cut \xe2\x82", "cut ??" },
+		{ "cut \xf0\x9f\x98", "cut ???" },
+		{ "long \xc0\xaf \xe0\x80\xaf \xf0\x80\x80\xaf", "long ?? ??? ????" },
+		{ "half \xed\xa0\x80", "half ???" },
+		{ "beyond \xf4\x90\x80\x80 \xf5\x80\x80\x80", "beyond ???? ????" },
+		{ "\xe0\xa0\x80\xed\x9f\xbf\xf0\x90\x80\x80\xf4\x8f\xbf\xbf",
+		  "\xe0\xa0\x80\xed\x9f\xbf\xf0\x90\x80\x80\xf4\x8f\xbf\xbf" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char buf[64];
+
+		strcpy(buf, cases[i].given);
+		ckpt_text_make_utf8(buf);
+		assert_string_equal(buf, cases[i].made);
+	}
+}
+
 static void test_text__cleans_controls_and_nothing_else(void **state)
 {
 	static const struct {
@@ -132,6 +164,7 @@ static void test_text__strict_integers(void **state)
 		bool ok;
 		int64_t value;
 	} cases[] = {
+		{ "-0", false, 0 },
 		{ "0", true, 0 },
 		{ "7", true, 7 },
 		{ "-7", true, -7 },
@@ -263,6 +296,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text__duration),
+		cmocka_unit_test(test_text__makes_utf8),
 		cmocka_unit_test(test_text__cleans_controls_and_nothing_else),
 		cmocka_unit_test(test_text__cleans_what_is_no_utf8),
 		cmocka_unit_test(test_text__copies_all_or_nothing),

@@ -35,6 +35,37 @@ static int scan(const void *data, size_t len, struct ckpt_report *report)
 #define P(s) s, sizeof(s) - 1
 #define NO INT64_MIN
 
+/* Whether the number that counts may be one inside an epoch. */
+static void test_torch_state__vague_steps(void **state)
+{
+	static const struct {
+		const char *data;
+		size_t len;
+		bool vague;
+	} rows[] = {
+		{ P("(Vstep\nI4\nd."), true },
+		{ P("(Viter\nI4\nd."), true },
+		{ P("(Viteration\nI4\nd."), true },
+		{ P("(Vglobal_step\nI4\nd."), false },
+		{ P("(Vglobal_steps\nI4\nd."), false },
+		{ P("(Vnum_updates\nI4\nd."), false },
+		{ P("(Vupdate\nI4\nd."), false },
+		{ P("(Viter_num\nI4\nd."), false },
+		{ P("(Vstep\nI4\nVglobal_step\nI9\nd."), false },
+		{ P("(Vglobal_step\nI9\nVstep\nI4\nd."), false },
+		{ P("(Vglobal_step\nNVstep\nI4\nd."), true },
+		{ P("(Vstep\nNd."), false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct ckpt_report report;
+
+		assert_int_equal(scan(rows[i].data, rows[i].len, &report), 0);
+		assert_int_equal(report.position.step_vague, rows[i].vague);
+	}
+}
+
 /* Dicts of protocol 0: one line a name, one a value. */
 static void test_torch_state__rows(void **state)
 {
@@ -111,6 +142,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_torch_state__rows),
+		cmocka_unit_test(test_torch_state__vague_steps),
 		cmocka_unit_test(test_torch_state__epoch_and_loss),
 		cmocka_unit_test(test_torch_state__all_or_nothing),
 	};

@@ -160,6 +160,54 @@ static void test_torch_zip__script_interrupted(void **state)
 	assert_string_equal(report.framework, "TorchScript");
 }
 
+/*
+ * torch.package's archives: what they import is listed at their end (PackageExporter), so that one
+ * whose writing failed lacks the list. Their modules may have any name.
+ */
+static void test_torch_zip__package(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t tensors;
+	} rows[] = {
+		{ "package.pt", 2 },
+		{ "package_empty.pt", 0 },
+		{ "package_code.pt", 0 },
+	};
+	struct bench *bench = torch_real(state);
+	struct ckpt_report report;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		torch_real_expect(bench, rows[i].name, CKPT_VALID, CKPT_PROBLEM_NONE, &report);
+		assert_string_equal(report.framework, "torch.package");
+		assert_int_equal(report.contents, CKPT_CONTENTS_WEIGHTS);
+		assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_CHECKSUM);
+		assert_int_equal(report.tensors, rows[i].tensors);
+		bench_judge(bench, rows[i].name, CKPT_KIND_FILE, CKPT_LEVEL_FINITE, &report);
+		bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
+	}
+	torch_real_expect(bench, "package_failed.pt", CKPT_INCOMPLETE, CKPT_PROBLEM_MEMBER_MISSING,
+			  &report);
+}
+
+/* Each byte of what a package holds is proved. */
+static void test_torch_zip__package_damaged(void **state)
+{
+	struct bench *bench = torch_real(state);
+	_cleanup_free_ unsigned char *data = NULL;
+	struct ckpt_report report;
+	size_t len, at;
+
+	data = bench_read(bench, "package.pt", &len);
+	at = find(data, len, "held by a package", 17);
+	bench_write(bench, "bad.pt", data, len);
+	bench_flip(bench, "bad.pt", at);
+	torch_real_expect(bench, "bad.pt", CKPT_CORRUPT, CKPT_PROBLEM_CHECKSUM, &report);
+	assert_string_equal(report.verdict.problem.member, "text/b.txt");
+	bench_write(bench, "bad.pt", data, at);
+	torch_real_expect(bench, "bad.pt", CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED, &report);
+}
+
 /* An exception inside torch.save() leaves a proper zip. */
 static void test_torch_zip__interrupted(void **state)
 {
@@ -374,6 +422,9 @@ static void test_torch_zip__no_checksums(void **state)
 	assert_int_equal(report.position.step, 1200);
 	torch_real_expect(bench, "onecrc.pt", CKPT_CORRUPT, CKPT_PROBLEM_CHECKSUM, &report);
 	assert_string_equal(report.verdict.problem.member, "data/3");
+	/* the first entry is empty, and its CRC 0 is right */
+	torch_real_expect(bench, "emptyfirst.pt", CKPT_CORRUPT, CKPT_PROBLEM_CHECKSUM, &report);
+	assert_string_equal(report.verdict.problem.member, "data/3");
 }
 
 /* Properly closed archives with members that do not belong together. */
@@ -478,6 +529,8 @@ int main(void)
 		cmocka_unit_test(test_torch_zip__script),
 		cmocka_unit_test(test_torch_zip__script_damaged),
 		cmocka_unit_test(test_torch_zip__script_interrupted),
+		cmocka_unit_test(test_torch_zip__package),
+		cmocka_unit_test(test_torch_zip__package_damaged),
 		cmocka_unit_test(test_torch_zip__interrupted),
 		cmocka_unit_test(test_torch_zip__truncated),
 		cmocka_unit_test(test_torch_zip__flips),

@@ -102,29 +102,105 @@ static void test_trail__entries_are_cut_and_clean(void **state)
 	assert_false(ckpt_text_has_control(f->res.trail[0].why));
 }
 
-static void test_trail__report_words(void **state)
+static void expect_words(const struct ckpt_report *report, const char *words)
+{
+	char buf[1024];
+
+	assert_string_equal(ckpt_report_words(buf, sizeof(buf), report, "ckpt-7"), words);
+}
+
+static void test_trail__words_of_a_valid_one(void **state)
 {
 	struct ckpt_report report = { 0 };
 	struct ckpt_verdict *v = &report.verdict;
-	char buf[512];
 
 	(void)state;
 	v->evidence = CKPT_EVIDENCE_CHECKSUM;
-	assert_string_equal(ckpt_report_words(buf, sizeof(buf), &report), "valid by checksum");
+	expect_words(&report, "valid by checksum");
 	ATTEMPT_SET(v->note, "content not read: budget");
-	assert_string_equal(ckpt_report_words(buf, sizeof(buf), &report),
-			    "valid by checksum: content not read: budget");
-	v->status = CKPT_CORRUPT;
-	v->problem.code = CKPT_PROBLEM_CHECKSUM;
-	assert_string_equal(ckpt_report_words(buf, sizeof(buf), &report), "corrupt (checksum)");
-	ATTEMPT_SET(v->problem.member, "data/3");
-	assert_string_equal(ckpt_report_words(buf, sizeof(buf), &report),
-			    "corrupt (checksum) in data/3");
-	ATTEMPT_SET(v->problem.detail, "at byte 1234");
-	assert_string_equal(ckpt_report_words(buf, sizeof(buf), &report),
-			    "corrupt (checksum) in data/3: at byte 1234");
-	v->problem.member[0] = '\0';
-	assert_string_equal(ckpt_report_words(buf, 20, &report), "corrupt (checksum):");
+	expect_words(&report, "valid by checksum: content not read: budget");
+	v->note[0] = '\0';
+	v->problem = (struct ckpt_problem) { .code = CKPT_PROBLEM_TRAILING,
+					     .offset = 4096,
+					     .file = "ckpt-7",
+					     .detail = "500 bytes follow the archive" };
+	expect_words(&report, "valid by checksum; remark (trailing) at byte 4096: 500 bytes follow "
+			      "the archive");
+	ATTEMPT_SET(v->note, "only so far");
+	ATTEMPT_SET(v->problem.file, "optimizer.pt");
+	report.finite.files = report.finite.tensors = 1;
+	expect_words(&report,
+		     "valid by checksum: only so far; remark (trailing) in optimizer.pt at "
+		     "byte 4096: 500 bytes follow the archive; no NaN, no Inf in 1 tensors");
+}
+
+/* Poison is told once, whatever else is remarked. */
+static void test_trail__words_of_a_poisoned_one(void **state)
+{
+	struct ckpt_report report = { .finite = { .files = 1, .tensors = 2, .poisoned = 1 } };
+	struct ckpt_problem *p = &report.verdict.problem;
+
+	(void)state;
+	report.verdict.evidence = CKPT_EVIDENCE_CHECKSUM;
+	report.finite.nan = 1;
+	*p = (struct ckpt_problem) { .code = CKPT_PROBLEM_NON_FINITE, .detail = "NaN" };
+	expect_words(&report, "valid but poisoned: 1 NaN in 1 of 2 tensors");
+	*p = (struct ckpt_problem) { .code = CKPT_PROBLEM_TRAILING, .detail = "more" };
+	p->offset = CKPT_NO_OFFSET;
+	expect_words(&report, "valid but poisoned: 1 NaN in 1 of 2 tensors; remark "
+			      "(trailing): more");
+}
+
+/* File, member and offset where they are known, each once. */
+static void test_trail__words_of_a_rejection(void **state)
+{
+	static const struct {
+		enum ckpt_problem_code code;
+		uint64_t offset;
+		const char *file, *member, *detail, *words;
+	} cases[] = {
+		{ CKPT_PROBLEM_CHECKSUM, CKPT_NO_OFFSET, "", "", "", "corrupt (checksum)" },
+		{ CKPT_PROBLEM_CHECKSUM, CKPT_NO_OFFSET, "ckpt-7", "", "", "corrupt (checksum)" },
+		{ CKPT_PROBLEM_CHECKSUM, CKPT_NO_OFFSET, "", "data/3", "",
+		  "corrupt (checksum) in data/3" },
+		{ CKPT_PROBLEM_CHECKSUM, 1234, "ckpt-7", "data/3", "its CRC is wrong",
+		  "corrupt (checksum) in data/3 at byte 1234: its CRC is wrong" },
+		{ CKPT_PROBLEM_CHECKSUM, 1234, "opt.pt", "data/3", "its CRC is wrong",
+		  "corrupt (checksum) in data/3 of opt.pt at byte 1234: its CRC is wrong" },
+		{ CKPT_PROBLEM_DIGEST, CKPT_NO_OFFSET, "opt.pt", "", "its SHA-256 is another",
+		  "corrupt (digest) in opt.pt: its SHA-256 is another" },
+		{ CKPT_PROBLEM_DIGEST, 64, "opt.pt", "", "bytes 64 to 127 differ",
+		  "corrupt (digest) in opt.pt: bytes 64 to 127 differ" },
+		{ CKPT_PROBLEM_DIGEST, 64, "opt.pt", "", "it has 640 bytes, not 1640",
+		  "corrupt (digest) in opt.pt at byte 64: it has 640 bytes, not 1640" },
+		{ CKPT_PROBLEM_DIGEST, 64, "opt.pt", "", "bytes 640 to 64: no",
+		  "corrupt (digest) in opt.pt: bytes 640 to 64: no" },
+		{ CKPT_PROBLEM_HEADER, 0, "opt.pt", "", "'opt.pt' is text",
+		  "corrupt (header) at byte 0: 'opt.pt' is text" },
+		{ CKPT_PROBLEM_HEADER, CKPT_NO_OFFSET, "4", "", "it has 44 of 45 ranks",
+		  "corrupt (header) in 4: it has 44 of 45 ranks" },
+		{ CKPT_PROBLEM_EMPTY, 0, "opt.pt", "", "the file is empty",
+		  "corrupt (empty) in opt.pt: the file is empty" },
+		{ CKPT_PROBLEM_HEADER, CKPT_NO_OFFSET, "op\nt.pt", "", "x",
+		  "corrupt (header) in op?t.pt: x" },
+	};
+	struct ckpt_report report = { .verdict.status = CKPT_CORRUPT };
+	struct ckpt_problem *p = &report.verdict.problem;
+	char buf[32];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		*p = (struct ckpt_problem) { .code = cases[i].code, .offset = cases[i].offset };
+		ATTEMPT_SET(p->file, cases[i].file);
+		ATTEMPT_SET(p->member, cases[i].member);
+		ATTEMPT_SET(p->detail, cases[i].detail);
+		expect_words(&report, cases[i].words);
+	}
+	*p = (struct ckpt_problem) { .code = CKPT_PROBLEM_CHECKSUM, .offset = CKPT_NO_OFFSET };
+	ATTEMPT_SET(p->file, "a.pt");
+	assert_string_equal(ckpt_report_words(buf, sizeof(buf), &report, NULL),
+			    "corrupt (checksum) in a.pt");
+	assert_string_equal(ckpt_report_words(buf, 20, &report, NULL), "corrupt (checksum) ");
 }
 
 static void test_trail__position_words(void **state)
@@ -200,6 +276,15 @@ static void test_trail__line_of_a_fresh_start(void **state)
 	f->res.catalog.n_sets = 0;
 	expect_line(f, false,
 		    "attempt 2 (preempted): starting fresh: no checkpoint in the run directory");
+	f->res.n_run_dirs = 1;
+	snprintf(f->res.run_dirs[0], sizeof(f->res.run_dirs[0]), "/work/out");
+	expect_line(f, false,
+		    "attempt 2 (preempted): starting fresh: no checkpoint in /work/out "
+		    "(--ckpt-dir=DIR, if your program saves elsewhere)");
+	f->res.n_run_dirs = 3;
+	f->res.decision.attempt = 0;
+	expect_line(f, false,
+		    "attempt 0 (preempted): starting fresh: no checkpoint in /work/out and 2 more");
 }
 
 static void test_trail__line_names_three_rejected(void **state)
@@ -268,7 +353,9 @@ int main(void)
 		cmocka_unit_test(test_trail__fates),
 		fixture_test(test_trail__grows_and_finds_the_last),
 		fixture_test(test_trail__entries_are_cut_and_clean),
-		cmocka_unit_test(test_trail__report_words),
+		cmocka_unit_test(test_trail__words_of_a_valid_one),
+		cmocka_unit_test(test_trail__words_of_a_poisoned_one),
+		cmocka_unit_test(test_trail__words_of_a_rejection),
 		cmocka_unit_test(test_trail__position_words),
 		fixture_test(test_trail__warnings_add_up),
 		fixture_test(test_trail__warnings_end_where_the_room_ends),

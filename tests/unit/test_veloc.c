@@ -188,9 +188,9 @@ static void test_veloc__ranks_are_a_set(void **state)
 	assert_string_equal(cat.sets[0].name, "heat-0-12.dat");
 	assert_string_equal(cat.sets[0].members[3], "heat-3-12.dat");
 	assert_null(cat.sets[0].members[4]);
-	assert_int_equal(cat.sets[0].crew, 4);
+	assert_int_equal(cat.sets[0].crew->n, 4);
 	assert_string_equal(cat.sets[1].name, "heat-0-5.dat");
-	assert_int_equal(cat.sets[2].crew, 1);
+	assert_int_equal(cat.sets[2].crew->n, 1);
 }
 
 /* Ranks without a file: between others, and, as other versions tell, behind them. */

@@ -361,7 +361,33 @@ static void test_verify_seal__a_renamed_file_keeps_its_seal(void **state)
 	assert_int_equal(fchmodat(dir->fd, "best.pt", 0600, 0), 0);
 	sealed_verify(NULL, dir, "best.pt", CKPT_LEVEL_STRUCTURE, &report);
 	expect(&report, CKPT_VALID, CKPT_EVIDENCE_STRUCTURE, CKPT_PROBLEM_NONE);
-	expect_note(&report, "copied or renamed");
+	expect_note(&report, "seal not used: the change time of best.pt is another (renamed, ");
+}
+
+/* Where only the identity is another, the note says which part of it, and no more than is known. */
+static void test_verify_seal__note_says_what_changed(void **state)
+{
+	static const struct copying whole = { -1, -1, true };
+	const struct scratch *dir = *state;
+	struct ckpt_report report;
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
+	struct stat st;
+
+	put(dir, NAME, 4500, 1000);
+	sealed_make(dir, NAME);
+	assert_int_equal(fstatat(dir->fd, NAME, &st, 0), 0);
+	times[1] = st.st_mtim;
+	assert_int_equal(utimensat(dir->fd, NAME, times, 0), 0); /* as after a write in place */
+	sealed_verify(NULL, dir, NAME, CKPT_LEVEL_STRUCTURE, &report);
+	expect(&report, CKPT_VALID, CKPT_EVIDENCE_STRUCTURE, CKPT_PROBLEM_NONE);
+	assert_string_equal(report.verdict.note,
+			    "seal not used: the change time of " NAME " is another (renamed, "
+			    "linked, other permissions, or its time was set back)");
+	replace_by_copy(dir, NAME, &whole);
+	sealed_verify(NULL, dir, NAME, CKPT_LEVEL_STRUCTURE, &report);
+	expect(&report, CKPT_VALID, CKPT_EVIDENCE_STRUCTURE, CKPT_PROBLEM_NONE);
+	assert_string_equal(report.verdict.note,
+			    "seal not used: the inode of " NAME " is another (it was copied)");
 }
 
 #define D "checkpoint-500"
@@ -550,6 +576,7 @@ int main(void)
 		scratch_test(test_verify_seal__a_copy_has_to_be_read),
 		scratch_test(test_verify_seal__whole_seconds_prove_no_copy),
 		scratch_test(test_verify_seal__a_renamed_file_keeps_its_seal),
+		scratch_test(test_verify_seal__note_says_what_changed),
 		cmocka_unit_test(test_verify_seal__a_directory_counts_whole),
 		scratch_test(test_verify_seal__names_the_file_of_a_directory),
 		scratch_test(test_verify_seal__a_set_of_ranks),

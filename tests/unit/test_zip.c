@@ -231,6 +231,7 @@ static void test_zip__damaged(void **state)
 		{ LOCAL0, 57, 4, 11 },		  /* size */
 		{ LOCAL2, 61, 1, 11 },		  /* the last one's */
 		{ RECORD0, 0, 4, 0 },		  /* signature */
+		{ RECORD0, 6, 1, 64 },		  /* version needed: there is none above 6.3 */
 		{ RECORD0, 10, 2, 8 },		  /* method */
 		{ RECORD0, 16, 4, CRC + 1 },	  /* CRC */
 		{ RECORD0, 20, 4, 9 },		  /* size */

@@ -1,0 +1,130 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# ckptctl companion: the companion of a script by hand, on disks that fill up, directories that vanish and
+# mounts that die.
+set -eu
+. "$(dirname "$0")/../lib/assert.sh"
+. "$(dirname "$0")/../lib/dead_mount.sh"
+
+CTL=$TEST_BUILD/ckptctl
+GLOB='state-*.dat'
+unset "${!SLURM_@}" "${!CKPT_@}"
+WORK=$TEST_TMP/work
+EVAL="eval \"\$($CTL env --glob='$GLOB' || echo exit \$?)\""
+
+script()
+{
+	rc=0
+	bash -c "$1" >/dev/null 2>"$TEST_TMP/words" || rc=$?
+	words=$(<"$TEST_TMP/words")
+}
+
+# The companions whose task is the shell PID; those that have been killed and that a mount still holds aside.
+companions_of()
+{
+	local dir
+	for dir in /proc/[0-9]*; do
+		[[ $(cat "$dir/comm" 2>/dev/null) == ckpt-companion ]] || continue
+		! grep -q '^State:.D' "$dir/status" 2>/dev/null || continue
+		! grep -qszFx "CKPT_COMPANION_TASK=$1" "$dir/environ" || echo "${dir#/proc/}"
+	done
+}
+
+none_left() { [[ -z $(companions_of "$1") ]]; }
+
+# A script that saves its first checkpoint and goes on while `hold` exists: $pid.
+begin()
+{
+	touch hold
+	mkdir -p checkpoints
+	bash -c "$EVAL; $CTL companion --glob='$GLOB'; echo \$?; echo 'state 1' >checkpoints/state-1.dat
+		while [[ -e hold ]]; do sleep 0.1; done" >said 2>words &
+	pid=$!
+}
+
+is_sealed() { [[ -s checkpoints/state-$1.dat.metadata.json ]]; }
+
+# ends: the script, and its companion with it.
+ends()
+{
+	rm hold
+	wait "$pid" || fail "the script ended with $?: $(<words)"
+	soon none_left "$pid" || fail "it outlives its script"
+}
+
+companion__by_hand()
+{
+	begin
+	soon is_sealed 1 || fail "nothing was sealed: $(<words)"
+	equal "$(<said)" 0
+	soon grep -q '"event":"checkpoint"' checkpoints/.ckpt-resume/ledger.jsonl || fail "nothing in the ledger"
+	[[ -n $(companions_of "$pid") ]] || fail "no companion runs"
+	ends
+}
+
+# What cannot be written is left, nothing of it stays, and what comes when there is room is sealed.
+companion__full_disk()
+{
+	local before
+	mkdir checkpoints
+	mount -t tmpfs -o size=256k tmpfs checkpoints 2>/dev/null || skip_case "may not mount here"
+	trap 'umount -l checkpoints' EXIT
+	begin
+	soon is_sealed 1 || fail "nothing was sealed: $(<words)"
+	before=$(companions_of "$pid")
+	echo "state 2" >checkpoints/state-2.dat
+	head -c 1M /dev/zero >checkpoints/filler 2>/dev/null || true
+	sleep 6
+	! is_sealed 2 || fail "sealed on a full disk"
+	equal "$(find checkpoints -name '*.metadata.json*' | wc -l)" 1 "what was left of it"
+	rm checkpoints/filler
+	echo "state 3" >checkpoints/state-3.dat
+	soon is_sealed 3 || fail "nothing was sealed when there was room"
+	equal "$(companions_of "$pid" | head -n 1)" "$(head -n 1 <<<"$before")" "the companion"
+	ends
+}
+
+companion__vanished_directory()
+{
+	begin
+	soon is_sealed 1 || fail "nothing was sealed: $(<words)"
+	mv checkpoints gone
+	sleep 4
+	[[ ! -e checkpoints ]] || fail "made a directory"
+	mkdir checkpoints
+	echo "state 2" >checkpoints/state-2.dat
+	soon is_sealed 2 || fail "nothing was sealed when it was back"
+	ends
+	equal "$(<words)" "$(head -n 1 words)" "more than the decision was said"
+}
+
+# Whoever waits for a mount that never answers does not hold the companion's end.
+companion__dead_mount()
+{
+	begin
+	soon is_sealed 1 || fail "nothing was sealed: $(<words)"
+	dead_mount "$PWD/checkpoints"
+	soon grep -q '^kept' "$DEAD_LOG" || fail "nobody touched the dead mount"
+	[[ -n $(companions_of "$pid") ]] || fail "no companion runs"
+	ends
+}
+
+companion__refusals()
+{
+	mkdir checkpoints
+	script "$CTL companion"
+	equal "$rc" 1 "without a decision"
+	contains "$words" "ckptctl env"
+	script "$EVAL; $CTL companion --stall=10"
+	equal "$rc" 2 "a stall without Slurm"
+	script "$EVAL; $CTL companion --keep=1"
+	equal "$rc" 2 "nothing to fall back on"
+	contains "$words" "--keep='1' leaves nothing to fall back on"
+}
+
+for name in $(declare -F | sed -n 's/^declare -f \(companion__.*\)/\1/p'); do
+	mkdir "$WORK-$name" && cd "$WORK-$name"
+	run_case "$name"
+done
+test_end

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Two saves of one run, by the formats' own writers: what differs is told, and what may differ is
+ * not.
+ */
+#include "core/integrity/siblings.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/support/sealed.h"
+
+#define BEGIN                                                                                      \
+	"import sys, os\nimport numpy as np\n"                                                     \
+	"def f(n, t='f4'): return np.arange(n).astype(t)\n"
+
+/* Makes @old and @new by @script, which has save(name, dict of arrays). */
+static void make(const struct scratch *dir, const char *script)
+{
+	char command[256];
+
+	scratch_put(dir->fd, "make.py", script);
+	snprintf(command, sizeof(command), "cd %s && /usr/bin/python3 make.py 2>&1", dir->path);
+	if (system(command) == 0)
+		return;
+	print_message("no writer of this format here\n");
+	skip();
+}
+
+static int compare(const struct scratch *dir, const char *own, const char *old,
+		   struct ckpt_siblings *ret)
+{
+	_cleanup_catalog_ struct ckpt_catalog a = { 0 }, b = { 0 };
+	struct ckpt_ctx ctx = { 0 };
+
+	return ckpt_siblings_compare(&ctx, sealed_set(dir, &a, own), sealed_set(dir, &b, old), ret);
+}
+
+static const char *words(const struct scratch *dir, const char *own, const char *old)
+{
+	static char buf[512];
+	struct ckpt_siblings s;
+
+	assert_int_equal(compare(dir, own, old, &s), 0);
+	assert_true(s.own > 0 && s.old > 0);
+	return ckpt_siblings_words(&s, old, buf, sizeof(buf));
+}
+
+/* One format: how its files are called, and how a dict of arrays becomes one. */
+static const struct writer {
+	const char *name, *save;
+	const char *f4, *f2, *i8; /* what it calls these types */
+	bool shapes;
+} writers[] = {
+	{ "model_%d.h5",
+	  "import h5py\n"
+	  "def save(name, d):\n"
+	  "  with h5py.File(name, 'w') as h:\n"
+	  "    for k in d: h[k] = d[k]\n",
+	  "float32", "float16", "int64", true },
+	{ "model_%d.npz", "def save(name, d): np.savez(name, **d)\n", "f4", "f2", "i8", false },
+	{ "packed_%d.npz", "def save(name, d): np.savez_compressed(name, **d)\n", "f4", "f2", "i8",
+	  false },
+	{ "model_%d.pt",
+	  "import torch\n"
+	  "def save(name, d):\n"
+	  "  d = {k: torch.from_numpy(v.copy()) for k, v in d.items()}\n"
+	  "  torch.save({'model': d, 'epoch': 1}, name)\n",
+	  "F32", "F16", "8 bytes each", false },
+	{ "model_%d.safetensors",
+	  "import json, struct\n"
+	  "T = {'f4': 'F32', 'f2': 'F16', 'i8': 'I64'}\n"
+	  "def save(name, d):\n"
+	  "  h, at = {}, 0\n"
+	  "  for k, v in d.items():\n"
+	  "    h[k] = dict(dtype=T[v.dtype.str[1:]], shape=v.shape, data_offsets=[at, at + "
+	  "v.nbytes])\n"
+	  "    at += v.nbytes\n"
+	  "  h = json.dumps(h).encode()\n"
+	  "  data = b''.join(v.tobytes() for v in d.values())\n"
+	  "  open(name, 'wb').write(struct.pack('<Q', len(h)) + h + data)\n",
+	  "F32", "F16", "I64", true },
+};
+
+static void check_writer(const struct scratch *dir, const struct writer *w)
+{
+	static const char body[] =
+		"a = dict(w=f(60), b=f(7), n=f(3, 'i8'), x=f(9))\n"
+		"names = %s\n"
+		"save(names %% 1, a)\n"
+		"save(names %% 2, a)\n"					   /* the same */
+		"save(names %% 3, dict(a, w=f(60, 'f2'), x=f(9, 'i8')))\n" /* two types */
+		"save(names %% 4, dict(a, w=f(30)))\n"			   /* half */
+		"save(names %% 5, dict(a, x=f(900)))\n"			   /* a history grows */
+		"save(names %% 6, {k: f(9 * len(v), v.dtype) for k, v in a.items()})\n"
+		"save(names %% 7, {k: a[k] for k in 'wb'})\n" /* two are gone */
+		"save(names %% 8, dict(a, w=f(60).reshape(6, 10)))\n";
+	char script[4096], quoted[64], name[9][64], expect[160];
+	const char *prefix = strstr(w->name, ".pt") ? "model/" : "";
+
+	snprintf(quoted, sizeof(quoted), "'%s'", w->name);
+	snprintf(script, sizeof(script), BEGIN "%s", w->save);
+	snprintf(script + strlen(script), sizeof(script) - strlen(script), body, quoted);
+	make(dir, script);
+	for (int i = 1; i <= 8; i++) {
+		char digit[] = { (char)('0' + i), '\0' };
+		const char *hole = strstr(w->name, "%d");
+
+		snprintf(name[i], sizeof(name[i]), "%.*s%s%s", (int)(hole - w->name), w->name,
+			 digit, hole + 2);
+	}
+	assert_string_equal(words(dir, name[2], name[1]), "");
+	snprintf(expect, sizeof(expect), "%sw is of %s, %s in %s (and 1 more)", prefix, w->f2,
+		 w->f4, name[1]);
+	assert_string_equal(words(dir, name[3], name[1]), expect);
+	snprintf(expect, sizeof(expect), "%sw has 30 numbers, 60 in %s", prefix, name[1]);
+	assert_string_equal(words(dir, name[4], name[1]), expect);
+	assert_string_equal(words(dir, name[5], name[1]), "");
+	assert_non_null(strstr(words(dir, name[6], name[1]), " numbers, "));
+	assert_non_null(strstr(words(dir, name[6], name[1]), " (and 3 more)"));
+	snprintf(expect, sizeof(expect), "no %sn, which %s has (and 1 more)", prefix, name[1]);
+	assert_string_equal(words(dir, name[7], name[1]), expect);
+	assert_string_equal(words(dir, name[1], name[7]), "");
+	snprintf(expect, sizeof(expect), "w has another shape than in %s", name[1]);
+	assert_string_equal(words(dir, name[8], name[1]), w->shapes ? expect : "");
+}
+
+static void test_siblings__hdf5(void **state)
+{
+	check_writer(*state, &writers[0]);
+}
+
+static void test_siblings__npz(void **state)
+{
+	check_writer(*state, &writers[1]);
+	check_writer(*state, &writers[2]);
+}
+
+static void test_siblings__torch(void **state)
+{
+	check_writer(*state, &writers[3]);
+}
+
+static void test_siblings__safetensors(void **state)
+{
+	check_writer(*state, &writers[4]);
+}
+
+static void put_tensors(const struct scratch *dir, const char *name, size_t from, size_t n)
+{
+	_cleanup_free_ char *text = malloc(128 * (n + 1) + 16);
+	size_t at = 8;
+	uint64_t len;
+
+	assert_non_null(text);
+	text[at++] = '{';
+	for (size_t i = from; i < from + n; i++)
+		at += (size_t)sprintf(text + at,
+				      "%s\"t%zu\":{\"dtype\":\"F32\",\"shape\":[0],"
+				      "\"data_offsets\":[0,0]}",
+				      i > from ? "," : "", i);
+	text[at++] = '}';
+	len = at - 8;
+	memcpy(text, &len, sizeof(len));
+	scratch_write(dir->fd, name, text, at);
+}
+
+/* Shards of a directory are one save, however its tensors are spread over them. */
+static void test_siblings__shards_and_limits(void **state)
+{
+	const struct scratch *dir = *state;
+	struct ckpt_siblings s;
+
+	put_tensors(dir, "checkpoint-1/model-00001-of-00002.safetensors", 0, 10);
+	put_tensors(dir, "checkpoint-1/model-00002-of-00002.safetensors", 10, 20);
+	put_tensors(dir, "checkpoint-2/model.safetensors", 0, 29);
+	assert_string_equal(words(dir, "checkpoint-2", "checkpoint-1"),
+			    "no t29, which checkpoint-1 has");
+	assert_string_equal(words(dir, "checkpoint-1", "checkpoint-2"), "");
+	put_tensors(dir, "checkpoint-3/model.safetensors", 0, CKPT_SIBLINGS_TENSORS);
+	assert_int_equal(compare(dir, "checkpoint-3", "checkpoint-2", &s), 0);
+	assert_int_equal(s.own, CKPT_SIBLINGS_TENSORS);
+	put_tensors(dir, "checkpoint-4/model.safetensors", 0, CKPT_SIBLINGS_TENSORS + 1);
+	assert_int_equal(compare(dir, "checkpoint-4", "checkpoint-2", &s), -E2BIG);
+	assert_int_equal(compare(dir, "checkpoint-2", "checkpoint-4", &s), -E2BIG);
+}
+
+/* One tensor "w" as rank @rank of @dir has it. */
+static void put_rank(const struct scratch *dir, const char *of, int rank, const char *type, int n)
+{
+	char text[256], name[64];
+	int size = type[1] == '1' ? 2 : 4;
+	uint64_t len;
+
+	snprintf(text + 8, sizeof(text) - 8,
+		 "{\"w\":{\"dtype\":\"%s\",\"shape\":[%d],\"data_offsets\":[0,%d]}}", type, n,
+		 n * size);
+	len = strlen(text + 8);
+	memcpy(text, &len, sizeof(len));
+	snprintf(name, sizeof(name), "%s/rank-%d.safetensors", of, rank);
+	scratch_write(dir->fd, name, text, 8 + (size_t)len);
+	scratch_resize(dir->fd, name, 8 + len + (uint64_t)(n * size));
+}
+
+/* A run that goes on with another number of ranks has the same tensors in more or fewer pieces. */
+static void test_siblings__another_number_of_ranks(void **state)
+{
+	const struct scratch *dir = *state;
+
+	for (int i = 0; i < 2; i++)
+		put_rank(dir, "checkpoint-1", i, "F32", 60);
+	for (int i = 0; i < 4; i++)
+		put_rank(dir, "checkpoint-2", i, "F32", 30);
+	for (int i = 0; i < 2; i++)
+		put_rank(dir, "checkpoint-3", i, i ? "F32" : "F16", 60);
+	for (int i = 0; i < 2; i++)
+		put_rank(dir, "checkpoint-4", i, "F16", 60);
+	for (int i = 0; i < 2; i++)
+		put_rank(dir, "checkpoint-5", i, "F32", 30);
+	for (int i = 0; i < 4; i++)
+		put_rank(dir, "checkpoint-6", i, "F32", 60);
+	assert_string_equal(words(dir, "checkpoint-2", "checkpoint-1"), "");
+	assert_string_equal(words(dir, "checkpoint-1", "checkpoint-2"), "");
+	assert_string_equal(words(dir, "checkpoint-6", "checkpoint-1"), "");
+	assert_string_equal(words(dir, "checkpoint-1", "checkpoint-6"), "");
+	assert_string_equal(words(dir, "checkpoint-2", "checkpoint-3"), "");
+	assert_string_equal(words(dir, "checkpoint-3", "checkpoint-1"),
+			    "w is of other types than in checkpoint-1");
+	assert_string_equal(words(dir, "checkpoint-4", "checkpoint-1"),
+			    "w is of F16, F32 in checkpoint-1");
+	assert_string_equal(words(dir, "checkpoint-5", "checkpoint-1"),
+			    "w has 60 numbers, 120 in checkpoint-1");
+}
+
+/* Files whose rows tell no tensors differ in nothing; a torn header is no difference either. */
+static void test_siblings__unknown(void **state)
+{
+	const struct scratch *dir = *state;
+	struct ckpt_siblings s;
+
+	scratch_put(dir->fd, "model_1.pt", "no such thing");
+	put_tensors(dir, "model_2.safetensors", 0, 10);
+	assert_int_equal(compare(dir, "model_1.pt", "model_2.safetensors", &s), 0);
+	assert_int_equal(s.own + s.old + s.gone.n, 0);
+	put_tensors(dir, "model_3.safetensors", 0, 10);
+	scratch_resize(dir->fd, "model_3.safetensors", 200);
+	assert_true(compare(dir, "model_3.safetensors", "model_2.safetensors", &s) > 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		scratch_test(test_siblings__hdf5),
+		scratch_test(test_siblings__npz),
+		scratch_test(test_siblings__torch),
+		scratch_test(test_siblings__safetensors),
+		scratch_test(test_siblings__shards_and_limits),
+		scratch_test(test_siblings__another_number_of_ranks),
+		scratch_test(test_siblings__unknown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

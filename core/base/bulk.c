@@ -35,6 +35,11 @@
 #define ARENA ((size_t)12 * 1024 * 1024)
 #define READS_MOST ((size_t)8)	  /* out of one; a page more, since they need not begin with one */
 #define GAP ((uint64_t)64 * 1024) /* that a reader of one range after the other may leave out */
+/*
+ * Bytes are copied to where they lie at the same place in a cache line as in the page cache: on a
+ * Zen 4 the kernel's copy is four times slower to a place a little behind that.
+ */
+#define LINE ((size_t)64)
 
 /* @len bytes that begin with a huge page, for munmap(). NULL without memory. */
 static char *map_huge(size_t len)
@@ -78,7 +83,8 @@ void ckpt_bulk_done(struct ckpt_bulk *bulk)
 
 int ckpt_bulk_reader_init(struct ckpt_bulk_reader *reader, struct ckpt_bulk *bulk)
 {
-	*reader = (struct ckpt_bulk_reader) { .bulk = bulk, .buf = malloc(CKPT_BULK_MOST) };
+	*reader = (struct ckpt_bulk_reader) { .bulk = bulk,
+					      .buf = aligned_alloc(LINE, CKPT_BULK_MOST + LINE) };
 	if (bulk->arena)
 		reader->direct_buf = bulk->arena + bulk->each * bulk->readers++;
 	return reader->buf ? 0 : -ENOMEM;
@@ -183,11 +189,11 @@ static bool holds(const struct ckpt_bulk_reader *reader, uint64_t at, size_t len
 static int read_cached(struct ckpt_bulk_reader *reader, uint64_t off, size_t len, const void **ret,
 		       struct ckpt_error *err)
 {
-	int r;
+	char *buf = reader->buf + (reader->bulk->file->base + off) % LINE;
+	int r = ckpt_file_read(reader->bulk->file, off, buf, len, err);
 
-	r = ckpt_file_read(reader->bulk->file, off, reader->buf, len, err);
 	if (r == 0)
-		*ret = reader->buf;
+		*ret = buf;
 	return r;
 }
 

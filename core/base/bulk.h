@@ -31,7 +31,7 @@ void ckpt_bulk_done(struct ckpt_bulk *bulk);
 /* One thread's. */
 struct ckpt_bulk_reader {
 	struct ckpt_bulk *bulk;
-	char *buf;		     /* CKPT_BULK_MOST bytes */
+	char *buf;		     /* CKPT_BULK_MOST bytes and a cache line */
 	char *direct_buf;	     /* NULL until it is needed */
 	size_t direct_size;	     /* bytes */
 	uint64_t begin, end;	     /* the window */

@@ -199,7 +199,9 @@ __attribute__((noreturn)) static void stop_task(const struct ckpt_ending *ending
 
 /*
  * The higher of Slurm's count in the task's environment and the spool's. An older spool is one
- * whose prolog did not run this time; a lower count one that something after Slurm has changed.
+ * whose prolog did not run this time: slurmd forgets requeued jobs at most every two seconds
+ * (slurm_cred.c, _clear_expired_job_states), and runs none for a job that it still knows. A lower
+ * count is one that something after Slurm has changed.
  */
 static int64_t attempt_of(spank_t sp)
 {

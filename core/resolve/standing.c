@@ -82,10 +82,24 @@ static bool is_spent(const struct ckpt_resolving *r, char *buf, size_t size)
 	return true;
 }
 
+/* As the prolog refuses: it does so first, but slurmd does not run it for each start of a job that
+ * was requeued. */
+static bool is_beyond_site(const struct ckpt_resolving *r)
+{
+	return r->req->max_restarts && r->req->attempt > r->req->max_restarts && !is_recording(r) &&
+	       r->req->job_id != 0;
+}
+
 int ckpt_step_budget(struct ckpt_resolving *r)
 {
 	char why[160];
 
+	if (is_beyond_site(r)) {
+		ckpt_decide_refused(r->res, CKPT_REFUSE_OPTION,
+				    "MaxRestarts=%lld reached, this job is not started again",
+				    (long long)r->req->max_restarts);
+		return CKPT_STEP_DONE;
+	}
 	if (r->res->first || is_recording(r) || r->req->job_id == 0 || !r->res->state.ours ||
 	    !is_spent(r, why, sizeof(why)))
 		return 0;

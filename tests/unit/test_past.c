@@ -459,6 +459,25 @@ static void test_past__max_restarts(void **state)
 	assert_non_null(strstr(d.line, "--ckpt-max-restarts=2 is used up"));
 }
 
+/* Of the site's cap the prolog speaks, where slurmd runs it: no record is needed for it. */
+static void test_past__site_max_restarts(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_decision d;
+
+	attempt_put(dir, "ckpt-1.pt", 1, 10);
+	for (int n = 2; n < 4; n++) {
+		struct ckpt_request *req = attempt_request(dir, n);
+
+		req->max_restarts = 2;
+		attempt_settle(req, &d);
+		assert_string_equal(d.mode, n < 3 ? "resume" : "refused");
+		free(req);
+	}
+	assert_int_equal(d.refusal, CKPT_REFUSE_OPTION);
+	assert_non_null(strstr(d.line, "attempt 3: MaxRestarts=2 reached"));
+}
+
 /* What the next attempt would start from is told, whether or not it may start. */
 static void test_past__recorded_beyond_the_budget(void **state)
 {
@@ -596,6 +615,7 @@ int main(void)
 		scratch_test(test_past__poison_never_leads_to_fresh),
 		scratch_test(test_past__budget_refuses_once),
 		scratch_test(test_past__max_restarts),
+		scratch_test(test_past__site_max_restarts),
 		scratch_test(test_past__recorded_beyond_the_budget),
 		scratch_test(test_past__finished_and_started_again),
 		scratch_test(test_past__reasons),

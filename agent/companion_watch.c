@@ -21,6 +21,7 @@
 #include "agent/companion.h"
 #include "core/base/clock.h"
 #include "core/base/file.h"
+#include "core/record/mark.h"
 #include "core/record/state.h"
 #include "core/resolve/expand.h"
 #include "core/watch/cadence.h"
@@ -268,6 +269,13 @@ static void wait_for(struct watcher *w, int64_t until_ns)
 	}
 }
 
+static bool is_others(void *arg, const char *dir)
+{
+	struct watcher *w = arg;
+
+	return ckpt_mark_is_task(&w->ctx, dir, w->req);
+}
+
 static int find_places(struct watcher *w)
 {
 	struct ckpt_watch_places *places = &w->watch.places;
@@ -275,8 +283,9 @@ static int find_places(struct watcher *w)
 
 	for (int i = 0; r == 0 && i < places->n; i++)
 		places->dir[i] = w->dirs[i];
-	if (!w->req->dirs[0] && w->req->work_dir[0])
-		places->fallback = w->req->work_dir;
+	places->fallback = ckpt_expand_fallback(w->req);
+	places->is_others = is_others;
+	places->arg = w;
 	places->glob = w->req->glob;
 	return r;
 }

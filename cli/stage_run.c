@@ -83,6 +83,15 @@ static const char *other_outputs(const struct ckpt_cli_stage *s, const struct ck
 	return NULL;
 }
 
+/* An output of which only its being there was recorded says nothing of its content. */
+static const char *unread_output(const struct ckpt_cli_stage *s, const struct ckpt_stage *r)
+{
+	for (size_t i = 0; i < r->n_outputs && !s->check; i++)
+		if (r->outputs[i].unread)
+			return r->outputs[i].given;
+	return NULL;
+}
+
 /* Whether a complete stage still stands. 0 it does; 1 with @err it does not; or an errno. */
 static int verify(const struct ckpt_cli_stage *s, const struct ckpt_stage *r,
 		  struct ckpt_error *err)
@@ -93,6 +102,12 @@ static int verify(const struct ckpt_cli_stage *s, const struct ckpt_stage *r,
 
 	if (why)
 		return ckpt_fail(err, 1, "%s", why);
+	why = unread_output(s, r);
+	if (why)
+		return ckpt_fail(err, 1,
+				 "%s is too large a tree, or holds links to folders: it was not "
+				 "recorded file by file (--check=COMMAND can tell)",
+				 CKPT_QUOTE(why));
 	ckpt_cli_progress(&ctx);
 	for (size_t i = 0; i < r->n_outputs && e == 0; i++)
 		e = ckpt_output_verify(&ctx, &r->outputs[i], err);
@@ -204,8 +219,8 @@ static bool take_outputs(const struct ckpt_cli_stage *s, struct ckpt_stage *r)
 			e = ckpt_stage_add_output(r, &output);
 		if (e == 0 && output.unread)
 			say(s,
-			    "%s is too large a tree to be read: a later attempt only looks "
-			    "whether it is there (--check=COMMAND can prove more)",
+			    "%s is too large a tree to be read, or holds links to folders: a later "
+			    "attempt runs the stage again unless --check=COMMAND proves it",
 			    CKPT_QUOTE(output.given));
 	}
 	ckpt_cli_progress_end(&ctx);

@@ -263,7 +263,8 @@ static void take_options(struct ending *e, const struct ckpt_decision *decision)
 		ckpt_log(LOG_WARNING, "the job's options are refused: %.400s", err.text);
 	else if (decision->dirs[0] &&
 		 ckpt_text_copy(e->req.dirs, sizeof(e->req.dirs), decision->dirs))
-		e->req.expanded = 1;
+		e->req.expanded =
+			decision->by_default ? CKPT_REQUEST_BY_DEFAULT : CKPT_REQUEST_EXPANDED;
 	ckpt_requeue_parse(e->has_options ? e->req.requeue : "none", &e->wants);
 }
 

@@ -62,6 +62,7 @@ static const struct ckpt_field rows[] = {
 	INT_ROW(job_id, "JOB", 0, UINT32_MAX, "the job that these values are for"),
 	ROW(dir, "DIR", PATH, NULL, "first run directory"),
 	ROW(dirs, NULL, TEXT, NULL, "all run directories, as --ckpt-dir says them"),
+	INT_ROW(by_default, NULL, 0, 1, "1: the work directory is searched too"),
 	ROW(decision_file, "DECISION", PATH, NULL, "the decision with its trail, as JSON"),
 	ROW(run, NULL, WORD, NULL, "id of the run"),
 	ROW(env_names, "ENV_NAMES", TEXT, valid_env_names, "further names for CKPT_RESUME_PATH"),

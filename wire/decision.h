@@ -34,9 +34,10 @@ struct ckpt_decision {
 	char reason[32];
 	int64_t attempt;
 	int64_t job_id;
-	char dir[CKPT_PATH_MAX];	   /* first run directory, absolute */
-	char dirs[CKPT_REQUEST_DIRS_MAX];  /* all of them, as --ckpt-dir would say them ('%'
-					      doubled): for the epilog's request */
+	char dir[CKPT_PATH_MAX];	  /* first run directory, absolute */
+	char dirs[CKPT_REQUEST_DIRS_MAX]; /* all of them, as --ckpt-dir would say them ('%'
+					     doubled): for the epilog's request */
+	int64_t by_default; /* 1: no option named them: the work directory is searched too */
 	char decision_file[CKPT_PATH_MAX]; /* its JSON, with the trail */
 	char run[40];			   /* run id */
 	char env_names[1024];		   /* further names for path */

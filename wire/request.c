@@ -96,7 +96,7 @@ static const struct ckpt_field rows[] = {
 	INT_ROW(budget_ms, "BUDGET_MS", 0, INT32_MAX, "milliseconds for the answer; 0: no limit"),
 	INT_ROW(max_bytes, "MAX_BYTES", 0, INT64_MAX, "most bytes read of checkpoints; 0: no cap"),
 	INT_ROW(max_restarts, "MAX_RESTARTS", 0, UINT32_MAX, "most restarts of a job; 0: no cap"),
-	INT_ROW(expanded, "EXPANDED", 0, 1, "1: the directories are those of a decision"),
+	INT_ROW(expanded, "EXPANDED", 0, 2, "1: the directories are a decision's; 2: by default"),
 	INT_ROW(hooks, "HOOKS", 0, 1, "1: a prolog began this attempt"),
 	INT_ROW(in_hook, "IN_HOOK", 0, 1, "1: started by the prolog or the epilog"),
 };

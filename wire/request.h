@@ -17,7 +17,9 @@
 
 #define CKPT_REQUEST_DIRS 8	    /* run directories in one request */
 #define CKPT_REQUEST_DIRS_MAX 16384 /* bytes of --ckpt-dir before expansion */
-#define CKPT_REQUEST_NO_TASK (-1)   /* array_task of a job that is no array task */
+#define CKPT_REQUEST_EXPANDED 1
+#define CKPT_REQUEST_BY_DEFAULT 2 /* EXPANDED, and the work directory is searched too */
+#define CKPT_REQUEST_NO_TASK (-1) /* array_task of a job that is no array task */
 #define CKPT_REQUEST_ENV_PREFIX "CKPT_REQUEST_"
 
 struct ckpt_request {
@@ -77,8 +79,8 @@ struct ckpt_request {
 	int64_t budget_ms;    /* for the whole answer; 0 = none */
 	int64_t max_bytes;    /* most bytes read of checkpoints; 0 = no cap */
 	int64_t max_restarts; /* MaxRestarts=; 0 = none */
-	int64_t expanded; /* 1: the directories are a decision's, with no letter left that says of
-			     an array's that each task has its own */
+	int64_t expanded; /* CKPT_REQUEST_EXPANDED: the directories are a decision's, with no letter
+			     left that says of an array's that each task has its own */
 	int64_t hooks;	  /* 1: a prolog began this attempt, and so an epilog will tell its end */
 	int64_t in_hook;  /* 1: prolog or epilog: mark, never rename; no alignment, no fetch, no
 			     recall */

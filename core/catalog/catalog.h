@@ -116,6 +116,10 @@ struct ckpt_catalog_options {
 	const char *glob; /* further names that are checkpoints (fnmatch, ':' separated); NULL or ""
 			     = none */
 	bool known_layouts_only; /* searched by default: unmistakable names alone */
+	/* Whether the folder @dir, below the one that is scanned, is somebody else's: it is not
+	 * looked into, and said. NULL: none is. */
+	bool (*is_others)(void *arg, const char *dir);
+	void *arg;
 };
 
 /*

@@ -268,6 +268,17 @@ static int note_run(struct scan *scan, const struct reading *rd)
 	return 0;
 }
 
+/* Queues the folder, unless it is somebody else's. */
+static int queue_one(struct scan *scan, const struct ckpt_folder *folder)
+{
+	const struct ckpt_catalog_options *options = scan->options;
+
+	if (options->is_others && options->is_others(options->arg, folder->path))
+		return skip(scan, folder->path, "", CKPT_PROBLEM_NONE,
+			    "the run directory of an array's task; --ckpt-dir= takes it");
+	return ckpt_folders_push(&scan->queue, folder) < 0 ? no_memory(scan) : 0;
+}
+
 /* Queues the folders found below, the newest where not all have room. */
 static int queue_below(struct scan *scan, struct reading *rd)
 {
@@ -283,9 +294,9 @@ static int queue_below(struct scan *scan, struct reading *rd)
 		rd->below.n = room;
 	}
 	for (size_t i = 0; i < rd->below.n; i++) {
-		r = ckpt_folders_push(&scan->queue, &rd->below.f[i]);
+		r = queue_one(scan, &rd->below.f[i]);
 		if (r < 0)
-			return no_memory(scan);
+			return r;
 	}
 	return 0;
 }

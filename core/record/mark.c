@@ -194,6 +194,16 @@ int ckpt_mark_load(struct ckpt_ctx *ctx, int statefd, struct ckpt_mark *ret, str
 	return 0;
 }
 
+bool ckpt_mark_is_task(struct ckpt_ctx *ctx, const char *dir, const struct ckpt_request *req)
+{
+	_cleanup_close_ int statefd = ckpt_state_open_in(dir, NULL);
+	_cleanup_mark_ struct ckpt_mark mark = { 0 };
+
+	return statefd >= 0 && ckpt_mark_load(ctx, statefd, &mark, NULL) == 0 &&
+	       mark.array_task != CKPT_REQUEST_NO_TASK &&
+	       !(mark.job_id == req->job_id && strcmp(mark.cluster, req->cluster) == 0);
+}
+
 static bool write_row(const struct row *row, const struct ckpt_mark *mark, cJSON *document)
 {
 	const char *member = (const char *)mark + row->offset;

@@ -8,6 +8,7 @@
 
 #include "core/format/verdict.h"
 #include "core/record/state.h"
+#include "wire/request.h"
 
 #define CKPT_MARK "run.json"
 #define CKPT_MARK_MAX (32 * 1024 * 1024) /* bytes of run.json: 100,000 candidates of a long run */
@@ -45,6 +46,9 @@ int ckpt_run_id(char *buf);
  */
 int ckpt_mark_load(struct ckpt_ctx *ctx, int statefd, struct ckpt_mark *ret,
 		   struct ckpt_error *err);
+
+/* Whether the directory @dir is, by its mark, that of a task of an array other than @req's job. */
+bool ckpt_mark_is_task(struct ckpt_ctx *ctx, const char *dir, const struct ckpt_request *req);
 
 /* Writes run.json. 0; -EFBIG when it would be larger than CKPT_MARK_MAX; or an errno. */
 int ckpt_mark_store(int statefd, const struct ckpt_mark *mark, struct ckpt_error *err);

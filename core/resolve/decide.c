@@ -77,7 +77,7 @@ void ckpt_decide_fresh(struct ckpt_resolution *res)
 /* Whether @set lies in or below one of the run directories. */
 static bool in_run_directory(const struct ckpt_resolution *res, const struct ckpt_set *set)
 {
-	if (res->default_dir && set->run >= 0 &&
+	if (res->fallback && set->run >= 0 &&
 	    res->catalog.runs[set->run].request == res->n_run_dirs)
 		return true; /* the work directory, searched by default */
 	for (int i = 0; i < res->n_run_dirs; i++) {

@@ -320,6 +320,15 @@ static int expand_default(const struct ckpt_request *req, char *ret, struct ckpt
 	return expand_run_dir(req, &from, ret, err);
 }
 
+const char *ckpt_expand_fallback(const struct ckpt_request *req)
+{
+	bool searched = !strchr(req->default_dir, '%') && !is_array(req) && !array_is_unknown(req);
+
+	if (req->dirs[0])
+		searched = req->expanded == CKPT_REQUEST_BY_DEFAULT;
+	return searched && req->work_dir[0] ? req->work_dir : NULL;
+}
+
 static bool is_repeated(char (*dirs)[CKPT_PATH_MAX], int n)
 {
 	for (int i = 0; i < n; i++)

@@ -25,6 +25,12 @@ int ckpt_expand_dirs(const struct ckpt_request *req, char (*ret)[CKPT_PATH_MAX],
 		     struct ckpt_error *err);
 
 /*
+ * The work directory of @req, borrowed, where it is searched as well when the run directories hold
+ * nothing: no option names them, and the default one is not of this job or task alone. Else NULL.
+ */
+const char *ckpt_expand_fallback(const struct ckpt_request *req);
+
+/*
  * --ckpt-state's directory into @ret of CKPT_PATH_MAX bytes: letters, work directory and arrays as
  * in ckpt_expand_dirs(), whose results it has; RunDirs= is about run directories.
  */

@@ -198,7 +198,8 @@ const struct ckpt_past_attempt *ckpt_past_last_run(const struct ckpt_past *past,
 	while (--attempt >= oldest(past)) {
 		const struct ckpt_past_attempt *row = ckpt_past_find(past, attempt);
 
-		if (row && !row->over)
+		/* one that neither began nor finished: its prolog failed */
+		if (row && !row->over && (row->begun || row->finished))
 			return row;
 	}
 	return NULL;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/base/text.h"
+#include "core/record/mark.h"
 #include "core/resolve/choose.h"
 #include "core/resolve/decide.h"
 #include "core/resolve/expand.h"
@@ -49,7 +50,8 @@ static int step_directories(struct ckpt_resolving *r)
 		       CKPT_STEP_DONE;
 	if (e < 0)
 		return e;
-	res->default_dir = !r->req->dirs[0];
+	res->fallback = ckpt_expand_fallback(r->req);
+	res->decision.by_default = res->fallback != NULL;
 	ckpt_text_copy(res->decision.dir, sizeof(res->decision.dir), res->run_dirs[0]);
 	list_directories(res);
 	for (int i = 0; i < res->n_run_dirs; i++)
@@ -145,18 +147,27 @@ static int scan_one(struct ckpt_resolving *r, const char *dir, int index,
 	return CKPT_STEP_DONE;
 }
 
+static bool is_others(void *arg, const char *dir)
+{
+	const struct ckpt_resolving *r = arg;
+
+	return ckpt_mark_is_task(r->ctx, dir, r->req);
+}
+
 static int step_scan(struct ckpt_resolving *r)
 {
-	struct ckpt_catalog_options options = { .glob = r->req->glob };
+	struct ckpt_catalog_options options = { .glob = r->req->glob,
+						.is_others = is_others,
+						.arg = r };
 	struct ckpt_resolution *res = r->res;
 	int e = 0;
 
 	for (int i = 0; i < res->n_run_dirs && e == 0; i++)
 		e = scan_one(r, res->run_dirs[i], i, &options);
-	if (e != 0 || res->catalog.n_sets > 0 || !res->default_dir || !r->req->work_dir[0])
+	if (e != 0 || res->catalog.n_sets > 0 || !res->fallback)
 		return e;
 	options.known_layouts_only = true;
-	return scan_one(r, r->req->work_dir, res->n_run_dirs, &options);
+	return scan_one(r, res->fallback, res->n_run_dirs, &options);
 }
 
 /* Law 6: from attempt 1 on, the mark of attempt 0 shows that this is the directory it was. */

@@ -44,7 +44,7 @@ struct ckpt_resolution {
 	size_t n_trail, n_unseen; /* n_unseen: further candidates not looked at and not listed */
 	char run_dirs[CKPT_REQUEST_DIRS][CKPT_PATH_MAX]; /* expanded, absolute, in order */
 	int n_run_dirs;
-	bool default_dir;	       /* no --ckpt-dir was given */
+	const char *fallback;	       /* ckpt_expand_fallback() */
 	struct ckpt_roots roots;       /* where the run's state lies: run_dirs, or --ckpt-state */
 	char state_dir[CKPT_PATH_MAX]; /* backs roots for --ckpt-state */
 	struct ckpt_run_state state;

@@ -102,6 +102,8 @@ static int scan(struct looking *l, const char *dir, int index, bool known_layout
 	const struct ckpt_catalog_options options = {
 		.glob = l->watch->places.glob,
 		.known_layouts_only = known_layouts_only,
+		.is_others = l->watch->places.is_others,
+		.arg = l->watch->places.arg,
 	};
 	int r = ckpt_catalog_scan(l->ctx, &l->ret->catalog, dir, index, &options, NULL);
 

@@ -14,6 +14,8 @@
 struct ckpt_watch_places {
 	const char *dir[CKPT_REQUEST_DIRS]; /* absolute */
 	int n;
+	bool (*is_others)(void *arg, const char *dir); /* catalog.h's */
+	void *arg;
 	const char *fallback; /* the work directory, where the others hold nothing; or NULL */
 	const char *glob;     /* further names that are checkpoints, or NULL */
 };

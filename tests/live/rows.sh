@@ -101,19 +101,40 @@ live_rows__requeued_while_its_epilog_runs()
 # The prolog of attempt 1 fails: Slurm drains the node and holds the job; attempt 2 knows of no lost node.
 live_rows__launch_failure()
 {
-	local node
 	life launch 0
 	is_on 0
 	touch "$TEST_TMP/prolog-fails"
 	requeue "$JOB"
+	fails_and_is_released
+	goes_on 2 ckpt-0.pt requeued
+	scancel "$JOB"
+}
+
+# The same with a run that was declared done: what its start without a Prolog left is no deliberate requeue.
+live_rows__done_and_launch_failure()
+{
+	life done_launch 0
+	is_on 0
+	as_user "$CLUSTER_DIR/lib/ckptctl" "done" checkpoints
+	scontrol update PartitionName=low GraceTime=0
+	preempt "$JOB"
+	scontrol update PartitionName=low GraceTime=20
+	touch "$TEST_TMP/prolog-fails"
+	fails_and_is_released
+	wait_state "$JOB" COMPLETED 90
+	equal "$(job_field "$JOB" Restarts)" 2 restarts
+	file_lacks "$OUT" "attempt 2 from"
+}
+
+fails_and_is_released()
+{
+	local node
 	cluster_until 60 job_failed_to_start || fail "$(job_field "$JOB" JobState) at $(job_field "$JOB" Restarts)"
 	rm "$TEST_TMP/prolog-fails"
 	for node in n1 n2; do
 		! cluster_node_is "$node" 'drained draining' || scontrol update "NodeName=$node" State=RESUME
 	done
 	as_user scontrol release "$JOB"
-	goes_on 2 ckpt-0.pt requeued
-	scancel "$JOB"
 }
 
 job_failed_to_start()
@@ -154,7 +175,7 @@ live_start
 ln -s "$CLUSTER_DIR/lib" "$TEST_TMP/lib"
 train_prepare
 for name in requeue_exit requeue_exit_hold killed preempted_without_requeue left_without_requeue \
-	requeuehold_and_release requeued_while_its_epilog_runs launch_failure forgotten_by_slurmctld; do
+	requeuehold_and_release requeued_while_its_epilog_runs launch_failure done_and_launch_failure forgotten_by_slurmctld; do
 	live_case "live_rows__$name"
 done
 test_end

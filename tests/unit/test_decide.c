@@ -167,7 +167,7 @@ static void test_decide__the_default_work_directory(void **state)
 		for (int by_default = 0; by_default <= 1; by_default++) {
 			a = attempt_selection_new(dir, NULL);
 			ATTEMPT_SET(a->res.run_dirs[0], "/elsewhere/checkpoints");
-			a->res.default_dir = by_default;
+			a->res.fallback = by_default ? dir->path : NULL;
 			a->res.catalog.runs[0].request = request;
 			assert_string_equal(choose(a, "ckpt-5.pt")->mode,
 					    by_default && request == 1 ? "resume" : "finetune");

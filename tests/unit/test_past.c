@@ -465,6 +465,7 @@ static void test_past__site_max_restarts(void **state)
 	struct scratch *dir = *state;
 	struct ckpt_decision d;
 
+	next_of(dir, 0, &d);
 	attempt_put(dir, "ckpt-1.pt", 1, 10);
 	for (int n = 2; n < 4; n++) {
 		struct ckpt_request *req = attempt_request(dir, n);

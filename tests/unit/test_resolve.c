@@ -676,6 +676,72 @@ static void test_resolve__the_default_directory(void **state)
 	}
 }
 
+/* An array's tasks have a directory each, and search nobody else's; nor does another job theirs. */
+static void test_resolve__the_default_directory_of_tasks(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_request *task = attempt_request(dir, 0), *req = attempt_request(dir, 0);
+	struct ckpt_decision d;
+
+	attempt_put(dir, "ckpt-2.pt", 2, 20);
+	task->dirs[0] = req->dirs[0] = '\0';
+	task->array_job = task->job_id = 700;
+	for (task->array_task = 1; task->array_task <= 2; task->array_task++, task->job_id++) {
+		attempt_settle(task, &d);
+		assert_string_equal(d.mode, "fresh");
+		assert_int_equal(d.by_default, 0);
+		attempt_put(dir, "checkpoints/700_1/ckpt-9.pt", 9, 90);
+	}
+	attempt_settle(req, &d);
+	assert_string_equal(d.tag, "ckpt-2.pt"); /* of the work directory; not the task's */
+	assert_int_equal(d.by_default, 1);
+	task->array_task = 1;
+	task->job_id = 700;
+	task->attempt = 1;
+	attempt_settle(task, &d);
+	assert_string_equal(d.tag, "ckpt-9.pt");
+	free(task);
+	free(req);
+}
+
+/* A default directory of each job's own: it is another's that lies beside it. */
+static void test_resolve__the_default_directory_with_letters(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_request *req = attempt_request(dir, 0);
+	struct ckpt_decision d;
+
+	attempt_put(dir, "checkpoints/11/ckpt-1.pt", 1, 10);
+	req->dirs[0] = '\0';
+	ATTEMPT_SET(req->default_dir, "checkpoints/%j");
+	attempt_settle(req, &d);
+	assert_string_equal(d.mode, "fresh");
+	free(req);
+}
+
+/* The end is told of the same place as the start: what the work directory holds then. */
+static void test_resolve__the_default_directory_at_the_end(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_request *req = attempt_request(dir, 0);
+	struct ckpt_ctx ctx = { .threads = 1 };
+	struct ckpt_decision d, end;
+
+	req->dirs[0] = '\0';
+	attempt_settle(req, &d);
+	assert_string_equal(d.mode, "fresh");
+	attempt_put(dir, "ckpt-2.pt", 2, 20);
+	ATTEMPT_SET(req->dirs, d.dirs);
+	req->expanded = d.by_default ? CKPT_REQUEST_BY_DEFAULT : CKPT_REQUEST_EXPANDED;
+	req->in_hook = req->status_known = 1;
+	req->batch_status = 15;
+	ATTEMPT_SET(req->reason, "preempted");
+	assert_int_equal(ckpt_record_end(&ctx, req, &end, NULL), 0);
+	assert_string_equal(end.tag, "ckpt-2.pt");
+	assert_int_equal(end.progress, 1);
+	free(req);
+}
+
 /* Another job has marked the directory since: the ledger still knows this one. */
 static void test_resolve__a_mark_taken_over_by_another_job(void **state)
 {
@@ -840,6 +906,9 @@ int main(void)
 		scratch_test(test_resolve__a_live_job_is_told_of),
 		scratch_test(test_resolve__an_unreadable_pin_is_unknown),
 		scratch_test(test_resolve__the_default_directory),
+		scratch_test(test_resolve__the_default_directory_of_tasks),
+		scratch_test(test_resolve__the_default_directory_with_letters),
+		scratch_test(test_resolve__the_default_directory_at_the_end),
 		scratch_test(test_resolve__a_mark_taken_over_by_another_job),
 		scratch_test(test_resolve__pins_of_the_run_configuration),
 	};

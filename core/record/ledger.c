@@ -104,18 +104,38 @@ static int stamp(cJSON *entry, int64_t number)
 	return 0;
 }
 
-/* Copies of the named members of @entry whose text is no longer than 64 bytes; NULL = no memory. */
+/* Removes the longest text of @o. False if it has none. */
+static bool drop_longest(cJSON *o)
+{
+	cJSON *item, *longest = NULL;
+
+	cJSON_ArrayForEach (item, o)
+		if (cJSON_IsString(item) &&
+		    (!longest || strlen(item->valuestring) > strlen(longest->valuestring)))
+			longest = item;
+	if (!longest)
+		return false;
+	cJSON_Delete(cJSON_DetachItemViaPointer(o, longest));
+	return true;
+}
+
+/* Copies of the members of @entry that readers go by, marked as cut; NULL = no memory. */
 static cJSON *least_of(const cJSON *entry)
 {
-	static const char *const keys[] = { "event", "attempt", "job_id", "at", "n" };
+	static const char *const keys[] = {
+		"event",      "attempt",      "job_id",	  "at",		"n",	    "cluster",
+		"run",	      "mode",	      "reason",	  "cause",	"finished", "batch_status",
+		"hooks",      "refusal",      "where",	  "node",	"why",	    "verdict",
+		"newest_dir", "newest_valid", "dir",	  "name",	"path",	    "id",
+		"step",	      "epoch",	      "evidence", "n_rejected",
+	};
 	_cleanup_json_ cJSON *least = cJSON_CreateObject();
 
 	for (size_t i = 0; least && i < sizeof(keys) / sizeof(keys[0]); i++) {
 		const cJSON *item = cJSON_GetObjectItemCaseSensitive(entry, keys[i]);
 		cJSON *copy;
 
-		if (!cJSON_IsNumber(item) &&
-		    !(cJSON_IsString(item) && strlen(item->valuestring) <= 64))
+		if (!cJSON_IsNumber(item) && !cJSON_IsString(item))
 			continue;
 		copy = cJSON_Duplicate(item, true);
 		if (!copy || !cJSON_AddItemToObject(least, keys[i], copy))
@@ -126,30 +146,51 @@ static cJSON *least_of(const cJSON *entry)
 	return ckpt_take_ptr(least);
 }
 
+/* A copy of @entry without its long lists, marked as cut; NULL = no memory. */
+static cJSON *without_lists(const cJSON *entry)
+{
+	_cleanup_json_ cJSON *copy = cJSON_Duplicate(entry, true);
+	const cJSON *rejected = cJSON_GetObjectItemCaseSensitive(copy, "rejected");
+	int n = cJSON_GetArraySize(rejected);
+
+	cJSON_DeleteItemFromObjectCaseSensitive(copy, "trail");
+	cJSON_DeleteItemFromObjectCaseSensitive(copy, "rejected");
+	cJSON_DeleteItemFromObjectCaseSensitive(copy, "cut");
+	if (!copy || (n > 0 && !cJSON_AddNumberToObject(copy, "n_rejected", n)) ||
+	    !cJSON_AddTrueToObject(copy, "cut"))
+		return NULL;
+	return ckpt_take_ptr(copy);
+}
+
+/* @o as a line without its newline; *@ret is NULL where that is too long. 0 or -ENOMEM. */
+static int print_short(const cJSON *o, char **ret)
+{
+	_cleanup_free_ char *text = cJSON_PrintUnformatted(o);
+
+	*ret = NULL;
+	if (!text)
+		return -ENOMEM;
+	if (strlen(text) <= CKPT_LEDGER_LINE - 2) /* a newline behind, one perhaps before */
+		*ret = ckpt_take_ptr(text);
+	return 0;
+}
+
 /* @entry as a line without its newline that is short enough, or NULL: no memory. */
 static char *print_line(const cJSON *entry)
 {
-	_cleanup_free_ char *text = cJSON_PrintUnformatted(entry);
-	_cleanup_json_ cJSON *copy = NULL;
+	_cleanup_json_ cJSON *copy = NULL, *least = NULL;
+	char *line;
 
-	if (!text ||
-	    strlen(text) <= CKPT_LEDGER_LINE - 2) /* a newline behind, one perhaps before */
-		return ckpt_take_ptr(text);
-	copy = cJSON_Duplicate(entry, true);
-	if (!copy)
-		return NULL;
-	cJSON_DeleteItemFromObjectCaseSensitive(copy, "trail");
-	cJSON_DeleteItemFromObjectCaseSensitive(copy, "cut");
-	if (!cJSON_AddTrueToObject(copy, "cut"))
-		return NULL;
-	free(ckpt_take_ptr(text));
-	text = cJSON_PrintUnformatted(copy);
-	if (!text || strlen(text) <= CKPT_LEDGER_LINE - 2)
-		return ckpt_take_ptr(text);
-	free(ckpt_take_ptr(text));
-	cJSON_Delete(copy);
-	copy = least_of(entry);
-	return copy ? cJSON_PrintUnformatted(copy) : NULL;
+	if (print_short(entry, &line) < 0 || line)
+		return line;
+	copy = without_lists(entry);
+	if (!copy || print_short(copy, &line) < 0 || line)
+		return line;
+	least = least_of(copy);
+	while (least && print_short(least, &line) == 0 && !line && drop_longest(least))
+		if (!cJSON_HasObjectItem(least, "newest_dir")) /* the name alone misleads */
+			cJSON_DeleteItemFromObjectCaseSensitive(least, "newest_valid");
+	return line;
 }
 
 static int write_line(int fd, const char *line, bool heal)

@@ -19,8 +19,9 @@
 /*
  * Appends one object (adds "at", an ISO time in UTC, and "n", the line's number as far as known;
  * neither orders anything across nodes) to ledger.jsonl by a single O_APPEND write of at most
- * CKPT_LEDGER_LINE bytes, and fsyncs. A line longer than that loses its "trail" and says "cut"; if
- * that does not do, all but event, attempt and job_id. A ledger whose last line is torn gets a
+ * CKPT_LEDGER_LINE bytes, and fsyncs. A line longer than that loses the list "rejected" (its length
+ * becomes "n_rejected") and says "cut"; if that does not do, all but the members that readers go
+ * by, and of those the longest texts, each as a whole. A ledger whose last line is torn gets a
  * newline first. @entry stays the caller's. 0 or an errno: then the entry is not in the ledger, or
  * torn, which the next append heals.
  */

@@ -268,6 +268,12 @@ int64_t ckpt_past_faults(const struct ckpt_past *past, int64_t last)
 	return n;
 }
 
+/* True if nothing is known of where the attempt ended. */
+static bool is_nowhere(const struct ckpt_past_place *left)
+{
+	return !left->path[0] && !left->has_step && !left->has_epoch;
+}
+
 int64_t ckpt_past_repeats(const struct ckpt_past *past, int64_t last)
 {
 	const struct ckpt_past_attempt *model = ckpt_past_find(past, last);
@@ -278,7 +284,12 @@ int64_t ckpt_past_repeats(const struct ckpt_past *past, int64_t last)
 	for (int64_t attempt = since_hold(past, last); attempt <= last; attempt++) {
 		const struct ckpt_past_attempt *row = ckpt_past_find(past, attempt);
 
-		n += row && ckpt_past_is_fault(row) && row->status == model->status &&
+		if (!row)
+			continue;
+		/* its companion saw it get on: those before it stood elsewhere */
+		if (row->saved && is_nowhere(&row->left) && is_nowhere(&model->left))
+			n = 0;
+		n += ckpt_past_is_fault(row) && row->status == model->status &&
 		     strcmp(row->why, model->why) == 0 && same_point(&row->left, &model->left);
 	}
 	return n;

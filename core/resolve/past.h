@@ -79,7 +79,8 @@ bool ckpt_past_progressed(const struct ckpt_past_attempt *a);
 int64_t ckpt_past_faults(const struct ckpt_past *past, int64_t last);
 
 /* How many attempts since the job was last held failed with @last's status and left what it left,
- * itself included; 0 where it did not fail. */
+ * itself included; 0 where it did not fail. Where no end tells what was left, what a companion saw
+ * saved is another point than that of the attempts before. */
 int64_t ckpt_past_repeats(const struct ckpt_past *past, int64_t last);
 
 /* How many of the starts up to and with attempt @last were restarts since the job was last held;

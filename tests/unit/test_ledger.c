@@ -209,6 +209,128 @@ static void test_ledger__long_lines_lose_the_trail_first(void **state)
 	}
 }
 
+/* What run_state.c and past.c go by, in an entry of the event @event. */
+static cJSON *full_entry(const char *event, const char *dir)
+{
+	static const char *const texts[][2] = {
+		{ "cluster", "test" },
+		{ "run", "0123456789abcdef0123456789abcdef" },
+		{ "id", "123456-7890123-1700000000123456789" },
+	};
+	bool end = strcmp(event, "end") == 0;
+	cJSON *o = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(o, "event", event);
+	cJSON_AddNumberToObject(o, "job_id", 1234);
+	cJSON_AddNumberToObject(o, "attempt", 7);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		cJSON_AddStringToObject(o, texts[i][0], texts[i][1]);
+	cJSON_AddStringToObject(o, end ? "cause" : "mode", end ? "finished" : "resume");
+	cJSON_AddNumberToObject(o, end ? "finished" : "hooks", 1);
+	cJSON_AddNumberToObject(o, end ? "batch_status" : "refusal", end ? 0 : 75);
+	cJSON_AddStringToObject(o, end ? "newest_dir" : "path", dir);
+	if (end)
+		cJSON_AddStringToObject(o, "newest_valid", "ckpt-2.pt");
+	cJSON_AddNumberToObject(o, "step", 20);
+	cJSON_AddNumberToObject(o, "epoch", 2);
+	return o;
+}
+
+/* 20 rejected, of names of 240 bytes, in the directory @dir. */
+static void add_rejected(cJSON *o, const char *dir)
+{
+	cJSON *list = cJSON_AddArrayToObject(o, "rejected");
+	char name[241], why[1100];
+
+	memset(name, 'n', 240);
+	name[240] = '\0';
+	snprintf(why, sizeof(why), "%s/%s: truncated", dir, name);
+	for (int i = 0; i < 20; i++) {
+		cJSON *entry = cJSON_CreateObject();
+
+		cJSON_AddStringToObject(entry, "name", name);
+		cJSON_AddStringToObject(entry, "why", why);
+		cJSON_AddItemToArray(list, entry);
+	}
+}
+
+static int keep(void *arg, const cJSON *entry)
+{
+	*(cJSON **)arg = cJSON_Duplicate(entry, true);
+	return 0;
+}
+
+/* Appends @entry and reads back what became of it, in *@ret. */
+static void write_and_read(int fd, cJSON *entry, cJSON **ret)
+{
+	struct stat st;
+
+	*ret = NULL;
+	assert_int_equal(ckpt_ledger_append(fd, entry, NULL), 0);
+	assert_int_equal(fstatat(fd, CKPT_LEDGER, &st, 0), 0);
+	assert_in_range(st.st_size, 1, CKPT_LEDGER_LINE);
+	assert_int_equal(ckpt_ledger_read(fd, keep, ret, NULL, NULL), 0);
+	assert_non_null(*ret);
+	assert_int_equal(unlinkat(fd, CKPT_LEDGER, 0), 0);
+}
+
+/* Every member of @whole but those of @lost, which ends in NULL, is as it was in @got. */
+static void expect_all_but(const char *what, const cJSON *whole, const cJSON *got,
+			   const char *const lost[])
+{
+	const cJSON *item;
+
+	assert_true(ckpt_json_bool(got, "cut", false));
+	cJSON_ArrayForEach (item, whole) {
+		const cJSON *kept = cJSON_GetObjectItemCaseSensitive(got, item->string);
+		bool is_lost = false;
+
+		for (size_t i = 0; lost[i]; i++)
+			is_lost |= strcmp(lost[i], item->string) == 0;
+		if (is_lost ? kept != NULL : !cJSON_Compare(item, kept, true))
+			fail_msg("%s: %s", what, item->string);
+	}
+}
+
+/* However much was rejected, what the next attempt goes by is kept whole. */
+static void test_ledger__a_cut_line_keeps_what_readers_go_by(void **state)
+{
+	static const struct {
+		const char *what, *event;
+		size_t dir, line; /* their bytes */
+		const char *lost[5];
+	} rows[] = {
+		{ "decision", "decision", 750, 300, { "rejected" } },
+		{ "end", "end", 750, 300, { "rejected" } },
+		{ "long words", "decision", 750, 8000, { "rejected", "line" } },
+		{ "an end of long words", "end", 750, 8000, { "rejected", "line" } },
+		{ "a long path", "decision", 8100, 300, { "rejected", "line", "path" } },
+		{ "a long directory",
+		  "end",
+		  8100,
+		  300,
+		  { "rejected", "line", "newest_dir", "newest_valid" } },
+	};
+	struct scratch *s = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		_cleanup_json_ cJSON *whole = NULL, *got = NULL;
+		char *dir = calloc(1, rows[i].dir + 1), *line = calloc(1, rows[i].line + 1);
+
+		memset(dir, 'd', rows[i].dir);
+		memset(line, 'l', rows[i].line);
+		whole = full_entry(rows[i].event, dir);
+		cJSON_AddStringToObject(whole, "line", line);
+		dir[750] = '\0';
+		add_rejected(whole, dir);
+		write_and_read(s->fd, whole, &got);
+		expect_all_but(rows[i].what, whole, got, rows[i].lost);
+		assert_int_equal(cJSON_GetNumberValue(cJSON_GetObjectItem(got, "n_rejected")), 20);
+		free(dir);
+		free(line);
+	}
+}
+
 static void test_ledger__every_length_around_the_cap_is_one_line(void **state)
 {
 	struct scratch *s = *state;
@@ -313,6 +435,7 @@ int main(void)
 		scratch_test(test_ledger__foreign_lines_are_counted_and_stepped_over),
 		scratch_test(test_ledger__a_line_of_10_mb_is_one_torn_line),
 		scratch_test(test_ledger__long_lines_lose_the_trail_first),
+		scratch_test(test_ledger__a_cut_line_keeps_what_readers_go_by),
 		scratch_test(test_ledger__every_length_around_the_cap_is_one_line),
 		scratch_test(test_ledger__number_goes_on_behind_strangers),
 		scratch_test(test_ledger__no_regular_file_is_an_error),

@@ -292,6 +292,63 @@ static void test_past__progress_that_the_companion_saw(void **state)
 	}
 }
 
+/* Attempt @n: its companion saw it save checkpoint @saved (0 = none), and then it stalled or, where
+ * @status is not 0, ended by that; nobody told what it left. */
+static void take_untold(struct ckpt_past *past, int n, int saved, int status)
+{
+	char more[160];
+
+	take(past, "decision", n, ",\"mode\":\"resume\",\"path\":\"/r/0\",\"id\":\"0\"");
+	snprintf(more, sizeof(more),
+		 ",\"dir\":\"/r\",\"name\":\"%d\",\"verdict\":\"valid\",\"id\":\"%d\"", saved,
+		 saved);
+	take(past, "checkpoint", n, more);
+	snprintf(more, sizeof(more), ",\"cause\":\"exit-code\",\"batch_status\":%d", status);
+	if (status)
+		take(past, "end", n, more);
+	else
+		take(past, "requeue", n, ",\"why\":\"stall\"");
+}
+
+/* Where nobody tells what an attempt left, one that saved something is at another point than those
+ * before it: with no hooks, and where an end could not find out what there is. */
+static void test_past__repeats_that_nobody_told(void **state)
+{
+	static const struct {
+		const char *what;
+		int saved[6], repeats;
+	} rows[] = {
+		{ "nothing saved", { 0, 0, 0, 0, 0, 0 }, 6 },
+		{ "one after the other", { 1, 2, 3, 4, 5, 6 }, 1 },
+		{ "the last one got on", { 0, 0, 0, 0, 0, 1 }, 1 },
+		{ "stuck behind the third", { 1, 2, 3, 0, 0, 0 }, 4 },
+		{ "the first one got on", { 1, 0, 0, 0, 0, 0 }, 6 },
+		{ "one between got on", { 0, 0, 1, 0, 0, 0 }, 4 },
+	};
+	struct ckpt_past *past = *state;
+
+	for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
+		const int *saved = rows[i / 2].saved, status = i % 2 ? 256 : 0;
+
+		ckpt_past_done(past);
+		for (int twice = 0; twice < 2; twice++) /* two directories, one ledger */
+			for (int n = 0; n < 6; n++)
+				take_untold(past, n, saved[n], status);
+		if (ckpt_past_repeats(past, 5) != rows[i / 2].repeats)
+			fail_msg("%s, status %d: %d repeats", rows[i / 2].what, status,
+				 (int)ckpt_past_repeats(past, 5));
+	}
+	/* an end that names one stands above the companion's word */
+	ckpt_past_done(past);
+	for (int n = 0; n < 3; n++) {
+		take_untold(past, n, n + 1, 256);
+		take(past, "end", n,
+		     ",\"cause\":\"exit-code\",\"batch_status\":256,\"newest_dir\":\"/r\","
+		     "\"newest_valid\":\"0\",\"id\":\"0\"");
+	}
+	assert_int_equal(ckpt_past_repeats(past, 2), 3);
+}
+
 /* A script that starts its program in a loop decides anew each time, also by what this attempt
  * saved: what it began from is what its first decision says. */
 static void test_past__progress_of_a_loop(void **state)
@@ -609,6 +666,7 @@ int main(void)
 		pure_test(test_past__requeued_at_the_limit),
 		pure_test(test_past__requeued_is_not_finished),
 		pure_test(test_past__progress_that_the_companion_saw),
+		pure_test(test_past__repeats_that_nobody_told),
 		pure_test(test_past__progress_of_a_loop),
 		pure_test(test_past__only_this_run),
 		pure_test(test_past__many_attempts),

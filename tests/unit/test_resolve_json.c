@@ -170,7 +170,7 @@ static void test_resolve_json__a_decision(void **state)
 	expect_keys(
 		o,
 		"mode path root tag start_epoch step resume_epoch evidence reason attempt "
-		"job_id dir dirs decision_file run env_names line warning refusal holder progress "
+		"job_id dir dirs by_default decision_file run env_names line warning refusal holder progress "
 		"faults repeats restarts wanted verify_ms lost_s rejected settle "
 		"run_dirs trail not_looked_at skipped");
 	expect_text(o, "mode", "resume");

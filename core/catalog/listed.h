@@ -12,4 +12,7 @@
 /* Whether the program of @set would take NAME.corrupted for a checkpoint. */
 bool ckpt_set_renamed_is_listed(const struct ckpt_set *set);
 
+/* Whether it would take the seal beside @set, NAME.metadata.json, for one, or die of it. */
+bool ckpt_set_seal_is_listed(const struct ckpt_set *set);
+
 #endif

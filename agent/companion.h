@@ -142,8 +142,9 @@ bool ckpt_companion_save(struct ckpt_companion_monitor *m, const struct ckpt_com
 int ckpt_companion_guard(const struct ckpt_companion *c);
 
 /*
- * Looks into @set: whether anybody writes it, its structure, then all of it; seals it, and records
- * what was found. @last: a rejection is recorded too. Reads by two threads.
+ * Looks into @set: whether anybody writes it, its structure, then all of it; seals it, unless its
+ * program would take the seal for a checkpoint (listed.h), and records what was found. @last: a
+ * rejection is recorded too. Reads by two threads.
  */
 enum ckpt_watch_outcome ckpt_companion_check(const struct ckpt_request *req, struct ckpt_set *set,
 					     bool last);

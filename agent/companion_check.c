@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/companion.h"
+#include "core/catalog/listed.h"
 #include "core/integrity/files.h"
 #include "core/integrity/seal.h"
 #include "core/integrity/verify.h"
@@ -50,13 +51,15 @@ static enum ckpt_watch_outcome of_status(const struct ckpt_report *report)
 	return CKPT_WATCH_FAILED;
 }
 
+/* Proves all of @set, and seals it where its program bears that. */
 static enum ckpt_watch_outcome seal(struct ckpt_ctx *ctx, struct ckpt_set *set)
 {
-	int r = ckpt_seal_make(ctx, set, NULL);
+	bool bare = ckpt_set_seal_is_listed(set);
+	int r = bare ? ckpt_seal_prove(ctx, set, NULL) : ckpt_seal_make(ctx, set, NULL);
 
 	switch (r) {
 	case 0:
-		return CKPT_WATCH_SEALED;
+		return bare ? CKPT_WATCH_REFUSED : CKPT_WATCH_SEALED;
 	case CKPT_SEAL_INVALID:
 		return of_status(set->report);
 	case CKPT_SEAL_CHANGED:

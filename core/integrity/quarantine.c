@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/catalog/listed.h"
 #include "core/integrity/files.h"
 #include "core/integrity/moves.h"
 #include "core/integrity/seal.h"
@@ -144,18 +145,24 @@ static int verify_again(struct ckpt_ctx *ctx, const struct ckpt_set *set,
 	return check_agreement(set, first, second, err);
 }
 
+/* Whether @set moves to the state directory: there it is in nobody's list. */
+static bool goes_below(const struct ckpt_set *set)
+{
+	return set->kind == CKPT_KIND_DIRECTORY || ckpt_set_renamed_is_listed(set);
+}
+
 /* Where member @name goes at the @n'th try. False if the name gets too long. */
 static bool destination(const struct ckpt_set *set, const char *name, int n, char to[PATH_MAX])
 {
-	bool directory = set->kind == CKPT_KIND_DIRECTORY;
+	bool below = goes_below(set);
 	char number[16] = "";
 	int len;
 
 	if (n > 0)
 		snprintf(number, sizeof(number), ".%d", n);
-	len = snprintf(to, PATH_MAX, "%s%s%s%s", directory ? CKPT_CORRUPTED_DIR "/" : "", name,
-		       directory ? "" : CKPT_CORRUPTED_SUFFIX, number);
-	return len > 0 && len - (directory ? (int)sizeof(CKPT_CORRUPTED_DIR) : 0) <= NAME_MAX;
+	len = snprintf(to, PATH_MAX, "%s%s%s%s", below ? CKPT_CORRUPTED_DIR "/" : "", name,
+		       below ? "" : CKPT_CORRUPTED_SUFFIX, number);
+	return len > 0 && len - (below ? (int)sizeof(CKPT_CORRUPTED_DIR) : 0) <= NAME_MAX;
 }
 
 /* Adds the @n'th destination of @name. 0; -EEXIST when it is taken; or an errno. */
@@ -221,7 +228,7 @@ static int make_room(const struct ckpt_place *place, const struct ckpt_set *set,
 {
 	_cleanup_close_ int fd = -1;
 
-	if (set->kind != CKPT_KIND_DIRECTORY)
+	if (!goes_below(set))
 		return 0;
 	fd = ckpt_dir_make(place->statefd, CKPT_CORRUPTED_DIR, err);
 	return fd < 0 ? fd : 0;

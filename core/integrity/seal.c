@@ -29,6 +29,7 @@ struct making {
 	struct ckpt_set *set;
 	struct ckpt_error *err;
 	int dirfd, rootfd;
+	bool unsealed;		 /* proved alone: nothing is written */
 	struct ckpt_files files; /* as they were before the verdict */
 	struct ckpt_seal seal;
 	bool proved;		       /* once, with the CRCs left to hash() */
@@ -111,7 +112,7 @@ static const struct ckpt_report *verify(struct making *m)
 {
 	const struct ckpt_report *report;
 
-	if (!m->proved && ckpt_digest_tells(m->ctx, ckpt_files_size(&m->files)))
+	if (!m->proved && !m->unsealed && ckpt_digest_tells(m->ctx, ckpt_files_size(&m->files)))
 		m->ctx->deferred = &m->crcs;
 	report = ckpt_set_verify_anew(m->ctx, m->set);
 	m->ctx->deferred = NULL;
@@ -179,10 +180,18 @@ static int make_room(struct making *m)
 	return 0;
 }
 
+/* 0, CHANGED or an errno. */
+static int still_same(const struct making *m)
+{
+	_cleanup_files_ struct ckpt_files after = { 0 };
+	int r = list(m, &after);
+
+	return r == 0 && !ckpt_files_same(&m->files, &after) ? changed(m) : r;
+}
+
 static int hash(struct making *m)
 {
 	struct ckpt_digest_job job = { .ctx = m->ctx, .dirfd = m->rootfd };
-	_cleanup_files_ struct ckpt_files after = { 0 };
 	struct ckpt_digest_bad bad;
 	int r = make_room(m);
 
@@ -195,11 +204,7 @@ static int hash(struct making *m)
 	r = ckpt_digest_run(&job, &bad, m->err);
 	if (r > 0)
 		return changed(m);
-	if (r == 0)
-		r = list(m, &after);
-	if (r == 0 && !ckpt_files_same(&m->files, &after))
-		return changed(m);
-	return r;
+	return r == 0 ? still_same(m) : r;
 }
 
 static int store(struct making *m)
@@ -237,6 +242,8 @@ static int make(struct making *m)
 
 	if (r == 0)
 		r = prove(m);
+	if (r == 0 && m->unsealed)
+		return still_same(m);
 	if (r == 0)
 		r = hash(m);
 	if (r == 0)
@@ -244,11 +251,16 @@ static int make(struct making *m)
 	return r == 0 ? store(m) : r;
 }
 
-int ckpt_seal_make(struct ckpt_ctx *ctx, struct ckpt_set *set, struct ckpt_error *err)
+static int run(struct ckpt_ctx *ctx, struct ckpt_set *set, bool unsealed, struct ckpt_error *err)
 {
 	_cleanup_close_ int dirfd = ckpt_dir_open(AT_FDCWD, set->dir, err);
 	_cleanup_close_ int rootfd = dirfd < 0 ? dirfd : ckpt_files_root(dirfd, set, err);
-	struct making m = { .ctx = ctx, .set = set, .err = err, .dirfd = dirfd, .rootfd = rootfd };
+	struct making m = { .ctx = ctx,
+			    .set = set,
+			    .err = err,
+			    .dirfd = dirfd,
+			    .rootfd = rootfd,
+			    .unsealed = unsealed };
 	int r;
 
 	if (rootfd < 0)
@@ -258,4 +270,14 @@ int ckpt_seal_make(struct ckpt_ctx *ctx, struct ckpt_set *set, struct ckpt_error
 	ckpt_crc_deferred_done(&m.crcs);
 	ckpt_seal_done(&m.seal);
 	return r;
+}
+
+int ckpt_seal_make(struct ckpt_ctx *ctx, struct ckpt_set *set, struct ckpt_error *err)
+{
+	return run(ctx, set, false, err);
+}
+
+int ckpt_seal_prove(struct ckpt_ctx *ctx, struct ckpt_set *set, struct ckpt_error *err)
+{
+	return run(ctx, set, true, err);
 }

@@ -40,6 +40,9 @@ enum ckpt_seal_result {
  */
 int ckpt_seal_make(struct ckpt_ctx *ctx, struct ckpt_set *set, struct ckpt_error *err);
 
+/* As ckpt_seal_make(), and writes nothing: what is to have no seal beside it. */
+int ckpt_seal_prove(struct ckpt_ctx *ctx, struct ckpt_set *set, struct ckpt_error *err);
+
 /*
  * What the seal says about @set, which lies in @dirfd: fills @report, as ckpt_verify() would, and
  * returns true; or false, when the format has to judge: then @report's note alone is set, and tells

@@ -24,7 +24,7 @@ enum ckpt_watch_outcome {
 	CKPT_WATCH_REJECTED, /* not valid */
 	CKPT_WATCH_BUSY,     /* a process has a file of it open for writing */
 	CKPT_WATCH_CHANGED,  /* meanwhile */
-	CKPT_WATCH_REFUSED,  /* valid, and cannot be sealed */
+	CKPT_WATCH_REFUSED,  /* valid, and cannot be sealed or is not to be */
 	CKPT_WATCH_FAILED,   /* could not find out, or not write */
 };
 

@@ -110,6 +110,33 @@ companion__dead_mount()
 	ends
 }
 
+# accelerate takes all that lies in its folder for checkpoints: what is found whole there is told, and no seal is left.
+companion__where_a_seal_would_be_listed()
+{
+	local dir=checkpoints/checkpoint_1 ledger=checkpoints/.ckpt-resume/ledger.jsonl
+	begin
+	soon is_sealed 1 || fail "nothing was sealed: $(<words)"
+	python3 - $dir <<-'SCRIPT'
+	import os, sys, zipfile
+	os.mkdir(sys.argv[1])
+	for name in "optimizer.bin", "random_states_0.pkl":
+	    with zipfile.ZipFile(sys.argv[1] + "/" + name, "w") as z:
+	        z.writestr("archive/data.pkl", b"\x80\x02}.")
+	        z.writestr("archive/version", "3\n")
+	header = b'{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}'
+	with open(sys.argv[1] + "/model.safetensors", "wb") as f:
+	    f.write(len(header).to_bytes(8, "little") + header + bytes(8))
+	SCRIPT
+	soon grep -q '"name":"checkpoint_1"' $ledger || fail "it was not looked into: $(<$ledger)"
+	grep '"name":"checkpoint_1"' $ledger | grep -q '"verdict":"valid"' || fail "$(grep checkpoint_1 $ledger)"
+	echo "state 2" >checkpoints/state-2.dat
+	soon is_sealed 2 || fail "nothing was sealed afterwards"
+	equal "$(cd checkpoints && echo checkpoint_1*)" checkpoint_1 "what lies beside it"
+	"$CTL" seal $dir >/dev/null || fail "ckptctl does not seal it"
+	[[ -s $dir.metadata.json ]] || fail "ckptctl leaves no seal"
+	ends
+}
+
 companion__refusals()
 {
 	mkdir checkpoints

@@ -208,6 +208,83 @@ static void test_quarantine__unknown_content_stays(void **state)
 	close(statefd);
 }
 
+#define AWAY ".ckpt-resume/corrupted/"
+
+/* Names that their programs would take for a checkpoint's with any ending are out of their lists,
+ * and all others are where they were; the seal goes along, and all comes back. */
+static void test_quarantine__listed_names(void **state)
+{
+	static const struct {
+		const char *name, *to, *seal_to;
+	} rows[] = {
+		{ "hpc_ckpt_5.ckpt", AWAY "hpc_ckpt_5.ckpt", AWAY "hpc_ckpt_5.ckpt.metadata.json" },
+		{ "checkpoint_1000", AWAY "checkpoint_1000", AWAY "checkpoint_1000.metadata.json" },
+		{ "checkpoint_7.pth", "checkpoint_7.pth.corrupted",
+		  "checkpoint_7.pth.metadata.json.corrupted" },
+		{ "checkpoint_1_2.pt", "checkpoint_1_2.pt.corrupted",
+		  "checkpoint_1_2.pt.metadata.json.corrupted" },
+		{ "my_hpc_ckpt_5.ckpt", "my_hpc_ckpt_5.ckpt.corrupted",
+		  "my_hpc_ckpt_5.ckpt.metadata.json.corrupted" },
+	};
+	struct scratch *s = *state;
+	int statefd = statefd_of(s);
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		_cleanup_catalog_ struct ckpt_catalog cat = { 0 };
+		struct ckpt_set *bad;
+		char seal[128];
+
+		print_message("%s\n", rows[i].name);
+		snprintf(seal, sizeof(seal), "%s.metadata.json", rows[i].name);
+		put_safetensors(s->fd, rows[i].name, "[3]");
+		scratch_put(s->fd, seal, "{}");
+		bad = scan(s, &cat, rows[i].name);
+		assert_non_null(bad);
+		assert_int_equal(quarantine(s, bad), 0);
+		assert_false(scratch_has(s->fd, rows[i].name));
+		assert_false(scratch_has(s->fd, seal));
+		assert_true(scratch_has(s->fd, rows[i].to));
+		assert_true(scratch_holds(s->fd, rows[i].seal_to, "{}"));
+		assert_int_equal(ckpt_release(NULL, s->fd, statefd, rows[i].name, NULL), 0);
+		assert_true(scratch_has(s->fd, rows[i].name));
+		assert_true(scratch_holds(s->fd, seal, "{}"));
+		assert_int_equal(unlinkat(s->fd, rows[i].name, 0), 0);
+		assert_int_equal(unlinkat(s->fd, seal, 0), 0);
+	}
+	assert_int_equal(scratch_count(s->fd), 1); /* the state directory */
+	close(statefd);
+}
+
+/* One that is there already is not overwritten; the next one is beside it, and comes back first.
+ * Without a ledger it is found as well. */
+static void test_quarantine__listed_name_again(void **state)
+{
+	static const char name[] = "checkpoint_1000";
+	struct scratch *s = *state;
+	int statefd = statefd_of(s);
+
+	for (int i = 0; i < 2; i++) {
+		_cleanup_catalog_ struct ckpt_catalog cat = { 0 };
+		struct ckpt_set *bad;
+
+		put_safetensors(s->fd, name, "[3]");
+		bad = scan(s, &cat, name);
+		assert_non_null(bad);
+		assert_int_equal(quarantine(s, bad), 0);
+		assert_true(
+			scratch_has(s->fd, i ? AWAY "checkpoint_1000.1" : AWAY "checkpoint_1000"));
+	}
+	assert_int_equal(ckpt_release(NULL, s->fd, statefd, name, NULL), 0);
+	assert_false(scratch_has(s->fd, AWAY "checkpoint_1000.1"));
+	assert_true(scratch_has(s->fd, name));
+	assert_int_equal(ckpt_release(NULL, s->fd, statefd, name, NULL), -EEXIST);
+	assert_int_equal(unlinkat(s->fd, name, 0), 0);
+	assert_int_equal(unlinkat(statefd, "ledger.jsonl", 0), 0);
+	assert_int_equal(ckpt_release(NULL, s->fd, statefd, name, NULL), 0);
+	assert_true(scratch_has(s->fd, name));
+	close(statefd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -218,6 +295,8 @@ int main(void)
 		scratch_test(test_quarantine__a_writer_keeps_it),
 		scratch_test(test_quarantine__cut_short),
 		scratch_test(test_quarantine__unknown_content_stays),
+		scratch_test(test_quarantine__listed_names),
+		scratch_test(test_quarantine__listed_name_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

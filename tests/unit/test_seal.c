@@ -386,6 +386,32 @@ static void test_seal__checksums_in_passing(void **state)
 	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_SEAL);
 }
 
+/* The same verdicts, in full, and nothing is written: where there is a seal, it stays as it is. */
+static void test_seal__proved_alone(void **state)
+{
+	static const struct torch_synthetic flip = { .epoch = 1, .floats = 5000000, .flip = true };
+	_cleanup_catalog_ struct ckpt_catalog cat = { 0 }, again = { 0 };
+	const struct scratch *dir = *state;
+	struct ckpt_ctx ctx = { .threads = 2 };
+	struct ckpt_error err = { 0 };
+	struct ckpt_set *set;
+
+	torch_synthetic_write(dir->fd, NAME, &flip);
+	set = sealed_set(dir, &cat, NAME);
+	assert_int_equal(ckpt_seal_prove(&ctx, set, &err), CKPT_SEAL_INVALID);
+	assert_null(ctx.deferred);
+	assert_int_equal(set->report->verdict.status, CKPT_CORRUPT);
+	assert_int_equal(set->report->verdict.problem.code, CKPT_PROBLEM_CHECKSUM);
+	put(dir, NAME, 5000000);
+	scratch_put(dir->fd, SEAL, "{}");
+	set = sealed_set(dir, &again, NAME);
+	assert_int_equal(ckpt_seal_prove(&ctx, set, &err), 0);
+	assert_int_equal(set->report->verdict.status, CKPT_VALID);
+	assert_int_equal(set->report->verdict.evidence, CKPT_EVIDENCE_CHECKSUM);
+	assert_true(scratch_holds(dir->fd, SEAL, "{}"));
+	assert_int_equal(scratch_count(dir->fd), 2);
+}
+
 /* A seal that was right once does not seal what is damaged now. */
 static void test_seal__an_older_seal_counts_for_nothing(void **state)
 {
@@ -683,6 +709,7 @@ int main(void)
 		scratch_test(test_seal__covers_what_an_index_names),
 		scratch_test(test_seal__only_what_is_valid),
 		scratch_test(test_seal__checksums_in_passing),
+		scratch_test(test_seal__proved_alone),
 		scratch_test(test_seal__an_older_seal_counts_for_nothing),
 		scratch_test(test_seal__gives_up_when_the_file_changes),
 		scratch_test(test_seal__gives_up_when_another_file_changes),

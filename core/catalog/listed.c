@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See listed.h.
+ */
+#include "core/catalog/listed.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+
+#include "core/base/file.h"
+#include "core/catalog/pattern.h"
+
+/* A program's own names, as pattern.h has them, in the case in which it writes them. */
+struct row {
+	const char *pattern;
+	enum ckpt_kind kind;
+	bool renamed, seal;    /* what it takes for one more */
+	const char *spared_by; /* an entry that another program's of that name has, which reads
+				  whole names alone; NULL = none */
+};
+
+static const struct row rows[] = {
+	/* Lightning, checkpoint_connector.py: the highest of all digits behind "hpc_ckpt_" in any
+	 * name that holds it, and opens hpc_ckpt_N.ckpt. The seal's digits are its checkpoint's. */
+	{ "hpc_ckpt_*", CKPT_KIND_FILE, true, false, NULL },
+	/* flax, training/checkpoints.py, latest_checkpoint(): the last of checkpoint_* in natural
+	 * order, in which the longer one comes later */
+	{ "checkpoint_{n}", CKPT_KIND_FILE, true, true, NULL },
+	/* accelerate, accelerator.py: load_state() and total_limit take all that is in
+	 * checkpoints/, by the first number of each name */
+	{ "checkpoint_{n}", CKPT_KIND_DIRECTORY, false, true, NULL },
+	/* diffusers, examples/: int(d.split("-")[1]) of each name that begins with "checkpoint".
+	 * transformers' Trainer wants directories of just that name. */
+	{ "checkpoint-{n}", CKPT_KIND_DIRECTORY, false, true, "trainer_state.json" },
+	/* torchtitan, components/checkpoint.py: "step-N" anywhere in a name counts against
+	 * keep_latest_k, and the rest is removed */
+	{ "step-{n}", CKPT_KIND_DIRECTORY, false, true, NULL },
+	{ NULL, CKPT_KIND_FILE, false, false, NULL },
+};
+
+/* Whether @set, a directory, has the entry @name. */
+static bool has(const struct ckpt_set *set, const char *name)
+{
+	char path[PATH_MAX];
+	int len = snprintf(path, sizeof(path), "%s/%s/%s", set->dir, set->name, name);
+
+	return len < (int)sizeof(path) && ckpt_dir_has(AT_FDCWD, path);
+}
+
+static const struct row *row_of(const struct ckpt_set *set)
+{
+	struct ckpt_pattern_match m;
+
+	for (const struct row *row = rows; row->pattern; row++)
+		if (set->kind == row->kind && ckpt_pattern_match(row->pattern, set->name, &m))
+			return row->spared_by && has(set, row->spared_by) ? NULL : row;
+	return NULL;
+}
+
+bool ckpt_set_renamed_is_listed(const struct ckpt_set *set)
+{
+	const struct row *row = row_of(set);
+
+	return row && row->renamed;
+}
+
+bool ckpt_set_seal_is_listed(const struct ckpt_set *set)
+{
+	const struct row *row = row_of(set);
+
+	return row && row->seal;
+}

@@ -208,7 +208,8 @@ static const char head[] =
 	"body{font:14px sans-serif;margin:2em}svg text{font:12px sans-serif}\n"
 	"table{border-collapse:collapse}td,th{padding:2px 8px;text-align:left;border-bottom:1px "
 	"solid #ddd}\ndt{font-weight:bold}.running{fill:#4a90d9}.waiting{fill:#ddd}.lost{fill:"
-	"#d9534f;fill-opacity:.6}\n.loss{fill:none;stroke:#4a90d9}.saved{fill:#2e8b57;stroke:#fff}.rejected{fill:#b00020;stroke:"
+	"#d9534f;fill-opacity:.6}\n.loss{fill:none;stroke:#4a90d9}.saved{fill:#2e8b57;stroke:#fff}."
+	"rejected{fill:#b00020;stroke:"
 	"#fff}\n.key span{padding:0 .6em}\n</style></head><body>\n";
 
 static const char key[] =

@@ -277,6 +277,7 @@ runs__report_draws_the_loss()
 	contains "$(<page.html)" '&#60;loss&#62; by step'
 	equal "$(grep -o 'points="[^"]*"' page.html)" \
 		'points="110.0,190.0 540.0,100.0 970.0,10.0 "'$'\n''points="970.0,55.0 "' "the curve"
+	contains "$(<page.html)" '.loss{fill:none;stroke:#' # without a rule it is a black area
 }
 
 # A browser has the last word on what is drawn.
@@ -287,8 +288,9 @@ runs__report_in_a_browser()
 		skip_case "no chromium is installed"
 	hostile_run
 	ctl report -o page.html
-	timeout 60 "$browser" --headless --no-sandbox --disable-gpu --user-data-dir="$WORK/profile" \
-		--dump-dom "file://$PWD/page.html" >dom 2>browser.log ||
+	timeout 120 "$browser" --headless --no-sandbox --disable-gpu --disable-quic --no-first-run \
+		--disable-background-networking --disable-component-update --disable-sync \
+		--user-data-dir="$WORK/profile" --dump-dom "file://$PWD/page.html" >dom 2>browser.log ||
 		fail "the browser: $(tail -n 1 browser.log)"
 	equal "$(grep -o '<rect class="[a-z]*"' dom | sort | uniq -c | awk '{ print $1, $3 }' | paste -sd,)" \
 		'2 class="lost",3 class="running",2 class="waiting"' "bars in the browser"

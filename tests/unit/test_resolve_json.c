@@ -167,12 +167,11 @@ static void test_resolve_json__a_decision(void **state)
 	scratch_put(dir->fd, "ckpt-9.pt.tmp", "unfinished");
 	attempt_resolve(req, &res);
 	o = ckpt_resolution_json(&res);
-	expect_keys(
-		o,
-		"mode path root tag start_epoch step resume_epoch evidence reason attempt "
-		"job_id dir dirs by_default decision_file run env_names line warning refusal holder progress "
-		"faults repeats restarts wanted verify_ms lost_s rejected settle "
-		"run_dirs trail not_looked_at skipped");
+	expect_keys(o, "mode path root tag start_epoch step resume_epoch evidence reason attempt "
+		       "job_id dir dirs by_default decision_file run env_names line warning "
+		       "refusal holder progress "
+		       "faults repeats restarts wanted verify_ms lost_s rejected settle "
+		       "run_dirs trail not_looked_at skipped");
 	expect_text(o, "mode", "resume");
 	expect_text(o, "tag", "ckpt-7.pt");
 	expect_text(o, "start_epoch", "");

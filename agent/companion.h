@@ -105,6 +105,10 @@ enum ckpt_companion_outcome {
 enum ckpt_companion_outcome ckpt_companion_act(struct ckpt_companion_monitor *m,
 					       const struct ckpt_companion_cause *cause);
 
+/* True once the batch task has ended and 2 s have passed since this process saw that: whatever is
+ * still waited for is given up, and nothing is begun. To be called in loops that wait. */
+bool ckpt_companion_is_late(void);
+
 /*
  * Writes an event into the ledgers of the run: "stall" and "limit" with what /proc and the output
  * show, "requeue" with @why. To be called in a process of its own: it opens files of the user. 0,
@@ -112,13 +116,12 @@ enum ckpt_companion_outcome ckpt_companion_act(struct ckpt_companion_monitor *m,
  */
 int ckpt_companion_note(const struct ckpt_companion *c, const char *event, const char *why);
 
-/* The same from a process of its own, which may hang with a dead file system for 15 s and is killed
- * then. True once the event is in a ledger. */
+/* The same from a process of its own, which may hang with a dead file system for 15 s, or until
+ * ckpt_companion_is_late(), and is killed then. True once the event is in a ledger. */
 bool ckpt_companion_tell_ledger(const struct ckpt_companion *c, const char *event, const char *why);
 
-/* Runs "ckpt-jobinfo VERB JOB" for at most 30 s. Its exit code, or an errno; what it printed, cut
- * to
- * @size bytes, in @buf. */
+/* Runs "ckpt-jobinfo VERB JOB" for at most 30 s, and until ckpt_companion_is_late(). Its exit code,
+ * or an errno (-ETIMEDOUT); what it printed, cut to @size bytes, in @buf. */
 int ckpt_companion_ask(const struct ckpt_companion *c, const char *verb, char *buf, size_t size);
 
 /* The same with @more (may be NULL) behind the job. */

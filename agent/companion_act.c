@@ -23,19 +23,30 @@
 #define MS_NS ((int64_t)1000000)
 #define NOTE_MS 15000 /* for a ledger that may lie on a dead file system */
 #define ASK_MS 30000
+#define GRACE_MS 2000 /* for all that is still done once the batch task has ended */
 #define NAP_MS 20
 #define TRIES 4 /* of a requeue: slurmctld may be failing over */
 #define TRY_MS 5000
 
 extern char **environ;
 
-/* Waits for @pid until @end_ns, then kills it. Its exit code, or -ETIMEDOUT, or -EINTR. */
+bool ckpt_companion_is_late(void)
+{
+	static int64_t seen_ns; /* when its end was seen; 0: not yet */
+
+	if (!seen_ns && ckpt_lifeline_ended(CKPT_DETACH_LIFELINE_FD, 0))
+		seen_ns = ckpt_frame_now_ns();
+	return seen_ns && ckpt_frame_now_ns() - seen_ns >= GRACE_MS * MS_NS;
+}
+
+/* Waits for @pid until @end_ns, and no longer than the batch task lets us, then kills it. Its exit
+ * code, or -ETIMEDOUT, or -EINTR. */
 static int finish(pid_t pid, int64_t end_ns)
 {
 	int status = 0;
 
 	while (waitpid(pid, &status, WNOHANG) == 0) {
-		if (ckpt_frame_now_ns() >= end_ns) {
+		if (ckpt_frame_now_ns() >= end_ns || ckpt_companion_is_late()) {
 			kill(pid, SIGKILL); /* one that hangs in the kernel is init's to reap */
 			return -ETIMEDOUT;
 		}
@@ -46,8 +57,11 @@ static int finish(pid_t pid, int64_t end_ns)
 
 bool ckpt_companion_tell_ledger(const struct ckpt_companion *c, const char *event, const char *why)
 {
-	pid_t self = getpid(), pid = fork();
+	pid_t self = getpid(), pid;
 
+	if (ckpt_companion_is_late())
+		return false;
+	pid = fork();
 	if (pid == 0) {
 		ckpt_companion_die_with(self);
 		_exit(ckpt_companion_note(c, event, why) == 0 ? 0 : 1);
@@ -78,6 +92,8 @@ int ckpt_companion_ask_more(const struct ckpt_companion *c, const char *verb, co
 	pid_t self = getpid(), pid;
 	int fds[2], r;
 
+	if (ckpt_companion_is_late())
+		return -ETIMEDOUT;
 	snprintf(id, sizeof(id), "%lld", (long long)c->req.job_id);
 	if (!jobinfo_path(program, sizeof(program)))
 		return -ENOENT;
@@ -219,7 +235,8 @@ static void let_go(struct ckpt_companion_monitor *m, bool stopped)
 	m->guard = 0;
 }
 
-/* It is not requeued: the ledger's word for it is taken back. */
+/* It is not requeued: the ledger's word for it is taken back, unless it is too late for that. Then
+ * it stands, and the epilog acts upon it. */
 static enum ckpt_companion_outcome give_up(struct ckpt_companion_monitor *m, enum standing standing,
 					   bool stopped)
 {
@@ -238,7 +255,11 @@ static enum ckpt_companion_outcome give_up(struct ckpt_companion_monitor *m, enu
 	case STANDING_REQUEUED:
 		break;
 	}
-	say("warning: slurmctld did not requeue the job", "");
+	say(ckpt_companion_is_late()
+		    ? "warning: the batch script has ended before slurmctld answered: the job is "
+		      "requeued where there are hooks, by the epilog"
+		    : "warning: slurmctld did not requeue the job",
+	    "");
 	return CKPT_COMPANION_FAILED;
 }
 
@@ -260,6 +281,16 @@ static enum ckpt_companion_outcome save_and_requeue(struct ckpt_companion_monito
 	return CKPT_COMPANION_REQUEUED;
 }
 
+/* What is due cannot be noted, and so it is not done. */
+static enum ckpt_companion_outcome leave_alone(const struct ckpt_companion_cause *cause)
+{
+	say(ckpt_companion_is_late()
+		    ? "warning: the batch script has ended before this could be noted: "
+		    : "warning: the ledger cannot be written, so the job is left alone: ",
+	    cause->words);
+	return CKPT_COMPANION_FAILED;
+}
+
 enum ckpt_companion_outcome ckpt_companion_act(struct ckpt_companion_monitor *m,
 					       const struct ckpt_companion_cause *cause)
 {
@@ -267,11 +298,8 @@ enum ckpt_companion_outcome ckpt_companion_act(struct ckpt_companion_monitor *m,
 	const char *refusal = why_not(c, cause);
 
 	if (!ckpt_companion_tell_ledger(c, cause->event, cause->words) ||
-	    (!refusal && !ckpt_companion_tell_ledger(c, "requeue", cause->why))) {
-		say("warning: the ledger cannot be written, so the job is left alone: ",
-		    cause->words);
-		return CKPT_COMPANION_FAILED;
-	}
+	    (!refusal && !ckpt_companion_tell_ledger(c, "requeue", cause->why)))
+		return leave_alone(cause);
 	if (refusal) {
 		say(cause->words, refusal);
 		return CKPT_COMPANION_UNWANTED;

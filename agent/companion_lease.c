@@ -78,12 +78,14 @@ static size_t kill_programs(const struct ckpt_companion *c, bool srun_too)
 static void end_programs(const struct ckpt_companion *c)
 {
 	int64_t start_ns = ckpt_ctx_now(NULL), spent_ns = 0;
+	bool last = false;
 
 	if (c->task > 0)
 		kill(c->task, SIGSTOP);
-	while (kill_programs(c, spent_ns > SRUN_MS * MS_NS) > 0 && spent_ns < KILL_MS * MS_NS) {
+	while (kill_programs(c, last || spent_ns > SRUN_MS * MS_NS) > 0 && !last) {
 		poll(NULL, 0, NAP_MS);
 		spent_ns = ckpt_ctx_now(NULL) - start_ns;
+		last = spent_ns >= KILL_MS * MS_NS || ckpt_companion_is_late();
 	}
 }
 

@@ -9,17 +9,20 @@ set -eu
 LIB=$TEST_TMP/lib
 CTL=$LIB/ckptctl
 unset "${!SLURM_@}" "${!CKPT_@}"
-export SLURM_JOB_ID=4711 SLURM_CLUSTER_NAME=tc SLURMD_NODENAME=n1 SLURM_JOB_NUM_NODES=1
+# In the script's environment alone: what this test does itself would be work of the job.
+JOB=(SLURM_JOB_ID=4711 SLURM_CLUSTER_NAME=tc SLURMD_NODENAME=n1 SLURM_JOB_NUM_NODES=1)
 mkdir "$LIB"
 cp "$TEST_BUILD"/{ckptctl,ckpt-companion} "$LIB"
 
-# controller STATE [WORD...]: what slurmctld says of the job from now on; its calls are noted in `asked`.
+# controller STATE [WORD...]: what slurmctld says of the job from now on; its calls are noted in `asked`. Before it
+# answers a VERB it runs the line in the file before-VERB.
 controller()
 {
 	echo "job=4711 state=$1 completing=0 restart=0 preempt=0${2:+ ${*:2}} end=1" >answer
 	cat >"$LIB/ckpt-jobinfo" <<-SCRIPT
 	#!/bin/bash
 	echo "\$*" >>'$PWD/asked'
+	[[ ! -e '$PWD/before-'\$1 ]] || . '$PWD/before-'\$1
 	[[ \$1 != show ]] || exec cat '$PWD/answer'
 	SCRIPT
 	chmod 755 "$LIB/ckpt-jobinfo"
@@ -35,7 +38,8 @@ hangs()
 	for ((i = 0; i < 30; i++)); do sleep 1 & wait $!; done
 	SCRIPT
 	mkdir checkpoints
-	bash -c "eval \"\$($CTL env)\"; $CTL companion --stall=3s $*; bash program; echo went on" >said 2>words &
+	env "${JOB[@]}" bash -c "eval \"\$($CTL env)\"; $CTL companion --stall=3s $*; bash program; echo went on" \
+		>said 2>words &
 	pid=$!
 	soon grep -qx waits said || fail "the job does not begin: $(<words)"
 }
@@ -52,6 +56,35 @@ companion()
 		[[ $(cat "/proc/$(ps -o ppid= -p "${dir#/proc/}" | tr -d ' ')/comm") == ckpt-companion ]] || echo "${dir#/proc/}"
 	done
 }
+
+# of_companion: all processes of the script's companion.
+of_companion()
+{
+	local file
+	for file in /proc/[0-9]*/environ; do
+		! grep -qszFx "CKPT_COMPANION_TASK=$pid" "$file" || echo "${file//[!0-9]/}"
+	done
+}
+
+none_left() { [[ -z $(of_companion) ]]; }
+
+# ends_alone: the script is killed, as slurmd would at a time limit; its companion is gone within five seconds.
+ends_alone()
+{
+	local first end
+	first=$(companion)
+	kill -KILL $(pgrep -P "$pid") "$pid"
+	end=$((${EPOCHREALTIME/./} + 5000000))
+	wait "$pid" || true
+	[[ -n $first ]] || fail "no companion runs: $(<words)"
+	while [[ -d /proc/$first ]]; do
+		((${EPOCHREALTIME/./} < end)) || late "the companion outlives its script by 5 s: $(<asked)"
+		sleep 0.1
+	done
+	soon none_left || fail "left of it: $(of_companion)"
+}
+
+noted() { jq -r 'select(.event == "requeue") | .why' checkpoints/.ckpt-resume/ledger.jsonl; }
 
 is_stopped() { [[ $(ps -o stat= -p "$pid") == T* ]]; }
 went_on() { grep -qx 'went on' said; }
@@ -115,6 +148,47 @@ companion_acts__signals_are_not_its_own()
 	equal "$(companion)" "$before" "the companion"
 	kill -CONT "$pid"
 	kill "$pid"
+}
+
+# A slurmctld that does not answer holds nobody beyond the end of the script, whatever it is asked at that moment.
+companion_acts__ends_with_the_script_while_it_asks()
+{
+	local verb
+	for verb in show requeue-running; do
+		rm -rf ./*
+		controller running
+		echo 'exec sleep 60' >"before-$verb"
+		hangs
+		soon grep -qx "$verb 4711" asked || fail "asked: $(<asked), said: $(<words)"
+		ends_alone
+	done
+	file_has words "requeued where there are hooks, by the epilog"
+	equal "$(noted)" stall "what the epilog finds noted"
+}
+
+# The same where it begins to ask after that end.
+companion_acts__asks_in_vain_after_the_end()
+{
+	rm -rf ./*
+	controller running
+	hangs
+	soon grep -qx told said || fail "it was not told: $(<words)"
+	echo 'exec sleep 60' >before-show
+	ends_alone
+	equal "$(noted)" stall "what the epilog finds noted"
+}
+
+# Who answers in time is listened to.
+companion_acts__requeued_after_the_end()
+{
+	rm -rf ./*
+	controller running
+	hangs
+	soon grep -qx told said || fail "it was not told: $(<words)"
+	echo 'sleep 0.3' >before-show
+	ends_alone
+	equal "$(tail -n 1 asked)" "requeue 4711" "what slurmctld was asked last"
+	equal "$(noted)" stall
 }
 
 for name in $(declare -F | sed -n 's/^declare -f \(companion_acts__.*\)/\1/p'); do

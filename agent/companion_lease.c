@@ -36,7 +36,7 @@ struct keeper {
 	int n;
 	struct ckpt_holding keeps[CKPT_REQUEST_DIRS];
 	struct ckpt_lease mine, other;
-	bool said; /* that another job has it */
+	bool said; /* that another job has one */
 };
 
 static void fill_mine(struct keeper *k)
@@ -126,8 +126,9 @@ __attribute__((noreturn)) static void give_up(const struct keeper *k)
 	_exit(0);
 }
 
-/* Another job took what was ours, or both began at once: neither is to die of it. */
-static void stand_aside(struct keeper *k)
+/* Another job has it: it took what was ours (@lost), or had it all the time. Neither is to die of
+ * that. */
+static void stand_aside(struct keeper *k, bool lost)
 {
 	char why[400];
 
@@ -139,7 +140,16 @@ static void stand_aside(struct keeper *k)
 		"ckpt-resume: warning: %s of this run directory now: both write "
 		"there\n",
 		why);
-	ckpt_companion_tell_ledger(k->c, "lease-lost", why);
+	if (lost)
+		ckpt_companion_tell_ledger(k->c, "lease-lost", why);
+}
+
+/* Whether the holder of a lease that never was ours is at work, which nobody else says: the plugin
+ * waits for such a one, or has said that its user wants both. */
+static bool is_rival(const struct keeper *k, const struct ckpt_holding *keep)
+{
+	return strcmp(k->c->req.share, "yes") != 0 &&
+	       (keep->sight.moved || ckpt_lease_is_here(&k->mine, &k->other));
 }
 
 static void step(struct keeper *k, int i)
@@ -153,8 +163,8 @@ static void step(struct keeper *k, int i)
 	case CKPT_HOLDING_LOST:
 		give_up(k);
 	case CKPT_HOLDING_ASIDE:
-		if (held)
-			stand_aside(k);
+		if (held || is_rival(k, &k->keeps[i]))
+			stand_aside(k, held);
 		break;
 	case CKPT_HOLDING_HELD:
 	case CKPT_HOLDING_BLIND:

@@ -12,6 +12,7 @@
 #include "core/base/text.h"
 #include "core/record/state.h"
 #include "core/resolve/settle.h"
+#include "core/resolve/sharing.h"
 #include "core/resolve/trail.h"
 
 static const struct argp_option options[] = {
@@ -106,6 +107,32 @@ static void say(const struct ckpt_resolution *res)
 		fprintf(stderr, "ckpt-resume: warning: %s\n", d->warning);
 }
 
+static bool is_start(const struct ckpt_decision *d)
+{
+	return strcmp(d->mode, "refused") != 0 && strcmp(d->mode, "done") != 0;
+}
+
+/* Tells of another job that may be at work in a run directory of @req. A step of the plugin would
+ * wait for it; here nobody does, so that its user has to know. */
+static void warn_of_rival(const struct ckpt_request *req)
+{
+	_cleanup_free_ struct ckpt_sharing *sharing = calloc(1, sizeof(*sharing));
+	const struct ckpt_lease *other;
+
+	if (!sharing || strcmp(req->share, "yes") == 0 || ckpt_sharing_init(sharing, req) != 0 ||
+	    !ckpt_sharing_is_taken(sharing))
+		return;
+	other = &sharing->holder;
+	ckpt_cli_fail(0,
+		      "warning: job %lld (attempt %lld on %s) has the lease of %s and is not known "
+		      "to have ended: two jobs that write there spoil each other's checkpoints. "
+		      "Where `squeue -j %lld` still shows it, end this one, or give it a directory "
+		      "of its own (--dir)",
+		      (long long)other->job_id, (long long)other->attempt,
+		      other->host[0] ? other->host : "?", CKPT_QUOTE(sharing->dirs[sharing->at]),
+		      (long long)other->job_id);
+}
+
 static int resolve(struct ckpt_ctx *ctx, struct ckpt_cli_decide *d, const struct ckpt_roots *roots,
 		   struct ckpt_resolution *ret)
 {
@@ -148,7 +175,10 @@ int ckpt_cli_decide(struct ckpt_cli_decide *d, struct ckpt_resolution *ret)
 		ckpt_resolution_warn(ret, "model.fetch is run by the installed plugin alone: "
 					  "nothing was fetched");
 	ckpt_settle(&ctx, &d->cli.req, ret);
-	if (!ckpt_cli_together_give(&step, ret))
-		say(ret);
+	if (ckpt_cli_together_give(&step, ret))
+		return 0;
+	say(ret);
+	if (is_start(&ret->decision))
+		warn_of_rival(&d->cli.req);
 	return 0;
 }

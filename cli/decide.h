@@ -24,8 +24,9 @@ void ckpt_cli_decide_init(struct ckpt_cli_decide *decide);
 /*
  * Makes the decision and what follows it on disk, and says it on stderr: the first one of an
  * attempt as the step would, each further one in the light of what has been saved since; the tasks
- * of a step together (together.h), and the line is said by one of them. 0 with
- * *@ret (a refusal included), or an exit code with the reason printed.
+ * of a step together (together.h), and the line is said by one of them. Warns of another job that
+ * may be at work in the run directory; that changes nothing else. 0 with *@ret (a refusal
+ * included), or an exit code with the reason printed.
  */
 int ckpt_cli_decide(struct ckpt_cli_decide *decide, struct ckpt_resolution *ret);
 

@@ -364,6 +364,41 @@ wrap__done_is_what_the_plugin_sees()
 	grep -qa "mode=done" frame || fail "$(cat words.log) $(strings frame)"
 }
 
+lease_is() { [[ $(jq -r '"\(.job_id) \(.state)"' checkpoints/.ckpt-resume/lease.json 2>/dev/null) == "$1" ]]; }
+
+# Nobody waits for another job here, so that it is told of: by each decision, and by the companion once it sees it live.
+wrap__another_job_in_the_run_directory()
+{
+	local rival="warning: job 12 (attempt 0 on n1) has the lease of '$WORK/checkpoints'"
+	touch hold
+	SLURM_JOB_ID=12 SLURM_CLUSTER_NAME=test SLURMD_NODENAME=n1 \
+		bash -c "$EVAL; $CTL companion; while [[ -e hold ]]; do sleep 0.1; done" 2>other &
+	soon lease_is "12 held" || fail "the other job has no lease: $(<other)"
+	attempt 0 script "$EVAL; $SHOW"
+	equal "$rc/$out" "0/fresh 0 " "env beside it"
+	contains "$words" "$rival"
+	contains "$words" "squeue -j 12"
+	equal "$(grep -c warning <<<"$words")" 1 "warnings of env"
+	attempt 0 script "$CTL exec --glob='$GLOB' -- sh -c '$SHOW; exit 7'"
+	equal "$rc/$out" "7/fresh 0 " "exec beside it"
+	contains "$words" "$rival"
+	attempt 0 script "$CTL exec --glob='$GLOB' --mode=step:77 -- touch started"
+	lacks "$words" "$rival"
+	attempt 0 script "$EVAL; SLURM_SPANK_CKPT_RESUME=auto SLURM_SPANK_CKPT_SHARE=yes $CTL exec -- sh -c '$SHOW'"
+	equal "$out" "fresh 0 " "with --ckpt-share=yes"
+	equal "$(grep -c warning <<<"$words")" 1 "warnings, of env alone"
+	attempt 0 script "$EVAL; $CTL companion; for ((i = 0; i < 200; i++)); do
+		! grep -q 'attempt 0 of job 12 on n1 has the lease' $TEST_TMP/words || exit 0; sleep 0.1; done; exit 1"
+	equal "$rc" 0 "whether the companion tells: $words"
+	equal "$(grep -c warning other || true)" 0 "warnings of the one that has it"
+	rm hold
+	wait $!
+	soon lease_is "12 released" || fail "it did not let go"
+	attempt 0 script "$EVAL; $SHOW"
+	equal "$rc/$out" "0/fresh 0 "
+	lacks "$words" "warning"
+}
+
 wrap__beat_touches()
 {
 	local beat=checkpoints/.ckpt-resume/heartbeat
@@ -386,7 +421,8 @@ for case in env_over_two_attempts_of_a_job env_counts_attempts_outside_of_slurm 
 	env_quotes_hostile_paths exec_makes_arguments exec_in_a_loop_goes_on \
 	the_decision_says_where exec_never_begins_anew_where_the_attempt_resumed exec_of_a_damaged_newest_one_falls_back \
 	tasks_of_a_step_decide_once tasks_of_a_first_step tasks_are_refused_together \
-	variables_of_others_do_not_count done_ends_the_run done_is_what_the_plugin_sees beat_touches; do
+	variables_of_others_do_not_count done_ends_the_run done_is_what_the_plugin_sees \
+	another_job_in_the_run_directory beat_touches; do
 	rm -rf "$WORK" && mkdir "$WORK" && cd "$WORK"
 	run_case "wrap__$case"
 done

@@ -79,6 +79,14 @@ static void bar(struct ckpt_str *page, const char *class, const double x[2], int
 		     class, x[0], y, width);
 }
 
+/* Of what only the next start saw no more is known than that it was there at the end. */
+static int64_t mark_time(const struct ckpt_history_attempt *a, const struct ckpt_history_saved *s)
+{
+	if (s->at != CKPT_HISTORY_UNKNOWN || strcmp(s->verdict, "valid") == 0)
+		return s->at;
+	return a->ended ? a->over : a->last;
+}
+
 static void draw_marks(struct ckpt_str *page, const struct axis *axis,
 		       const struct ckpt_history_attempt *a, int y)
 {
@@ -87,11 +95,12 @@ static void draw_marks(struct ckpt_str *page, const struct axis *axis,
 	for (size_t i = first; i < a->n_saved; i++) {
 		const struct ckpt_history_saved *s = &a->saved[i];
 		bool valid = strcmp(s->verdict, "valid") == 0;
+		int64_t at = mark_time(a, s);
 
-		if (s->at == CKPT_HISTORY_UNKNOWN)
+		if (at == CKPT_HISTORY_UNKNOWN)
 			continue;
 		ckpt_str_add(page, "<circle class=\"%s\" cx=\"%.1f\" cy=\"%d\" r=\"4\"><title>",
-			     valid ? "saved" : "rejected", x_of(axis, s->at), y + 7);
+			     valid ? "saved" : "rejected", x_of(axis, at), y + 7);
 		ckpt_page_escape(page, s->name);
 		ckpt_str_add(page, ": ");
 		ckpt_page_escape(page, s->verdict);

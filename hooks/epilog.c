@@ -319,14 +319,15 @@ static void find_cause(struct ending *e)
 	e->nameless = !named && !e->has_info;
 }
 
-/* What the agent says of the user's files is counted, whatever it is. */
+/* What the agents of the start (@decision, zero where the spool has none) and of the end say of the
+ * user's files is counted, whatever it is; that nothing is in both is theirs to see to. */
 static void tally(const struct ending *e, const struct ckpt_decision *decision)
 {
 	const struct ckpt_metrics_end end = {
 		.mode = decision->mode,
 		.cause = ckpt_cause_name(e->finding.cause),
-		.rejected = e->account.rejected,
-		.verify_ms = e->account.verify_ms,
+		.rejected = { decision->rejected, e->account.rejected },
+		.verify_ms = decision->verify_ms + e->account.verify_ms,
 		.lost_s = e->account.lost_s,
 	};
 	const char *path = e->hook->site.metrics_file;

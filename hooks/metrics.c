@@ -38,10 +38,10 @@ static const struct row {
 		   "Seconds of work, about, that ends of a cause left to be done again.",
 		   { "cause" } },
 	[REJECTED] = { "ckpt_resume_rejected_checkpoints_total",
-		       "Newer checkpoints that an attempt's end found not valid.",
+		       "Newer checkpoints that an attempt's start or end found not valid.",
 		       { "format", "problem" } },
 	[VERIFYING] = { "ckpt_resume_verification_seconds_total",
-			"Seconds that checks at ends of attempts took.",
+			"Seconds that checks at starts and ends of attempts took.",
 			{ NULL } },
 };
 #define ROWS_N (sizeof(rows) / sizeof(rows[0]))
@@ -331,7 +331,8 @@ int ckpt_metrics_count(const char *path, const struct ckpt_metrics_end *end, str
 		count(t, LOST, end->cause,
 		      end->lost_s > VALUE_MAX / 1000 ? -1 : 1000 * end->lost_s);
 		count(t, VERIFYING, "", end->verify_ms);
-		count_rejected(t, end->rejected);
+		for (size_t i = 0; i < sizeof(end->rejected) / sizeof(*end->rejected); i++)
+			count_rejected(t, end->rejected[i] ? end->rejected[i] : "");
 		r = replace(dir, name, t);
 	}
 	if (r < 0)

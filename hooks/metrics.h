@@ -15,13 +15,13 @@
 #define CKPT_METRICS_SERIES 512
 #define CKPT_METRICS_LOCK_NS ((int64_t)300000000) /* most time for the lock */
 
-/* One end of an attempt. */
+/* One attempt that ended here. */
 struct ckpt_metrics_end {
-	const char *mode;     /* of its decision: "resume", ...; "" where it is not known */
-	const char *cause;    /* ckpt_cause_name() */
-	const char *rejected; /* struct ckpt_decision's `rejected` */
-	int64_t verify_ms;    /* that checks took */
-	int64_t lost_s;	      /* of work that has to be done again, about */
+	const char *mode;	 /* of its decision: "resume", ...; "" where it is not known */
+	const char *cause;	 /* ckpt_cause_name() */
+	const char *rejected[2]; /* `rejected` of its start's decision and its end's; NULL: none */
+	int64_t verify_ms;	 /* that checks at both took */
+	int64_t lost_s;		 /* of work that has to be done again, about */
 };
 
 /*

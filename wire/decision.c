@@ -75,9 +75,9 @@ static const struct ckpt_field rows[] = {
 	INT_ROW(repeats, NULL, 0, UINT32_MAX, "attempts that failed in the same way"),
 	INT_ROW(restarts, NULL, 0, UINT32_MAX, "restarts since it began or was held"),
 	ROW(wanted, NULL, WORD, NULL, "why its companion wanted it requeued"),
-	INT_ROW(verify_ms, NULL, 0, INT32_MAX, "milliseconds of checks at the end"),
+	INT_ROW(verify_ms, NULL, 0, INT32_MAX, "milliseconds of checks, about"),
 	INT_ROW(lost_s, NULL, 0, INT32_MAX, "seconds of work that have to be done again, about"),
-	ROW(rejected, NULL, TEXT, NULL, "newer ones rejected at the end, FORMAT/PROBLEM,..."),
+	ROW(rejected, NULL, TEXT, NULL, "newer ones rejected, FORMAT/PROBLEM,..."),
 	INT_ROW(settle, NULL, 0, 1, "1: the step aligns pointers or quarantines"),
 };
 

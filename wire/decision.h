@@ -52,9 +52,10 @@ struct ckpt_decision {
 	int64_t repeats; /* attempts that ended the same way at the same checkpoint */
 	int64_t restarts;   /* since the run began or was last held */
 	char wanted[16];    /* stall, time-limit: its companion noted that it is to be requeued */
-	int64_t verify_ms;  /* that checks at the end of an attempt took; op record alone */
+	int64_t verify_ms;  /* that checks took, about: at the start; by op record, at the end */
 	int64_t lost_s;	    /* seconds of work behind what the next one starts from, about */
-	char rejected[512]; /* newer ones not valid then: "FORMAT/PROBLEM,...", as many as fit */
+	char rejected[512]; /* newer ones not valid then, which no start or end had told of before:
+			       "FORMAT/PROBLEM,...", as many as fit */
 	int64_t settle;	    /* 1: the step has to align pointers or quarantine (agent op settle) */
 };
 

@@ -25,6 +25,18 @@ cJSON *ckpt_event_new(const struct ckpt_request *req, const char *event)
 	return o;
 }
 
+/* One that is whole and was turned down all the same (RejectNonFinite=) is "rejected". */
+static void add_verdict(cJSON *o, const struct ckpt_report *report)
+{
+	const struct ckpt_verdict *v = &report->verdict;
+	bool whole = v->status == CKPT_VALID;
+	char id[80];
+
+	cJSON_AddStringToObject(o, "verdict", whole ? "rejected" : ckpt_status_name(v->status));
+	cJSON_AddStringToObject(o, "problem", ckpt_problem_name(v->problem.code));
+	cJSON_AddStringToObject(o, "id", ckpt_past_id(id, sizeof(id), &report->identity));
+}
+
 static void add_rejected(cJSON *o, const struct ckpt_resolution *res)
 {
 	cJSON *list = cJSON_AddArrayToObject(o, "rejected");
@@ -38,6 +50,8 @@ static void add_rejected(cJSON *o, const struct ckpt_resolution *res)
 			continue;
 		entry = cJSON_CreateObject();
 		cJSON_AddStringToObject(entry, "name", e->set->name);
+		if (e->set->report)
+			add_verdict(entry, e->set->report);
 		cJSON_AddStringToObject(entry, "why", e->why);
 		cJSON_AddItemToArray(list, entry);
 		n++;

@@ -12,7 +12,7 @@
 cJSON *ckpt_event_new(const struct ckpt_request *req, const char *event);
 
 /* {"event":"decision", mode, path, evidence, step, epoch, reason, where, hooks, id,
- * refusal, rejected:[{name, problem}]}. NULL = no memory. */
+ * refusal, rejected:[{name, verdict, problem, id, why}]}. NULL = no memory. */
 cJSON *ckpt_event_decision(const struct ckpt_request *req, const struct ckpt_resolution *res);
 
 /* {"event": @req's note (requeue, hold), why, by}, of the run @run. NULL = no memory. */

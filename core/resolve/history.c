@@ -120,6 +120,34 @@ static void take_position(const cJSON *entry, struct ckpt_position *ret)
 	take_text(ret->loss_key, sizeof(ret->loss_key), entry, "loss_key");
 }
 
+/* What the decision of @l, which stands for @a's, rejected; a line that was cut short has no list.
+ */
+static int take_passed(struct gather *g, struct ckpt_history_attempt *a, const struct line *l)
+{
+	const cJSON *list = cJSON_GetObjectItemCaseSensitive(l->entry, "rejected"), *entry;
+
+	g->h->n_passed -= a->n_passed;
+	a->n_passed = 0; /* the prolog's, which the step's has again */
+	cJSON_ArrayForEach (entry, list) {
+		struct ckpt_history_passed *p;
+
+		if (!*text_of(entry, "name"))
+			continue;
+		if (g->h->n_passed == CKPT_HISTORY_SAVED) {
+			g->h->left_out++;
+			continue;
+		}
+		if (grow(&a->passed, a->n_passed, sizeof(*p)) < 0)
+			return -ENOMEM;
+		p = &a->passed[a->n_passed++];
+		g->h->n_passed++;
+		take_text(p->name, sizeof(p->name), entry, "name");
+		take_text(p->verdict, sizeof(p->verdict), entry, "verdict");
+		take_text(p->problem, sizeof(p->problem), entry, "problem");
+	}
+	return 0;
+}
+
 static void reach(struct ckpt_history_attempt *a, const struct ckpt_position *p)
 {
 	if (p->has_step && (!a->reached.has_step || p->step > a->reached.step)) {
@@ -138,7 +166,6 @@ static int on_decision(struct gather *g, struct ckpt_history_attempt *a, const s
 {
 	bool by_prolog = strcmp(text_of(l->entry, "where"), "prolog") == 0;
 
-	(void)g;
 	if (a->decided && (!a->by_prolog || by_prolog))
 		return 0;
 	if (!a->decided) {
@@ -153,7 +180,7 @@ static int on_decision(struct gather *g, struct ckpt_history_attempt *a, const s
 	take_text(a->from, sizeof(a->from), l->entry, "path");
 	take_position(l->entry, &a->from_position);
 	reach(a, &a->from_position);
-	return 0;
+	return take_passed(g, a, l);
 }
 
 static int on_end(struct gather *g, struct ckpt_history_attempt *a, const struct line *l)
@@ -374,7 +401,7 @@ static void take_rejected(const cJSON *decision, struct ckpt_history_attempt *be
 		reach(before, &p);
 		n++;
 	}
-	/* where nobody watched, this is all that is known of them */
+	/* where nobody watched and the ledger's line was cut, this is all that is known of them */
 	if (n > before->rejected)
 		before->rejected = n;
 }
@@ -426,6 +453,9 @@ int ckpt_history_load(struct ckpt_ctx *ctx, const struct ckpt_roots *roots,
 		return r;
 	if (h.n)
 		qsort(h.attempts, h.n, sizeof(*h.attempts), by_job);
+	r = ckpt_history_pass(&h);
+	if (r < 0)
+		return r;
 	read_decisions(ctx, roots, &h);
 	ckpt_history_reckon(&h);
 	*ret = h;

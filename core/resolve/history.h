@@ -18,15 +18,21 @@
 #define CKPT_HISTORY_NOTES 5000	    /* other events that are kept */
 #define CKPT_HISTORY_UNKNOWN (-1)   /* a time or duration that is not known */
 
-/* A checkpoint that was seen while its attempt ran. */
+/* A checkpoint that was seen while its attempt ran; its verdict is the last one, be it of a later
+ * attempt's start. One that only that start saw has neither time nor position. */
 struct ckpt_history_saved {
 	char name[256], verdict[16], evidence[24], problem[24];
 	struct ckpt_position position;
-	int64_t at; /* Unix time; or UNKNOWN */
+	int64_t at; /* Unix time of the look that found it; or UNKNOWN */
 	char node[64];
 	uint64_t size;
 	double seconds;	   /* that its check took */
 	unsigned int seen; /* a bit for each root whose ledger has it */
+};
+
+/* A checkpoint that a start rejected. */
+struct ckpt_history_passed {
+	char name[256], verdict[16], problem[24];
 };
 
 /* Another event of an attempt: stall, limit, requeue, hold, done, ... */
@@ -61,13 +67,16 @@ struct ckpt_history_attempt {
 	struct ckpt_history_saved *saved;
 	size_t n_notes, before_notes;
 	struct ckpt_history_note *notes;
+	size_t n_passed; /* what its start rejected of those before it; what its decision line names
+			  */
+	struct ckpt_history_passed *passed;
 };
 
 struct ckpt_history {
 	struct ckpt_history_attempt *attempts; /* job by job, each by number */
 	size_t n;
 	size_t torn, foreign, left_out; /* ledger lines without an object, event, place */
-	size_t n_saved, n_notes;
+	size_t n_saved, n_notes, n_passed;
 	bool found;			  /* some state directory is there */
 	int error;			  /* < 0: one could not be read */
 	char error_text[CKPT_ERROR_TEXT]; /* the first */
@@ -86,6 +95,12 @@ void ckpt_history_keep_job(struct ckpt_history *h, int64_t job_id);
 /* The attempt before @a of the same job and run, or NULL. */
 const struct ckpt_history_attempt *ckpt_history_before(const struct ckpt_history *h,
 						       const struct ckpt_history_attempt *a);
+
+/*
+ * Gives what starts rejected to the attempts that saved it: the newest one before with a checkpoint
+ * of that name, else the one before. Their lists and counts follow. 0 or -ENOMEM.
+ */
+int ckpt_history_pass(struct ckpt_history *h);
 
 /* Works out causes, durations and lost work once all attempts are there. */
 void ckpt_history_reckon(struct ckpt_history *h);

@@ -215,6 +215,7 @@ static void free_attempt(struct ckpt_history_attempt *a)
 {
 	free(a->saved);
 	free(a->notes);
+	free(a->passed);
 }
 
 void ckpt_history_keep_job(struct ckpt_history *h, int64_t job_id)

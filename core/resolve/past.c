@@ -173,6 +173,45 @@ int ckpt_past_take(struct ckpt_past *past, const cJSON *entry)
 	return 0;
 }
 
+/* True if @id is among those that are remembered. */
+static bool is_rejected(const struct ckpt_past *past, const char *id)
+{
+	size_t n = past->n_rejected < CKPT_PAST_REJECTED ? past->n_rejected : CKPT_PAST_REJECTED;
+
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(past->rejected[i], id) == 0)
+			return true;
+	return false;
+}
+
+int ckpt_past_take_rejected(struct ckpt_past *past, const cJSON *entry)
+{
+	const cJSON *list = cJSON_GetObjectItemCaseSensitive(entry, "rejected"), *one;
+
+	if (ckpt_json_is(entry, "mode", "refused"))
+		return 0; /* its script never ran, and nobody counts it */
+	cJSON_ArrayForEach (one, list) {
+		const char *id = ckpt_json_text(one, "id");
+
+		if (!id || is_rejected(past, id))
+			continue;
+		if (!past->rejected)
+			past->rejected = calloc(CKPT_PAST_REJECTED, sizeof(*past->rejected));
+		if (!past->rejected)
+			return -ENOMEM;
+		ckpt_text_copy(past->rejected[past->n_rejected++ % CKPT_PAST_REJECTED],
+			       sizeof(*past->rejected), id);
+	}
+	return 0;
+}
+
+bool ckpt_past_has_rejected(const struct ckpt_past *past, const struct ckpt_identity *id)
+{
+	char text[80];
+
+	return is_rejected(past, ckpt_past_id(text, sizeof(text), id));
+}
+
 const struct ckpt_past_attempt *ckpt_past_find(const struct ckpt_past *past, int64_t attempt)
 {
 	const struct ckpt_past_attempt *row;
@@ -330,6 +369,9 @@ int64_t ckpt_past_failed_from(const struct ckpt_past *past, const struct ckpt_pa
 void ckpt_past_done(struct ckpt_past *past)
 {
 	free(past->rows);
+	free(past->rejected);
 	past->rows = NULL;
+	past->rejected = NULL;
+	past->n_rejected = 0;
 	past->last = 0;
 }

@@ -22,6 +22,8 @@
 
 /* Attempts that are remembered; those before them count neither for nor against anything. */
 #define CKPT_PAST_ATTEMPTS 64
+/* Rejected checkpoints that are remembered by their ids; the newest. */
+#define CKPT_PAST_REJECTED 1024
 /* Attempts that fail from one checkpoint and leave no newer one before it is passed over. */
 #define CKPT_PAST_POISON 2
 
@@ -54,11 +56,22 @@ struct ckpt_past {
 	char run[40];			/* entries of another run are not this one's */
 	struct ckpt_past_attempt *rows; /* CKPT_PAST_ATTEMPTS, by attempt modulo that; owned */
 	int64_t last;			/* the highest attempt taken + 1; 0 = none */
+	char (*rejected)[80];		/* a ring of CKPT_PAST_REJECTED ids; owned */
+	size_t n_rejected;		/* that ever came */
 };
 
 /* Takes one ledger entry of this job; others than decision, checkpoint, end, requeue and hold are
  * stepped over. 0 or -ENOMEM. Taking an entry twice changes nothing. */
 int ckpt_past_take(struct ckpt_past *past, const cJSON *entry);
+
+/*
+ * Takes the ids of what a start's or an end's entry, of whatever job, rejected; that of a start
+ * which was refused does not count, and a line that was cut short names none. 0 or -ENOMEM.
+ */
+int ckpt_past_take_rejected(struct ckpt_past *past, const cJSON *entry);
+
+/* True if such an entry named the file of @id. */
+bool ckpt_past_has_rejected(const struct ckpt_past *past, const struct ckpt_identity *id);
 
 /* The attempt with that number, or NULL where nothing is known of it. */
 const struct ckpt_past_attempt *ckpt_past_find(const struct ckpt_past *past, int64_t attempt);

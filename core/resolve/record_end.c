@@ -14,6 +14,7 @@
 #include "core/record/ledger.h"
 #include "core/resolve/events.h"
 #include "core/resolve/settle.h"
+#include "core/resolve/tally.h"
 #include "core/resolve/trail.h"
 #include "wire/requeue.h"
 
@@ -103,34 +104,6 @@ static void fill_account(const struct ckpt_request *req, struct ckpt_resolution 
 	ret->restarts = ckpt_past_restarts(past, req->attempt);
 }
 
-/* For the site's counters: what was rejected, and how long it took. */
-static void fill_tally(const struct ckpt_resolution *res, struct ckpt_decision *ret)
-{
-	double seconds = 0;
-	size_t at = 0;
-
-	for (size_t i = 0; i < res->n_trail; i++) {
-		const struct ckpt_trail_entry *e = &res->trail[i];
-		const struct ckpt_report *report = e->set ? e->set->report : NULL;
-		char word[80];
-		int n;
-
-		if (!report)
-			continue;
-		seconds += report->verdict.seconds;
-		if (e->fate != CKPT_FATE_REJECTED || !e->newer)
-			continue;
-		n = snprintf(word, sizeof(word), "%s%s/%s", at ? "," : "",
-			     report->format ? report->format->name : "unknown",
-			     ckpt_problem_name(report->verdict.problem.code));
-		if (n < (int)sizeof(word) && at + (size_t)n < sizeof(ret->rejected)) {
-			memcpy(ret->rejected + at, word, (size_t)n + 1);
-			at += (size_t)n;
-		}
-	}
-	ret->verify_ms = seconds > 0 && seconds < 1e6 ? (int64_t)(seconds * 1000 + 0.5) : 0;
-}
-
 /* When the attempt of @req was decided, by the file of its decision; 0 where that is not known. */
 static int64_t begun_s(const struct ckpt_request *req, const struct ckpt_resolution *res)
 {
@@ -204,7 +177,7 @@ static int record_end(struct ckpt_ctx *ctx, struct ckpt_request *req, struct ckp
 	entry = ckpt_event_end(req, &res);
 	r = ckpt_event_append(&res.roots, entry, err);
 	ret->attempt = req->attempt;
-	fill_tally(&res, ret);
+	ckpt_tally(&res, ret);
 	ret->lost_s = lost_s(req, &res);
 	if (entry)
 		fill_account(req, &res, entry, ret);

@@ -138,12 +138,14 @@ static int gather_entry(void *arg, const cJSON *entry)
 	g->ends |= strcmp(event, "end") == 0;
 	if (!is_this_job(g->req, entry)) {
 		gather_other(g, entry, event);
+		ckpt_past_take_rejected(&g->state->past, entry);
 		return 0;
 	}
 	if (!ckpt_json_int(entry, "attempt", &attempt) || attempt >= g->req->attempt)
 		return 0;
 	g->state->seen |= !is_refusal(entry); /* such an attempt never began */
 	ckpt_past_take(&g->state->past, entry);
+	ckpt_past_take_rejected(&g->state->past, entry);
 	if (strcmp(event, "end") == 0)
 		gather_end(g, entry, attempt);
 	return 0;

@@ -19,6 +19,7 @@
 #include "core/resolve/events.h"
 #include "core/resolve/marker.h"
 #include "core/resolve/settling.h"
+#include "core/resolve/tally.h"
 #include "core/resolve/trail.h"
 
 void ckpt_settle_name(const struct ckpt_request *req, char *buf)
@@ -276,6 +277,7 @@ void ckpt_settle(struct ckpt_ctx *ctx, const struct ckpt_request *req, struct ck
 
 	if (strcmp(res->decision.mode, "refused") != 0)
 		leave_marks(&s);
+	ckpt_tally(res, &res->decision);
 	ckpt_settle_pointers(ctx, req, res);
 	store_decision(&s);
 	ckpt_settling_append(&s, ckpt_event_decision(req, res));

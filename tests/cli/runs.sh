@@ -223,6 +223,20 @@ runs__report_is_a_page()
 	[[ ! -e other.html ]] || fail "a page about nothing"
 }
 
+# Its companion saw one whole and never saw another; the next start rejected both.
+runs__what_a_start_rejected()
+{
+	hostile_run
+	sed -i '/"attempt":1.*decision\|decision.*"attempt":1/s/"step":100/&,"rejected":[{"name":"<script>alert(1)<\/script>","verdict":"corrupt","problem":"checksum"},{"name":"c","verdict":"incomplete","problem":"truncated"}]/' \
+		"$STATE/ledger.jsonl"
+	ctl history --json
+	equal "$(jq -c '.attempts[0] | .valid, .rejected, (.checkpoints[] | [.verdict, .problem])' <<<"$out" | paste -sd' ')" \
+		'0 3 ["corrupt","checksum"] ["corrupt","checksum"] ["incomplete","truncated"]'
+	ctl report -o page.html
+	equal "$(grep -c '<circle class="rejected" [^>]*r="4"' page.html)" 3 "marks"
+	contains "$(<page.html)" "0 valid, 3 rejected"
+}
+
 runs__report_goes_where_it_is_told()
 {
 	local file

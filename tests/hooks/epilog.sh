@@ -578,10 +578,21 @@ counts_for_the_site()
 	file_has "$file" 'ckpt_resume_ends_total{cause="finished"} 1'
 	file_has "$file" 'ckpt_resume_ends_total{cause="signal"} 2'
 	equal "$(stat -c %U:%a "$file")" root:644
+	file_has "$file" 'ckpt_resume_verification_seconds_total 1.500'
+	file_has "$file" '{format="npz",problem="checksum"} 3'
+	put_status 11 # and what its start had checked
+	printf '%s\n' mode=fresh line=x "job_id=$HOOK_JOB" attempt=1 verify_ms=250 rejected=torch-zip/truncated,npz/checksum \
+		>"$(hook_spool_job)/decision"
+	chmod 600 "$(hook_spool_job)/decision"
+	HOOK_ATTEMPT=1 hook_call epilog SLURM_JOB_EXIT_CODE2=0:11
+	file_has "$file" 'ckpt_resume_verification_seconds_total 2.250'
+	file_has "$file" '{format="npz",problem="checksum"} 5'
+	file_has "$file" '{format="torch-zip",problem="truncated"} 1'
+	file_has "$file" 'ckpt_resume_ends_total{cause="signal"} 3'
 	chmod 777 "${file%/*}"
 	epilog_of 11 1 SLURM_JOB_EXIT_CODE2=0:11
 	hook_said "MetricsFile '$file': Operation not permitted"
-	file_has "$file" 'ckpt_resume_ends_total{cause="signal"} 2'
+	file_has "$file" 'ckpt_resume_ends_total{cause="signal"} 3'
 	recorded signal
 }
 

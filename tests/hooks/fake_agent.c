@@ -67,7 +67,8 @@ static void recorder(void)
 	char text[256];
 
 	snprintf(text, sizeof(text),
-		 "mode=fresh\nattempt=%s\njob_id=%s\nline=recorded\nwanted=%s\n",
+		 "mode=fresh\nattempt=%s\njob_id=%s\nline=recorded\nwanted=%s\nverify_ms=500\n"
+		 "rejected=npz/checksum\n",
 		 asked("CKPT_REQUEST_ATTEMPT"), asked("CKPT_REQUEST_JOB_ID"), wanted);
 	frame(text);
 }

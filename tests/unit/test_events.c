@@ -101,7 +101,9 @@ static void test_events__rejected(void **state)
 	list = cJSON_GetObjectItem(o, "rejected");
 	assert_int_equal(cJSON_GetArraySize(list), 1);
 	first = cJSON_GetArrayItem(list, 0);
-	expect_keys(first, "name why");
+	expect_keys(first, "name verdict problem id why");
+	assert_string_equal(ckpt_json_text(first, "verdict"), "corrupt");
+	assert_string_equal(ckpt_json_text(first, "problem"), "checksum");
 	assert_string_equal(ckpt_json_text(first, "name"), "ckpt-1.pt");
 	assert_non_null(strstr(ckpt_json_text(first, "why"), "corrupt (checksum)"));
 	cJSON_Delete(o);

@@ -330,6 +330,83 @@ static void test_history__reached_by_what_was_rejected(void **state)
 	ckpt_history_done(&h);
 }
 
+#define PASSED(list) "\"rejected\":[" list "],"
+#define NAMED(name, verdict, problem)                                                              \
+	"{\"name\":\"" name "\",\"verdict\":\"" verdict "\",\"problem\":\"" problem "\"}"
+
+/* What the next start rejected, its companion saw whole, saw damaged, or never saw. */
+static void test_history__what_a_start_rejected(void **state)
+{
+	const struct scratch *dir = *state;
+	const struct ckpt_history_attempt *a;
+	struct ckpt_history h;
+
+	scratch_put(
+		dir->fd, LEDGER,
+		TWO_ATTEMPTS SAVED("1", "ckpt-3.pt", "300", "valid",
+				   "10:40:00") END("1", "node-fail", "", "10:45:00")
+			DECISION("2", "resume", "/x/ckpt-1.pt",
+				 PASSED(NAMED("ckpt-4.pt", "incomplete", "truncated") "," NAMED(
+					 "ckpt-3.pt", "corrupt",
+					 "checksum") "," NAMED("ckpt-2.pt", "corrupt", "digest")),
+				 "10:50:00"));
+	/* told twice, by a ledger that had the checkpoint before */
+	scratch_put(dir->fd, "b/.ckpt-resume/ledger.jsonl",
+		    SAVED("1", "ckpt-3.pt", "300", "valid", "10:40:00") DECISION(
+			    "2", "resume", "/x/ckpt-1.pt",
+			    PASSED(NAMED("ckpt-3.pt", "corrupt", "checksum")), "10:50:00"));
+	load(dir, "ab", &h);
+	a = h.attempts;
+	assert_int_equal(h.n, 3);
+	assert_int_equal(a[0].n_saved, 2);
+	assert_int_equal(a[0].rejected, 1);
+	assert_string_equal(a[0].saved[1].problem, "");
+	assert_int_equal(a[1].n_saved, 2);
+	assert_int_equal(a[1].valid, 0);
+	assert_int_equal(a[1].rejected, 2);
+	assert_string_equal(a[1].to, "");
+	assert_string_equal(a[1].saved[0].name, "ckpt-3.pt");
+	assert_string_equal(a[1].saved[0].verdict, "corrupt");
+	assert_string_equal(a[1].saved[0].problem, "checksum");
+	assert_int_equal(a[1].saved[0].position.step, 300);
+	assert_string_equal(a[1].saved[1].name, "ckpt-4.pt");
+	assert_string_equal(a[1].saved[1].verdict, "incomplete");
+	assert_string_equal(a[1].saved[1].problem, "truncated");
+	assert_int_equal(a[1].saved[1].at, CKPT_HISTORY_UNKNOWN);
+	assert_int_equal(ckpt_history_sum(&h).rejected, 3);
+	ckpt_history_done(&h);
+}
+
+/* What stays where it is (Quarantine=mark) is each start's to reject, and one attempt's; a run's
+ * first start found it there. A line that was cut short changes nothing. */
+static void test_history__rejected_again(void **state)
+{
+	const struct scratch *dir = *state;
+	struct ckpt_history h;
+
+	scratch_put(dir->fd, LEDGER,
+		    DECISION("0", "fresh", "", PASSED(NAMED("old.pt", "corrupt", "checksum")),
+			     "10:00:00")
+			    DECISION("1", "fresh", "",
+				     PASSED(NAMED("a.pt", "rejected", "non-finite") "," NAMED(
+					     "old.pt", "corrupt", "checksum")),
+				     "10:10:00")
+				    DECISION("2", "fresh", "",
+					     PASSED("3,{\"name\":7},{}," NAMED("a.pt", "x", "")),
+					     "10:20:00") DECISION("3", "fresh", "",
+								  "\"n_rejected\":4,", "10:30:00"));
+	load(dir, "a", &h);
+	assert_int_equal(h.n, 4);
+	assert_int_equal(h.attempts[0].n_saved, 1);
+	assert_string_equal(h.attempts[0].saved[0].name, "a.pt");
+	assert_string_equal(h.attempts[0].saved[0].verdict, "rejected");
+	assert_string_equal(h.attempts[0].saved[0].problem, "non-finite");
+	assert_int_equal(h.attempts[1].n_saved, 0);
+	assert_int_equal(h.attempts[2].n_saved, 0);
+	assert_int_equal(h.attempts[2].rejected, 0);
+	ckpt_history_done(&h);
+}
+
 /* What the companion noted of a checkpoint is there for the table and the curve. */
 static void test_history__what_is_known_of_a_checkpoint(void **state)
 {
@@ -406,6 +483,8 @@ int main(void)
 		scratch_test(test_history__which_attempt),
 		scratch_test(test_history__lines_that_say_less),
 		scratch_test(test_history__reached_by_what_was_rejected),
+		scratch_test(test_history__what_a_start_rejected),
+		scratch_test(test_history__rejected_again),
 		scratch_test(test_history__what_is_known_of_a_checkpoint),
 		scratch_test(test_history__one_ledger_of_two_is_unreadable),
 		scratch_test(test_history__unreadable_is_said),

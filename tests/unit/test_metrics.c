@@ -21,7 +21,7 @@ static int count(const struct scratch *dir, const char *cause, const char *rejec
 {
 	const struct ckpt_metrics_end end = { .mode = "resume",
 					      .cause = cause,
-					      .rejected = rejected,
+					      .rejected = { rejected },
 					      .verify_ms = 1250,
 					      .lost_s = 40 };
 	char path[128];
@@ -56,6 +56,22 @@ static void test_metrics__add_up(void **state)
 	expect(dir, "\nckpt_resume_verification_seconds_total 3.750\n", true);
 	expect(dir, "# TYPE ckpt_resume_ends_total counter\n", true);
 	assert_false(scratch_has(dir->fd, FILE_NAME ".new"));
+}
+
+/* What its start rejected, and what its end. */
+static void test_metrics__start_and_end(void **state)
+{
+	const struct scratch *dir = *state;
+	const struct ckpt_metrics_end end = { .mode = "resume",
+					      .cause = "oom",
+					      .rejected = { "npz/checksum",
+							    "torch-zip/truncated,npz/checksum" } };
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", dir->path, FILE_NAME);
+	assert_int_equal(ckpt_metrics_count(path, &end, NULL), 0);
+	expect(dir, "{format=\"npz\",problem=\"checksum\"} 2\n", true);
+	expect(dir, "{format=\"torch-zip\",problem=\"truncated\"} 1\n", true);
 }
 
 /* An agent is the user's process: no text of his reaches the file. */
@@ -127,7 +143,7 @@ static void test_metrics__torn_begins_anew(void **state)
 static void test_metrics__directory_of_others(void **state)
 {
 	const struct scratch *dir = *state;
-	const struct ckpt_metrics_end end = { .mode = "", .cause = "oom", .rejected = "" };
+	const struct ckpt_metrics_end end = { .mode = "", .cause = "oom" };
 
 	assert_int_equal(fchmod(dir->fd, 0777), 0);
 	assert_int_equal(count(dir, "oom", ""), -EPERM);
@@ -181,6 +197,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		scratch_test(test_metrics__add_up),
+		scratch_test(test_metrics__start_and_end),
 		scratch_test(test_metrics__no_user_text),
 		scratch_test(test_metrics__series_are_bounded),
 		scratch_test(test_metrics__torn_begins_anew),

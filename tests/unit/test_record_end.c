@@ -248,6 +248,38 @@ static void test_record_end__what_is_counted(void **state)
 	free(req);
 }
 
+/* Each file counts once, be it seen by an end, the start after it and that one's end; another of
+ * its name is another. Without a checkpoint to start from all are newer. */
+static void test_record_end__counted_once(void **state)
+{
+	struct scratch *dir = *state;
+	struct ckpt_request *req = ending(dir, 0, "exit-code");
+	struct ckpt_request *start = attempt_request(dir, 1);
+	struct ckpt_decision d;
+
+	attempt_make(dir, 0, "auto", &d);
+	assert_string_equal(d.rejected, "");
+	attempt_put_flipped(dir, "ckpt-3.pt", 3, 30);
+	assert_int_equal(record(req, &d, NULL), 0);
+	assert_string_equal(d.mode, "fresh");
+	assert_non_null(strstr(d.rejected, "/checksum"));
+	attempt_put_cut(dir, "ckpt-4.pt", 4, 40); /* by what its end could not see */
+	ATTEMPT_SET(start->quarantine, "mark");
+	attempt_settle(start, &d);
+	assert_non_null(strstr(d.rejected, "/truncated"));
+	assert_null(strchr(d.rejected, ','));
+	assert_true(scratch_has(dir->fd, "ckpt-3.pt"));
+	req->attempt = 1;
+	assert_int_equal(record(req, &d, NULL), 0);
+	assert_string_equal(d.rejected, "");
+	attempt_put_flipped(dir, "ckpt-3.pt", 3, 31);
+	req->attempt = 2;
+	assert_int_equal(record(req, &d, NULL), 0);
+	assert_non_null(strstr(d.rejected, "/checksum"));
+	free(start);
+	free(req);
+}
+
 static void test_record_end__weights_write_no_epoch_info(void **state)
 {
 	const struct torch_synthetic weights = { .epoch = 2, .step = 20, .weights_only = true };
@@ -373,6 +405,7 @@ int main(void)
 		scratch_test(test_record_end__the_programs_file_is_its_own),
 		scratch_test(test_record_end__nothing_valid_writes_no_epoch_info),
 		scratch_test(test_record_end__what_is_counted),
+		scratch_test(test_record_end__counted_once),
 		scratch_test(test_record_end__weights_write_no_epoch_info),
 		scratch_test(test_record_end__without_a_mark_nothing_is_made),
 		scratch_test(test_record_end__a_pin_is_no_answer),

@@ -389,6 +389,18 @@ static void test_past__only_this_run(void **state)
 	assert_null(ckpt_past_last_run(past, 0));
 }
 
+/* A start whose prolog failed is told by its end alone: it is no run that anybody requeued. */
+static void test_past__a_start_that_never_began(void **state)
+{
+	struct ckpt_past *past = *state;
+
+	take(past, "decision", 0, ",\"mode\":\"fresh\"");
+	take(past, "end", 0, ",\"cause\":\"preempted\"");
+	take(past, "end", 1, ",\"cause\":\"requeued\"");
+	assert_string_equal(ckpt_past_find(past, 1)->cause, "requeued");
+	assert_int_equal(ckpt_past_last_run(past, 2)->attempt, 0);
+}
+
 /* However many attempts there were, the last ones are known, and nothing else is taken for them. */
 static void test_past__many_attempts(void **state)
 {
@@ -669,6 +681,7 @@ int main(void)
 		pure_test(test_past__repeats_that_nobody_told),
 		pure_test(test_past__progress_of_a_loop),
 		pure_test(test_past__only_this_run),
+		pure_test(test_past__a_start_that_never_began),
 		pure_test(test_past__many_attempts),
 		scratch_test(test_past__poison_is_passed_over),
 		scratch_test(test_past__poison_never_leads_to_fresh),

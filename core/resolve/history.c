@@ -238,7 +238,7 @@ static int on_checkpoint(struct gather *g, struct ckpt_history_attempt *a, const
 		return 0;
 	reach(a, &s.position);
 	a->valid += strcmp(s.verdict, "valid") == 0;
-	a->rejected += strcmp(s.verdict, "corrupt") == 0 || strcmp(s.verdict, "incomplete") == 0;
+	a->rejected += ckpt_history_is_broken(s.verdict);
 	if (g->h->n_saved == CKPT_HISTORY_SAVED) {
 		g->h->left_out++;
 		return 0;

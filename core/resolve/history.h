@@ -96,6 +96,9 @@ void ckpt_history_keep_job(struct ckpt_history *h, int64_t job_id);
 const struct ckpt_history_attempt *ckpt_history_before(const struct ckpt_history *h,
 						       const struct ckpt_history_attempt *a);
 
+/* True for the verdicts "corrupt" and "incomplete". */
+bool ckpt_history_is_broken(const char *verdict);
+
 /*
  * Gives what starts rejected to the attempts that saved it: the newest one before with a checkpoint
  * of that name, else the one before. Their lists and counts follow. 0 or -ENOMEM.

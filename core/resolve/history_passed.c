@@ -11,10 +11,14 @@
 #include "core/resolve/history.h"
 #include "wire/text.h"
 
+bool ckpt_history_is_broken(const char *verdict)
+{
+	return strcmp(verdict, "corrupt") == 0 || strcmp(verdict, "incomplete") == 0;
+}
+
 static bool is_rejected(const struct ckpt_history_saved *s)
 {
-	return strcmp(s->verdict, "corrupt") == 0 || strcmp(s->verdict, "incomplete") == 0 ||
-	       strcmp(s->verdict, "rejected") == 0;
+	return ckpt_history_is_broken(s->verdict) || strcmp(s->verdict, "rejected") == 0;
 }
 
 /* True if the start of @first, a run's first attempt, rejected @name: then it is of no attempt. */
@@ -66,7 +70,7 @@ static void correct(struct ckpt_history_attempt *a, struct ckpt_history_saved *s
 	a->valid -= strcmp(s->verdict, "valid") == 0;
 	a->rejected++;
 	ckpt_text_copy(s->verdict, sizeof(s->verdict), "rejected");
-	if (strcmp(p->verdict, "corrupt") == 0 || strcmp(p->verdict, "incomplete") == 0)
+	if (ckpt_history_is_broken(p->verdict))
 		ckpt_text_copy(s->verdict, sizeof(s->verdict), p->verdict);
 	ckpt_text_copy(s->problem, sizeof(s->problem), p->problem);
 	s->evidence[0] = '\0';

@@ -101,24 +101,19 @@ live_rows__requeued_while_its_epilog_runs()
 # The prolog of attempt 1 fails: Slurm drains the node and holds the job; attempt 2 knows of no lost node.
 live_rows__launch_failure()
 {
+	local node
 	life launch 0
 	is_on 0
 	echo "$JOB" >"$TEST_TMP/prolog-fails"
 	requeue "$JOB"
-	fails_and_is_released
-	goes_on 2 ckpt-0.pt requeued
-	scancel "$JOB"
-}
-
-fails_and_is_released()
-{
-	local node
-	cluster_until 60 job_failed_to_start || late "$(job_field "$JOB" JobState) at $(job_field "$JOB" Restarts)"
+	cluster_until 60 job_failed_to_start || fail "$(job_field "$JOB" JobState) at $(job_field "$JOB" Restarts)"
 	rm "$TEST_TMP/prolog-fails"
 	for node in n1 n2; do
 		! cluster_node_is "$node" 'drained draining' || scontrol update "NodeName=$node" State=RESUME
 	done
 	as_user scontrol release "$JOB"
+	goes_on 2 ckpt-0.pt requeued
+	scancel "$JOB"
 }
 
 job_failed_to_start()

@@ -21,15 +21,9 @@
 static int setup(void **state)
 {
 	static struct bench bench;
-	char command[256];
 
-	bench_init(&bench);
-	snprintf(command, sizeof(command), "cd %s && /usr/bin/python3 %s/make_hdf5.py", bench.path,
-		 CKPT_TEST_DATA);
-	*state = NULL;
-	if (system(command) == 0)
-		*state = &bench;
-	else
+	*state = bench_generate(&bench, "make_hdf5.py") ? &bench : NULL;
+	if (!*state)
 		print_message("h5py is not here\n");
 	return 0;
 }

@@ -18,16 +18,9 @@
 
 static void put(struct bench *bench)
 {
-	char command[512];
-
-	bench_init(bench);
-	snprintf(command, sizeof(command),
-		 "cd %s && /usr/bin/python3 %s/make_hdf5_apart.py 2>/dev/null", bench->path,
-		 CKPT_TEST_DATA);
-	if (system(command) == 0)
+	if (bench_generate(bench, "make_hdf5_apart.py 2>/dev/null"))
 		return;
 	print_message("skipped: no h5py with szip for /usr/bin/python3\n");
-	bench_done(bench);
 	skip();
 }
 

@@ -79,6 +79,19 @@ bool bench_python(struct bench *bench, const char *script)
 	return system(command) == 0;
 }
 
+bool bench_generate(struct bench *bench, const char *program)
+{
+	char command[512];
+
+	bench_init(bench);
+	snprintf(command, sizeof(command), "cd %s && /usr/bin/python3 %s/%s", bench->path,
+		 CKPT_TEST_DATA, program);
+	if (system(command) == 0)
+		return true;
+	bench_done(bench);
+	return false;
+}
+
 bool bench_put(struct bench *bench, const char *script)
 {
 	bench_init(bench);

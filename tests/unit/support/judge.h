@@ -49,6 +49,10 @@ bool bench_copy(struct bench *bench, const char *path, const char *name);
  * missing. */
 bool bench_python(struct bench *bench, const char *script);
 
+/* Makes the bench and fills it by tests/data/@program, behind which a shell takes more. False where
+ * that fails: there is no bench then. */
+bool bench_generate(struct bench *bench, const char *program);
+
 /* Makes the bench and fills it by @script, as bench_python(). False, and says so, where there is no
  * PyTorch. */
 bool bench_put(struct bench *bench, const char *script);

@@ -25,6 +25,11 @@ ckpt_layer(ckpt_base core/base ckpt_wire PkgConfig::CJSON PkgConfig::ISAL PkgCon
 	Threads::Threads ${CMAKE_DL_LIBS} m)
 # Loops that are made to become vector code.
 set_source_files_properties(${PROJECT_SOURCE_DIR}/core/base/floats.c PROPERTIES COMPILE_OPTIONS -O3)
+# Its instructions stand in the order they should: in gcc 12's own they take 5 % longer (Zen 4).
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+	set_source_files_properties(${PROJECT_SOURCE_DIR}/core/base/sha256_wide.c PROPERTIES
+		COMPILE_OPTIONS -fno-schedule-insns2)
+endif()
 ckpt_layer(ckpt_format core/format ckpt_base PkgConfig::ZSTD PkgConfig::LZ4 PkgConfig::LZMA BZip2::BZip2)
 ckpt_layer(ckpt_catalog core/catalog ckpt_format)
 ckpt_layer(ckpt_record core/record ckpt_format ckpt_base)

@@ -1,42 +1,56 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The compression function of SHA-256 (FIPS 180-4) for up to 16 independent streams: their blocks
- * are worked off side by side where the CPU has AVX-512, else one stream after the other by
- * libcrypto. What a stream is and where its bytes come from is the caller's: see sha256_streams.h.
+ * are worked off side by side where the CPU has an engine for that, else one stream after the other
+ * by libcrypto. What a stream is and where its bytes come from is the caller's: see
+ * sha256_streams.h.
  */
 #ifndef CKPT_CORE_BASE_SHA256_BLOCKS_H
 #define CKPT_CORE_BASE_SHA256_BLOCKS_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "core/base/sha256_cpu.h"
 
 #define CKPT_SHA256_SIZE 32
-#define CKPT_SHA256_BLOCK 64
-#define CKPT_SHA256_LANES 16
 
 /* Longest end of a message: its last incomplete block, the padding and the length. */
 #define CKPT_SHA256_END ((size_t)2 * CKPT_SHA256_BLOCK)
 
-struct ckpt_sha256_state {
-	_Alignas(64) uint32_t h[8][CKPT_SHA256_LANES]; /* word by word, lane by lane */
-	int wide_from; /* lanes from which on they are worked off side by side */
+/* Those that work streams side by side, the one that is asked first before the other. */
+enum ckpt_sha256_engine {
+	CKPT_SHA256_WIDE, /* sha256_wide.h */
+	CKPT_SHA256_QUAD, /* sha256_quad.h */
+	CKPT_SHA256_ENGINES,
 };
 
-/* As wide_from: never. */
-#define CKPT_SHA256_NARROW (CKPT_SHA256_LANES + 1)
+/* Lanes from which on each of the engines is used. */
+struct ckpt_sha256_ways {
+	int from[CKPT_SHA256_ENGINES];
+};
 
-/* Prepares for ckpt_sha256_start(): which engine pays on this CPU. */
-void ckpt_sha256_state_init(struct ckpt_sha256_state *state);
+#define CKPT_SHA256_NEVER (CKPT_SHA256_LANES + 1)
 
-/* True if this CPU can work 16 lanes side by side. */
-bool ckpt_sha256_has_wide(void);
+/* By libcrypto alone. */
+#define CKPT_SHA256_NARROW ((struct ckpt_sha256_ways) { { CKPT_SHA256_NEVER, CKPT_SHA256_NEVER } })
+
+struct ckpt_sha256_state {
+	_Alignas(64) uint32_t h[8][CKPT_SHA256_LANES]; /* word by word, lane by lane */
+	struct ckpt_sha256_ways ways; /* ckpt_sha256_ways(), or fewer: to be set first */
+};
+
+/* True if this CPU has @engine, whether it pays or not. */
+bool ckpt_sha256_has(enum ckpt_sha256_engine engine);
+
+/* The engines that pay on this CPU. */
+struct ckpt_sha256_ways ckpt_sha256_ways(void);
+
+/* The same of another one. */
+struct ckpt_sha256_ways ckpt_sha256_ways_of(const struct ckpt_sha256_cpu *cpu);
+
+/* Lanes from which on any of them is used; CKPT_SHA256_NEVER: none. */
+int ckpt_sha256_pays_from(const struct ckpt_sha256_ways *ways);
 
 /* Begins a message in @lane. */
 void ckpt_sha256_start(struct ckpt_sha256_state *state, int lane);
-
-/* Bytes that are fetched into the cache for each block of all lanes. */
-#define CKPT_SHA256_SOON ((size_t)CKPT_SHA256_LANES * CKPT_SHA256_BLOCK)
 
 /*
  * Takes @n blocks in at @data[lane] for each lane whose pointer is not NULL. The others' state is

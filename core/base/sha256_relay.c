@@ -127,7 +127,7 @@ int ckpt_sha256_relay(const struct ckpt_sha256_relay *relay,
 
 	run.pieces = message->len / run.piece + (message->len % run.piece != 0);
 	run.pieces += run.pieces == 0;
-	run.state.wide_from = CKPT_SHA256_NARROW;
+	run.state.ways = CKPT_SHA256_NARROW;
 	ckpt_sha256_start(&run.state, 0);
 	ckpt_workers_run(mate_main, mates, sizeof(mates[0]), n);
 	pthread_cond_destroy(&run.turned);

@@ -205,16 +205,15 @@ struct ckpt_sha256_plan ckpt_sha256_plan(uint64_t messages, int threads)
 {
 	int n = messages < (uint64_t)threads ? (int)messages + (messages == 0) : threads;
 	uint64_t share = messages / (uint64_t)n + (messages % (uint64_t)n != 0);
-	struct ckpt_sha256_state engine;
+	struct ckpt_sha256_ways ways = ckpt_sha256_ways();
 
 	if (share > CKPT_SHA256_LANES)
 		share = CKPT_SHA256_LANES;
 	if (share > (uint64_t)(STREAMS_MAX / n))
 		share = (uint64_t)(STREAMS_MAX / n);
-	ckpt_sha256_state_init(&engine);
 	return (struct ckpt_sha256_plan) {
 		.threads = n,
-		.lanes = share < (uint64_t)engine.wide_from ? 1 : (int)share,
+		.lanes = share < (uint64_t)ckpt_sha256_pays_from(&ways) ? 1 : (int)share,
 		.mates = threads >= CKPT_SHA256_MATES * n ? CKPT_SHA256_MATES : 1,
 	};
 }
@@ -246,7 +245,7 @@ static void side_by_side(const struct ckpt_sha256_source *source, int lanes, uin
 
 	s.piece = (stride - STAGGER) / PAGE * PAGE;
 	stride = s.piece + STAGGER;
-	ckpt_sha256_state_init(&s.state);
+	s.state.ways = ckpt_sha256_ways();
 	for (int i = 0; i < lanes; i++)
 		s.lanes[i].buf = buf + (size_t)i * stride;
 	while (!source->stop(source->arg) && step(&s, &r))

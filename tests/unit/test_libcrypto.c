@@ -43,7 +43,7 @@ static int without_library(void)
 {
 	static uint8_t data[CKPT_SHA256_BLOCK];
 	const uint8_t *lanes[CKPT_SHA256_LANES] = { data };
-	struct ckpt_sha256_state state = { .wide_from = CKPT_SHA256_NARROW };
+	struct ckpt_sha256_state state = { .ways = CKPT_SHA256_NARROW };
 	static char text[CKPT_SHA256_PLAIN_MAX + 1];
 	struct ckpt_digest digest;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * core/base/sha256_blocks.h: both engines, in every number of lanes and mixed, give the digests of
+ * core/base/sha256_blocks.h: all engines, in every number of lanes and mixed, give the digests of
  * FIPS 180-4's examples and of libcrypto for any length.
  */
 #include "core/base/sha256_blocks.h"
@@ -41,9 +41,9 @@ static void assert_digest(const struct ckpt_sha256_state *state, int lane, const
 }
 
 /* Steps of as many blocks as all lanes have; a lane at its end idles. */
-static void run(int wide_from, const struct text texts[LANES], int lanes)
+static void run(struct ckpt_sha256_ways ways, const struct text texts[LANES], int lanes)
 {
-	struct ckpt_sha256_state state = { .wide_from = wide_from };
+	struct ckpt_sha256_state state = { .ways = ways };
 	size_t at[LANES] = { 0 }, n;
 
 	for (int i = 0; i < lanes; i++)
@@ -70,14 +70,28 @@ static void run(int wide_from, const struct text texts[LANES], int lanes)
 		assert_int_equal(at[i], texts[i].blocks);
 }
 
-/* Engine by engine; this CPU may have but the one. */
+/* @engine from @lanes on, if this CPU has it; below, or else, libcrypto. */
+static struct ckpt_sha256_ways way(int engine, int lanes)
+{
+	struct ckpt_sha256_ways ways = CKPT_SHA256_NARROW;
+
+	if (engine < CKPT_SHA256_ENGINES && ckpt_sha256_has((enum ckpt_sha256_engine)engine))
+		ways.from[engine] = lanes;
+	return ways;
+}
+
+/* Engine by engine, each from one lane on, and from so many that it changes amid a message, when
+ * few lanes are left; libcrypto alone; all of them by turns, where this CPU has them. */
 static void run_engines(const struct text texts[LANES], int lanes)
 {
-	run(CKPT_SHA256_NARROW, texts, lanes);
-	if (!ckpt_sha256_has_wide())
-		return;
-	run(1, texts, lanes);
-	run(8, texts, lanes); /* changes amid a message, when few lanes are left */
+	struct ckpt_sha256_ways all = way(CKPT_SHA256_WIDE, 9);
+
+	for (int engine = 0; engine <= CKPT_SHA256_ENGINES; engine++) {
+		run(way(engine, 1), texts, lanes);
+		run(way(engine, 8), texts, lanes);
+	}
+	all.from[CKPT_SHA256_QUAD] = way(CKPT_SHA256_QUAD, 3).from[CKPT_SHA256_QUAD];
+	run(all, texts, lanes);
 }
 
 static void free_texts(struct text texts[LANES])
@@ -99,8 +113,8 @@ static void test_sha256_blocks__examples(void **state)
 					     { 0xcf, 0x5b, 0x16, 0xa7 } };
 
 	(void)state;
-	for (int engine = 0; engine < 1 + ckpt_sha256_has_wide(); engine++) {
-		struct ckpt_sha256_state s = { .wide_from = engine ? 1 : CKPT_SHA256_NARROW };
+	for (int engine = 0; engine <= CKPT_SHA256_ENGINES; engine++) {
+		struct ckpt_sha256_state s = { .ways = way(engine, 1) };
 
 		for (int i = 0; i < 4; i++) {
 			struct text t = text_of(texts[i], strlen(texts[i]));
@@ -133,7 +147,6 @@ static void test_sha256_blocks__a_million(void **state)
 	assert_non_null(letters);
 	memset(letters, 'a', 1000000);
 	t = text_of(letters, 1000000);
-	ckpt_sha256_state_init(&s);
 	for (size_t step = 1; step <= t.blocks; step = step * 5 + 1) {
 		uint8_t digest[CKPT_SHA256_SIZE];
 
@@ -142,7 +155,7 @@ static void test_sha256_blocks__a_million(void **state)
 			const uint8_t *data[LANES] = { [3] = t.bytes + at * CKPT_SHA256_BLOCK };
 			size_t left = t.blocks - at;
 
-			s.wide_from = ckpt_sha256_has_wide() && at % 2 ? 1 : CKPT_SHA256_NARROW;
+			s.ways = way((int)at % (CKPT_SHA256_ENGINES + 1), 1);
 			assert_int_equal(
 				ckpt_sha256_blocks(&s, data, left < step ? left : step, NULL), 0);
 		}
@@ -157,16 +170,43 @@ static void test_sha256_blocks__a_million(void **state)
 /* The compiler's own look at the CPU and the kernel comes to the same. */
 static void test_sha256_blocks__engine(void **state)
 {
-	struct ckpt_sha256_state s;
+	struct ckpt_sha256_cpu cpu = ckpt_sha256_cpu();
 
 	(void)state;
 	__builtin_cpu_init();
-	assert_int_equal(ckpt_sha256_has_wide(),
+	assert_int_equal(ckpt_sha256_has(CKPT_SHA256_WIDE),
 			 __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw"));
-	ckpt_sha256_state_init(&s);
-	assert_int_equal(s.wide_from <= CKPT_SHA256_LANES, ckpt_sha256_has_wide());
+	assert_int_equal(cpu.amd, __builtin_cpu_is("amd") != 0);
 }
 #endif
+
+/* Which engine takes how many lanes. */
+static void test_sha256_blocks__ways(void **state)
+{
+	static const struct {
+		struct ckpt_sha256_cpu cpu;
+		int wide, quad, from;
+	} cases[] = {
+		{ { false, false, false },
+		  CKPT_SHA256_NEVER,
+		  CKPT_SHA256_NEVER,
+		  CKPT_SHA256_NEVER },
+		{ { true, true, false }, 8, CKPT_SHA256_NEVER, 8 },  /* Ice Lake and later */
+		{ { true, false, false }, 3, CKPT_SHA256_NEVER, 3 }, /* Skylake */
+		{ { false, true, false }, CKPT_SHA256_NEVER, CKPT_SHA256_NEVER, CKPT_SHA256_NEVER },
+		{ { false, true, true }, CKPT_SHA256_NEVER, 3, 3 }, /* Zen 1 to 3 */
+		{ { true, true, true }, 8, 3, 3 },		    /* Zen 4 and later */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ckpt_sha256_ways ways = ckpt_sha256_ways_of(&cases[i].cpu);
+
+		assert_int_equal(ways.from[CKPT_SHA256_WIDE], cases[i].wide);
+		assert_int_equal(ways.from[CKPT_SHA256_QUAD], cases[i].quad);
+		assert_int_equal(ckpt_sha256_pays_from(&ways), cases[i].from);
+	}
+}
 
 /* All lengths to 300, side by side with their neighbours; any number of lanes. */
 static void test_sha256_blocks__lengths_and_lanes(void **state)
@@ -241,6 +281,7 @@ int main(void)
 #ifdef __x86_64__
 		cmocka_unit_test(test_sha256_blocks__engine),
 #endif
+		cmocka_unit_test(test_sha256_blocks__ways),
 		cmocka_unit_test(test_sha256_blocks__examples),
 		cmocka_unit_test(test_sha256_blocks__a_million),
 		cmocka_unit_test(test_sha256_blocks__lengths_and_lanes),

@@ -267,7 +267,8 @@ static void test_sha256_streams__budget(void **state)
  * only for threads that would have nothing else to do. */
 static void test_sha256_streams__plan(void **state)
 {
-	int wide = ckpt_sha256_has_wide();
+	const struct ckpt_sha256_ways ways = ckpt_sha256_ways();
+	const int from = ckpt_sha256_pays_from(&ways);
 	const struct {
 		uint64_t messages;
 		int threads;
@@ -281,12 +282,12 @@ static void test_sha256_streams__plan(void **state)
 		{ 2, 3, { 2, 1, 1 } },
 		{ 2, 4, { 2, 1, 2 } },
 		{ 4, 2, { 2, 1, 1 } },
-		{ 20, 2, { 2, wide ? 10 : 1, 1 } },
-		{ 32, 2, { 2, wide ? 16 : 1, 1 } },
-		{ 1000, 2, { 2, wide ? 16 : 1, 1 } },
-		{ UINT64_MAX, 1, { 1, wide ? 16 : 1, 1 } },
-		{ UINT64_MAX, 32, { 32, wide ? 16 : 1, 1 } },
-		{ UINT64_MAX, 64, { 64, wide ? 8 : 1, 1 } },
+		{ 20, 2, { 2, from <= 10 ? 10 : 1, 1 } },
+		{ 32, 2, { 2, from <= 16 ? 16 : 1, 1 } },
+		{ 1000, 2, { 2, from <= 16 ? 16 : 1, 1 } },
+		{ UINT64_MAX, 1, { 1, from <= 16 ? 16 : 1, 1 } },
+		{ UINT64_MAX, 32, { 32, from <= 16 ? 16 : 1, 1 } },
+		{ UINT64_MAX, 64, { 64, from <= 8 ? 8 : 1, 1 } },
 	};
 
 	(void)state;

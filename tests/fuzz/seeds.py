@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Small genuine inputs for every fuzz target: seeds.py FOLDER. The files of tests/damage's checkpoints go to the target
 of their format and to those that take any file; the rest is written here."""
+import argparse
 import hashlib
 import io
 import json
@@ -65,6 +66,14 @@ def lammps_set(folder):
 
 SAFETENSORS = json.dumps({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
 SAFETENSORS = struct.pack("<Q", len(SAFETENSORS)) + SAFETENSORS + bytes(8)
+
+
+def settings(folder):
+    """Settings as programs leave them in a checkpoint: argparse's, and dicts in a dict."""
+    torch, out = registry.need("torch"), io.BytesIO()
+    args = argparse.Namespace(lr=0.1, name="x" * 99, amp=True, none=None, betas=(0.9, 0.95), optim={"lr": 0.2, 7: "lr"})
+    torch.save({"epoch": 3, "args": args, "cfg": {"optim": {"lr": 0.1, "deep": {"lr": 1}}, "w": torch.zeros(2)}}, out)
+    put(folder, "torch_zip", "settings", out.getvalue())
 
 
 def tree_rows(table):
@@ -141,10 +150,15 @@ def small_trees(folder):
                 "latest_checkpointed_iteration.txt": b"300"})
     hub = "11c5a3d5\n%s\n9000000000.5\n" % hashlib.sha256(SAFETENSORS).hexdigest()
     run[".cache/huggingface/download/ckpt-1.pt.metadata"] = hub.encode()
+    pointer = ("version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize %d\n" %
+               (hashlib.sha256(SAFETENSORS).hexdigest(), len(SAFETENSORS))).encode()
     return (tree(folder, "index", "step-100", shards) + tree(folder, "run", "checkpoint-500", run) +
             tree(folder, "hub", "checkpoint-500", {
                 "checkpoint-500/model.safetensors": SAFETENSORS, "checkpoint-500/trainer_state.json": state.encode(),
                 "checkpoint-500/.cache/huggingface/download/model.safetensors.metadata": hub.encode()}) +
+            tree(folder, "lfs", "checkpoint-500", {
+                "checkpoint-500/model.safetensors": SAFETENSORS, "checkpoint-500/trainer_state.json": state.encode(),
+                "checkpoint-500/model.safetensors.pointer": pointer, "ckpt-1.pt": SAFETENSORS, "ckpt-1.pt.lfs": pointer}) +
             tree(folder, "accelerate", "checkpoint_2", {
                 "checkpoint_2/model.safetensors": SAFETENSORS, "checkpoint_2/optimizer.bin": run["ckpt-1.pt"],
                 "checkpoint_2/random_states_0.pkl": run["ckpt-1.pt"], "checkpoint_2/train_state.json":
@@ -200,6 +214,7 @@ def main(folder):
     except registry.Absent as e:
         absent.append("lammps-set: %s" % e)
     try:
+        settings(folder)
         absent += small_trees(folder)
     except registry.Absent as e:
         absent.append("trees: %s" % e)

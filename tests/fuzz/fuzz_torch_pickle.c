@@ -95,7 +95,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!zip)
 		abort();
-	fuzz_torch(zip, make_zip(zip, entries));
+	size = make_zip(zip, entries);
+	fuzz_file(&ckpt_format_torch_zip, zip, size);
+	fuzz_torch_settings(zip, size);
 	free(zip);
 	return 0;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * For targets that make a PyTorch archive of the input: it is judged, and its settings are asked
- * for.
+ * For targets that make a PyTorch archive of the input: its settings are asked for.
  */
 #ifndef CKPT_TESTS_FUZZ_TORCH_H
 #define CKPT_TESTS_FUZZ_TORCH_H
@@ -40,13 +39,6 @@ static inline void fuzz_torch_settings(const uint8_t *data, size_t size)
 		abort();
 	fuzz_done(f);
 	free(f);
-}
-
-/* The input as a PyTorch archive. */
-static inline void fuzz_torch(const uint8_t *data, size_t size)
-{
-	fuzz_file(&ckpt_format_torch_zip, data, size);
-	fuzz_torch_settings(data, size);
 }
 
 #endif

@@ -75,6 +75,23 @@ forensics__sparse_terabyte()
 	(($(json 'v["findings"]["file"]["data_end"]') < 1000000)) || fail "data_end"
 }
 
+# Blocks in the middle that never reached the disk: where the first lies, and how much in all.
+forensics__holes_in_the_data()
+{
+	local words="131.1 KB were never written, from 16384 on (2 holes)"
+	fresh_run
+	"$PYTHON" -c 'import sys, torch; torch.save({"epoch": 4, "w": torch.randn(100000)}, sys.argv[1])' "$run/ckpt-4.pt"
+	for at in 16384 131072; do
+		fallocate --punch-hole --offset "$at" --length 65536 "$run/ckpt-4.pt" || skip_case "no holes can be made here"
+	done
+	answers 1 info --level=full "$run/ckpt-4.pt"
+	contains "$out" "Holes       $words"
+	answers 1 info --json --level=full "$run/ckpt-4.pt"
+	equal "$(json '[v["findings"]["file"][k] for k in ("holes", "hole_bytes", "first_hole")]')" "[2, 131072, 16384]"
+	answers 0 why --dir "$run"
+	contains "$out" "Holes: $words"
+}
+
 forensics__writer()
 {
 	fresh_run
@@ -296,7 +313,7 @@ forensics__tape_is_one_decision()
 	answers 1 info "$run/ckpt-4.pt" # and here it is a hole
 }
 
-for case in words_name_the_file words_of_digests words_of_a_remark truncated zero_tail_and_cost sparse_terabyte writer saved_by suspicious suspicious_checksums another_type \
+for case in words_name_the_file words_of_digests words_of_a_remark truncated zero_tail_and_cost sparse_terabyte holes_in_the_data writer saved_by suspicious suspicious_checksums another_type \
 	tape_is_one_decision; do
 	run_case "forensics__$case"
 done

@@ -18,32 +18,37 @@ struct row {
 	bool renamed, seal;    /* what it takes for one more */
 	const char *spared_by; /* an entry that another program's of that name has, which reads
 				  whole names alone; NULL = none */
+	const char *beside;    /* what lies beside its checkpoints; NULL: the name is its alone */
 };
 
 static const struct row rows[] = {
 	/* Lightning, checkpoint_connector.py: the highest of all digits behind "hpc_ckpt_" in any
 	 * name that holds it, and opens hpc_ckpt_N.ckpt. The seal's digits are its checkpoint's. */
-	{ "hpc_ckpt_*", CKPT_KIND_FILE, true, false, NULL },
+	{ "hpc_ckpt_*", CKPT_KIND_FILE, true, false, NULL, NULL },
 	/* flax, training/checkpoints.py, latest_checkpoint(): the last of checkpoint_* in natural
 	 * order, in which the longer one comes later */
-	{ "checkpoint_{n}", CKPT_KIND_FILE, true, true, NULL },
+	{ "checkpoint_{n}", CKPT_KIND_FILE, true, true, NULL, NULL },
+	/* Coqui, trainer/io.py, sort_checkpoints(): all of checkpoint_* with a number there count
+	 * against save_n_checkpoints, and the first are removed: a seal takes a checkpoint's place.
+	 * Trainer.__init__() begins with config.json; others write the same name, and no more. */
+	{ "checkpoint_{n}.pth", CKPT_KIND_FILE, true, true, NULL, "config.json" },
 	/* accelerate, accelerator.py: load_state() and total_limit take all that is in
 	 * checkpoints/, by the first number of each name */
-	{ "checkpoint_{n}", CKPT_KIND_DIRECTORY, false, true, NULL },
+	{ "checkpoint_{n}", CKPT_KIND_DIRECTORY, false, true, NULL, NULL },
 	/* diffusers, examples/: int(d.split("-")[1]) of each name that begins with "checkpoint".
 	 * transformers' Trainer wants directories of just that name. */
-	{ "checkpoint-{n}", CKPT_KIND_DIRECTORY, false, true, "trainer_state.json" },
+	{ "checkpoint-{n}", CKPT_KIND_DIRECTORY, false, true, "trainer_state.json", NULL },
 	/* torchtitan, components/checkpoint.py: "step-N" anywhere in a name counts against
 	 * keep_latest_k, and the rest is removed */
-	{ "step-{n}", CKPT_KIND_DIRECTORY, false, true, NULL },
-	{ NULL, CKPT_KIND_FILE, false, false, NULL },
+	{ "step-{n}", CKPT_KIND_DIRECTORY, false, true, NULL, NULL },
+	{ NULL, CKPT_KIND_FILE, false, false, NULL, NULL },
 };
 
-/* Whether @set, a directory, has the entry @name. */
-static bool has(const struct ckpt_set *set, const char *name)
+/* Whether @name is in @folder of @set's directory. */
+static bool has(const struct ckpt_set *set, const char *folder, const char *name)
 {
 	char path[PATH_MAX];
-	int len = snprintf(path, sizeof(path), "%s/%s/%s", set->dir, set->name, name);
+	int len = snprintf(path, sizeof(path), "%s/%s/%s", set->dir, folder, name);
 
 	return len < (int)sizeof(path) && ckpt_dir_has(AT_FDCWD, path);
 }
@@ -52,9 +57,13 @@ static const struct row *row_of(const struct ckpt_set *set)
 {
 	struct ckpt_pattern_match m;
 
-	for (const struct row *row = rows; row->pattern; row++)
-		if (set->kind == row->kind && ckpt_pattern_match(row->pattern, set->name, &m))
-			return row->spared_by && has(set, row->spared_by) ? NULL : row;
+	for (const struct row *row = rows; row->pattern; row++) {
+		if (set->kind != row->kind || !ckpt_pattern_match(row->pattern, set->name, &m))
+			continue;
+		if (row->spared_by && has(set, set->name, row->spared_by))
+			return NULL;
+		return row->beside && !has(set, ".", row->beside) ? NULL : row;
+	}
 	return NULL;
 }
 

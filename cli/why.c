@@ -14,6 +14,7 @@
 #include "core/base/json.h"
 #include "core/record/state.h"
 #include "core/resolve/expand.h"
+#include "core/resolve/settle.h"
 
 #define FINDINGS_MAX 3 /* rejected ones that are looked at more closely */
 
@@ -210,6 +211,7 @@ static int why_now(struct why *why)
 	ckpt_cli_progress_end(&ctx);
 	if (r < 0)
 		return ckpt_cli_fail(CKPT_EXIT_UNKNOWN, "%s", why->cli.err.text);
+	ckpt_settle_say_staying(&res, false);
 	json = ckpt_resolution_json(&res);
 	add_findings(&ctx, &res, json);
 	if (why->cli.json)

@@ -186,14 +186,15 @@ void ckpt_findings_print(const struct ckpt_findings *f, bool rejected)
 	}
 }
 
-const char *ckpt_findings_line(const struct ckpt_findings *f, char *buf, size_t size)
+const char *ckpt_findings_line(const struct ckpt_findings *f, bool rejected, char *buf, size_t size)
 {
 	_cleanup_str_ struct ckpt_str line = { 0 };
 
 	for (size_t i = 0; i < N_ROWS; i++) {
 		_cleanup_str_ struct ckpt_str s = { 0 };
 
-		if (rows[i].brief || (rows[i].say == say_space && is_full(&f->data)))
+		if (rejected ? rows[i].brief || (rows[i].say == say_space && is_full(&f->data))
+			     : rows[i].valid)
 			rows[i].say(f, &s);
 		if (s.s)
 			ckpt_str_add(&line, "%s%s: %s", line.s ? "; " : "", rows[i].label, s.s);

@@ -59,6 +59,12 @@ void ckpt_findings_alone(struct ckpt_ctx *ctx, struct ckpt_set *set, struct ckpt
 	ckpt_account(ctx, cat, twin ? twin : set, set->dir, &ret->account);
 }
 
+/* Of another size than any of its elders. */
+static bool is_unlike(const struct ckpt_account *a)
+{
+	return a->elders && (a->size < a->smallest || a->size > a->largest);
+}
+
 static void say_size(const struct ckpt_findings *f, struct ckpt_str *s)
 {
 	const struct ckpt_account *a = &f->account;
@@ -139,7 +145,10 @@ static void say_writer(const struct ckpt_findings *f, struct ckpt_str *s)
 
 static void say_origin(const struct ckpt_findings *f, struct ckpt_str *s)
 {
-	if (f->account.known_attempt)
+	if (f->account.known_attempt && f->account.job_id == 0)
+		ckpt_str_add(s, "attempt %lld, no job of Slurm's (by the ledger's times)",
+			     (long long)f->account.attempt);
+	else if (f->account.known_attempt)
 		ckpt_str_add(s, "attempt %lld of job %lld (by the ledger's times)",
 			     (long long)f->account.attempt, (long long)f->account.job_id);
 }
@@ -193,7 +202,8 @@ const char *ckpt_findings_line(const struct ckpt_findings *f, bool rejected, cha
 	for (size_t i = 0; i < N_ROWS; i++) {
 		_cleanup_str_ struct ckpt_str s = { 0 };
 
-		if (rejected ? rows[i].brief || (rows[i].say == say_space && is_full(&f->data))
+		if (rejected ? rows[i].brief || (rows[i].say == say_space && is_full(&f->data)) ||
+				       (rows[i].say == say_size && is_unlike(&f->account))
 			     : rows[i].valid)
 			rows[i].say(f, &s);
 		if (s.s)

@@ -289,7 +289,12 @@ static void say_continuation(struct ckpt_resolution *res, bool resume)
 	char *line = res->decision.line;
 	size_t at = strlen(line);
 
-	if (res->first && resume && res->state.have_mark && !res->state.ours)
+	if (!res->first || !resume || !res->state.have_mark || res->state.ours)
+		return;
+	if (res->state.mark.job_id == 0)
+		snprintf(line + at, sizeof(res->decision.line) - at,
+			 "; continues a run that no job of Slurm's began");
+	else
 		snprintf(line + at, sizeof(res->decision.line) - at,
 			 "; continues the run of job %lld", (long long)res->state.mark.job_id);
 }

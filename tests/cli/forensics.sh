@@ -38,12 +38,14 @@ forensics__truncated()
 	answers 1 info "$run/ckpt-4.pt"
 	contains "$out" "Data        end at 30000 of 30000 bytes"
 	contains "$out" "Elders      30.0 KB (30000 bytes) where the 3 before it have "
-	contains "$out" "Instead     ckpt-3.pt, which costs about 1d00h of work"
+	# its own number is all that is known of it: as far behind as ckpt-2.pt is behind ckpt-3.pt
+	contains "$out" "Instead     ckpt-3.pt, which costs about 1 epoch, 100 steps, 1d00h of work"
 	contains "$out" "Writer      none on this host that can be seen"
 	answers 1 info --json "$run/ckpt-4.pt"
 	equal "$(json 'v["findings"]["instead"], v["findings"]["cost_seconds"], v["findings"]["elders"]')" "('ckpt-3.pt', 86400, 3)"
 	equal "$(json 'v["findings"]["file"]["data_end"], v["findings"]["file"]["zero_tail_bytes"]')" "(30000, 0)"
 	answers 0 why --dir "$run"
+	contains "$out" "Elders: 30.0 KB (30000 bytes) where the 3 before it have "
 	contains "$out" "Data: end at 30000 of 30000 bytes"
 	answers 0 why --json --dir "$run"
 	equal "$(json '[e["findings"]["instead"] for e in v["trail"] if e["fate"] == "rejected"]')" "['ckpt-3.pt']"
@@ -97,6 +99,9 @@ forensics__saved_by()
 	touch -d "2026-01-04 12:00 UTC" "$run/ckpt-4.pt"
 	answers 1 info "$run/ckpt-4.pt"
 	contains "$out" "Saved by    attempt 1 of job 4711"
+	sed -i 's/4711/0/' "$run/.ckpt-resume/ledger.jsonl"
+	answers 1 info "$run/ckpt-4.pt"
+	contains "$out" "Saved by    attempt 1, no job of Slurm's (by the ledger's times)"
 }
 
 # Half the size of all elders, in a format without checksums: taken, and said.
@@ -196,6 +201,8 @@ forensics__unfinished_save_of_a_trainer()
 	answers 0 resolve --dir "$set"
 	equal "$out" "$set/checkpoint-500"
 	contains "$(<"$TEST_TMP/words")" "$words"
+	answers 1 info "$set/checkpoint-1000"
+	[[ $out != *"Size        0 B"* ]] || fail "$out"
 	# what is damaged is moved by the start itself: nothing to do
 	cp "$set/checkpoint-500/trainer_state.json" "$set/checkpoint-1000/"
 	"$PYTHON" - "$set/checkpoint-1000/optimizer.pt" <<-'END'

@@ -145,12 +145,20 @@ static void say_writer(const struct ckpt_findings *f, struct ckpt_str *s)
 
 static void say_origin(const struct ckpt_findings *f, struct ckpt_str *s)
 {
-	if (f->account.known_attempt && f->account.job_id == 0)
-		ckpt_str_add(s, "attempt %lld, no job of Slurm's (by the ledger's times)",
-			     (long long)f->account.attempt);
-	else if (f->account.known_attempt)
-		ckpt_str_add(s, "attempt %lld of job %lld (by the ledger's times)",
-			     (long long)f->account.attempt, (long long)f->account.job_id);
+	const struct ckpt_account *a = &f->account;
+
+	if (!a->known_attempt)
+		return;
+	ckpt_str_add(s, "attempt %lld", (long long)a->attempt);
+	if (a->job_id)
+		ckpt_str_add(s, " of job %lld", (long long)a->job_id);
+	else
+		ckpt_str_add(s, ", no job of Slurm's");
+	if (a->save == 1)
+		ckpt_str_add(s, ", its first save that is there");
+	else if (a->save)
+		ckpt_str_add(s, ", its save no. %d of those that are there", a->save);
+	ckpt_str_add(s, " (by the ledger's times)");
 }
 
 static void say_instead(const struct ckpt_findings *f, struct ckpt_str *s)
@@ -276,6 +284,7 @@ cJSON *ckpt_findings_json(const struct ckpt_findings *f)
 		cJSON_AddNullToObject(o, "suspicious");
 	add_number(o, "saved_by_job", a->known_attempt, (double)a->job_id);
 	add_number(o, "saved_by_attempt", a->known_attempt, (double)a->attempt);
+	add_number(o, "save_of_attempt", a->save, a->save);
 	if (a->instead)
 		cJSON_AddStringToObject(o, "instead", a->instead->name);
 	else

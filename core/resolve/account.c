@@ -198,7 +198,7 @@ static void estimate_cost(const struct ckpt_set *set, const struct ckpt_set *bef
 
 /* The last decision before the set was written. */
 struct origin {
-	time_t written;
+	time_t written, began;
 	struct ckpt_account *account;
 };
 
@@ -213,13 +213,28 @@ static int on_entry(void *arg, const cJSON *entry)
 	    !strptime(at, "%Y-%m-%dT%H:%M:%S", &tm) || timegm(&tm) > o->written ||
 	    !ckpt_json_int(entry, "job_id", &job) || !ckpt_json_int(entry, "attempt", &attempt))
 		return 0;
+	o->began = timegm(&tm);
 	o->account->known_attempt = true;
 	o->account->job_id = job;
 	o->account->attempt = attempt;
 	return 0;
 }
 
-static void find_origin(const struct ckpt_set *set, const char *run_dir, struct ckpt_account *a)
+/* How many of @set's series are of the attempt that began then, up to @set. */
+static int count_saves(const struct ckpt_catalog *cat, struct ckpt_set *set, time_t began)
+{
+	struct ckpt_set *elder = NULL;
+	struct ckpt_identity id;
+	int n = 1;
+
+	while ((elder = next_elder(cat, set, elder)) && ckpt_set_identity(elder, &id) == 0 &&
+	       id.mtime_ns / 1000000000 >= began)
+		n++;
+	return n;
+}
+
+static void find_origin(const struct ckpt_catalog *cat, struct ckpt_set *set, const char *run_dir,
+			struct ckpt_account *a)
 {
 	_cleanup_close_ int dirfd = ckpt_dir_open(AT_FDCWD, run_dir, NULL), statefd = -1;
 	struct origin o = { .account = a };
@@ -231,6 +246,8 @@ static void find_origin(const struct ckpt_set *set, const char *run_dir, struct 
 	statefd = ckpt_state_open(dirfd, NULL);
 	if (statefd >= 0)
 		ckpt_ledger_read(statefd, on_entry, &o, NULL, NULL);
+	if (a->known_attempt && set >= cat->sets && set < cat->sets + cat->n_sets)
+		a->save = count_saves(cat, set, o.began);
 }
 
 /* The next elder behind @last whose structure is whole, or NULL. */
@@ -251,7 +268,7 @@ void ckpt_account(struct ckpt_ctx *ctx, struct ckpt_catalog *cat, struct ckpt_se
 
 	*ret = (struct ckpt_account) { 0 };
 	if (run_dir)
-		find_origin(set, run_dir, ret);
+		find_origin(cat, set, run_dir, ret);
 	if (set < cat->sets || set >= cat->sets + cat->n_sets)
 		return;
 	compare_sizes(cat, set, ret);

@@ -27,7 +27,9 @@ struct ckpt_account {
 	uint64_t smallest, largest; /* of the elders */
 	bool known_attempt;
 	int64_t job_id, attempt; /* the last one that began before the set was written */
-	char suspicion[768];	 /* a sentence for each difference; empty: none */
+	int save; /* of its series in that attempt, 1 the first, as far as they are there; 0: not
+		     known */
+	char suspicion[768]; /* a sentence for each difference; empty: none */
 };
 
 /*

@@ -98,10 +98,15 @@ forensics__saved_by()
 	truncate -s 30000 "$run/ckpt-4.pt"
 	touch -d "2026-01-04 12:00 UTC" "$run/ckpt-4.pt"
 	answers 1 info "$run/ckpt-4.pt"
-	contains "$out" "Saved by    attempt 1 of job 4711"
+	contains "$out" "Saved by    attempt 1 of job 4711, its first save that is there (by the ledger's times)"
+	answers 1 info --json "$run/ckpt-4.pt"
+	equal "$(json 'v["findings"]["save_of_attempt"]')" 1
+	sed -i 's/2026-01-03T20/2026-01-03T00/' "$run/.ckpt-resume/ledger.jsonl"
+	answers 1 info "$run/ckpt-4.pt"
+	contains "$out" "Saved by    attempt 1 of job 4711, its save no. 2 of those that are there (by the ledger's times)"
 	sed -i 's/4711/0/' "$run/.ckpt-resume/ledger.jsonl"
 	answers 1 info "$run/ckpt-4.pt"
-	contains "$out" "Saved by    attempt 1, no job of Slurm's (by the ledger's times)"
+	contains "$out" "Saved by    attempt 1, no job of Slurm's, its save no. 2 of those that are there (by the ledger's times)"
 }
 
 # Half the size of all elders, in a format without checksums: taken, and said.

@@ -22,6 +22,7 @@ LARGEST_MEMBER = 6500
 # targets that are not named like the format whose files they read
 ALSO = {
     "orbax": ["ocdbt"],
+    "adios-bp3": ["adios2"],
     "scr": ["kvtree"],
     "torch-zip": ["pickle"],
     "safetensors-index": ["jstream"],

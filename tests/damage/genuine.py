@@ -17,7 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
 import base_hpc
-import genuine_more
+import genuine_more as rare
 import registry
 from registry import each, refuse
 
@@ -375,7 +375,7 @@ def main():
     work = os.environ["DAMAGE_WORK"] = tempfile.mkdtemp(prefix="ckpt-genuine-", dir=parent)
     failed = False
     try:
-        for key, make in list(globals().items()) + list(vars(genuine_more).items()):
+        for key, make in list(globals().items()) + list(vars(rare).items()):
             if not key.startswith("genuine_") or wanted and key[8:] not in wanted:
                 continue
             folder = os.path.join(work, key)

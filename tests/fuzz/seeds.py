@@ -210,4 +210,6 @@ def main(folder):
 
 if __name__ == "__main__":
     shutil.rmtree(sys.argv[1], ignore_errors=True)
-    main(sys.argv[1])
+    with tempfile.TemporaryDirectory() as runs:
+        os.environ["DAMAGE_WORK"] = runs  # of the simulations
+        main(sys.argv[1])

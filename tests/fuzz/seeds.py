@@ -31,6 +31,7 @@ ALSO = {
     "zst": ["zstd"],
     "torchscript": ["torch_zip"],
     "orbax": ["ocdbt"],
+    "adios-bp3": ["adios2"],
     "scr": ["kvtree"],
     "safetensors-index": ["jstream"],
     "hf-trainer": ["jstream"],
@@ -319,4 +320,6 @@ def main(folder):
 
 if __name__ == "__main__":
     shutil.rmtree(sys.argv[1], ignore_errors=True)
-    main(sys.argv[1])
+    with tempfile.TemporaryDirectory() as runs:
+        os.environ["DAMAGE_WORK"] = runs  # of the simulations
+        main(sys.argv[1])

@@ -32,7 +32,7 @@
  * the disk gets a read in one piece, not page by page, and its bytes are looked at twice as fast.
  */
 #define HUGE ((size_t)2 * 1024 * 1024)
-#define ARENA ((size_t)12 * 1024 * 1024)
+#define ARENA ((size_t)24 * 1024 * 1024)
 #define READS_MOST ((size_t)8)	  /* out of one; a page more, since they need not begin with one */
 #define GAP ((uint64_t)64 * 1024) /* that a reader of one range after the other may leave out */
 /*

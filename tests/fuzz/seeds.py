@@ -24,6 +24,7 @@ ALSO = {
     "orbax": ["ocdbt"],
     "scr": ["kvtree"],
     "torch-zip": ["pickle"],
+    "torch-legacy": ["pickle_file"],
     "safetensors-index": ["jstream"],
     "hf-trainer": ["jstream"],
     "deepspeed": ["deepspeed_universal"],

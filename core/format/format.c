@@ -248,6 +248,31 @@ int ckpt_check_as(struct ckpt_check *check, const struct ckpt_format *row, enum 
 	return r;
 }
 
+/* No row knows the set: what in it tells of those that are meant? */
+static int reject_unknown(struct ckpt_check *check)
+{
+	static const char checked[] = "this is what can be checked",
+			  named[] = "it names one of those below, `ckptctl list` shows them";
+	static const struct {
+		const char *entry, *hint;
+	} rows[] = {
+		{ "model.safetensors.index.json", checked },
+		{ "pytorch_model.bin.index.json", checked },
+		{ "latest", named },
+		{ "latest_checkpointed_iteration.txt", named },
+	};
+	char hint[160] = "";
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (hint[0] || check->kind != CKPT_KIND_DIRECTORY ||
+		    !ckpt_dir_has(check->dirfd, rows[i].entry))
+			continue;
+		snprintf(hint, sizeof(hint), " but %s: %s", rows[i].entry, rows[i].hint);
+	}
+	return ckpt_check_reject(check, CKPT_UNREADABLE, CKPT_PROBLEM_HEADER, CKPT_NO_OFFSET, NULL,
+				 "no checkpoint format known here%s", hint);
+}
+
 int ckpt_check_run(struct ckpt_check *check, enum ckpt_level level)
 {
 	const struct ckpt_format *row;
@@ -257,8 +282,7 @@ int ckpt_check_run(struct ckpt_check *check, enum ckpt_level level)
 		return r;
 	row = ckpt_format_find(check);
 	if (!row)
-		return ckpt_check_reject(check, CKPT_UNREADABLE, CKPT_PROBLEM_HEADER,
-					 CKPT_NO_OFFSET, NULL, "no checkpoint format known here");
+		return reject_unknown(check);
 	return ckpt_check_as(check, row, level);
 }
 

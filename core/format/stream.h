@@ -6,6 +6,7 @@
 #ifndef CKPT_CORE_FORMAT_STREAM_H
 #define CKPT_CORE_FORMAT_STREAM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,7 @@ struct ckpt_stream {
 	uint64_t next, end;	      /* what is not yet in the buffer */
 	uint32_t crc;		      /* of all bytes that were read into the buffer */
 	uint32_t at, len;	      /* of the buffer */
+	bool skips; /* set by the caller: what is skipped is not read either, nor in the CRC */
 	uint8_t *buf;
 };
 

@@ -33,6 +33,7 @@ ALSO = {
     "orbax": ["ocdbt"],
     "adios-bp3": ["adios2"],
     "scr": ["kvtree"],
+    "torch-legacy": ["pickle_file"],
     "safetensors-index": ["jstream"],
     "hf-trainer": ["jstream"],
     "deepspeed": ["deepspeed_universal"],

@@ -6,7 +6,9 @@
 #include "core/catalog/catalog.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -709,6 +711,44 @@ static void test_catalog__verify(void **state)
 	assert_string_equal(report->verdict.problem.file, "ep1-ba3-rank1.pt");
 }
 
+/* An archive with a good end counts, whatever it holds; not one whose checkpoint has lost its head.
+ */
+static void test_catalog__archives(void **state)
+{
+	static const struct {
+		const char *name, *command;
+		bool valid;
+	} rows[] = {
+		{ "ckpt-1.tar", "tar -S --format=gnu -cf ckpt-1.tar hole.pt", true },
+		{ "ckpt-2.tar", "tar -S --format=posix -cf ckpt-2.tar hole.pt", true },
+		{ "ckpt-3.tar", "tar -cf ckpt-3.tar train.py", true },
+		{ "ckpt-4.tar", "tar -cf ckpt-4.tar train.py headless.pt", false },
+		{ "ckpt-5.tar", "printf 'no archive at all' > ckpt-5.tar", false },
+		{ "ckpt-6.tar", "tar -c train.py | gzip > ckpt-6.tar", true },
+	};
+	const struct scratch *s = *state;
+	_cleanup_catalog_ struct ckpt_catalog cat = { 0 };
+	const struct ckpt_report *report;
+	struct ckpt_ctx ctx = { 0 };
+	char line[PATH_MAX + 256];
+
+	scratch_put(s->fd, "train.py", "import torch");
+	scratch_put(s->fd, "headless.pt", "no zip");
+	scratch_put(s->fd, "hole.pt", "PK");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(line, sizeof(line), "cd %s && truncate -s 1M hole.pt && %s", s->path,
+			 rows[i].command);
+		assert_int_equal(system(line), 0);
+	}
+	scan_with(s, &cat, NULL);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		report = ckpt_set_verify(&ctx, ckpt_catalog_find(&cat, NULL, rows[i].name),
+					 CKPT_LEVEL_FULL);
+		if (report->verdict.status != (rows[i].valid ? CKPT_VALID : CKPT_INCOMPLETE))
+			fail_msg("%s: %s", rows[i].name, report->verdict.problem.detail);
+	}
+}
+
 #define BUNDLE CKPT_SAMPLES "/tensorflow/rust/regression-model/variables/variables"
 
 /* A real bundle and real torch files through scan, verification and order. */
@@ -825,6 +865,7 @@ int main(void)
 		scratch_test(test_catalog__pins_find_what_a_scan_found),
 		scratch_test(test_catalog__identity_and_size),
 		scratch_test(test_catalog__verify),
+		scratch_test(test_catalog__archives),
 		cmocka_unit_test(test_catalog__real_files),
 		scratch_test(test_catalog__hundred_thousand),
 		cmocka_unit_test(test_catalog__roles),

@@ -345,6 +345,16 @@ static void test_dcp__hostile_metadata(void **state)
 		     CKPT_PROBLEM_HEADER),
 		CASE("above", RECORD("\x02", "..", "K\x02", "K\x01"), CKPT_CORRUPT,
 		     CKPT_PROBLEM_HEADER),
+		CASE("below", RECORD("\x03", "s/d", "K\x02", "K\x01"), CKPT_VALID,
+		     CKPT_PROBLEM_NONE),
+		CASE("not below", RECORD("\x03", "s/e", "K\x02", "K\x01"), CKPT_INCOMPLETE,
+		     CKPT_PROBLEM_SHARD_MISSING),
+		CASE("down and up", RECORD("\x09", "s/../../d", "K\x02", "K\x01"), CKPT_CORRUPT,
+		     CKPT_PROBLEM_HEADER),
+		CASE("no name", RECORD("\x02", "s/", "K\x02", "K\x01"), CKPT_CORRUPT,
+		     CKPT_PROBLEM_HEADER),
+		CASE("a pipe", RECORD("\x04", "pipe", "K\x02", "K\x01"), CKPT_UNREADABLE,
+		     CKPT_PROBLEM_HEADER),
 		CASE("negative", RECORD("\x01", "d", "K\x02", "J\xff\xff\xff\xff"), CKPT_CORRUPT,
 		     CKPT_PROBLEM_HEADER),
 		CASE("overflow",
@@ -376,6 +386,8 @@ static void test_dcp__hostile_metadata(void **state)
 
 		bench_init(&bench);
 		bench_text(&bench, "x/d", "abc");
+		bench_text(&bench, "x/s/d", "abc");
+		assert_int_equal(mkfifoat(bench.fd, "x/pipe", 0600), 0);
 		bench_write(&bench, "x/.metadata", rows[i].bytes, rows[i].len);
 		bench_judge(&bench, "x", CKPT_KIND_DIRECTORY, CKPT_LEVEL_STRUCTURE, &report);
 		if (report.verdict.status != rows[i].status)

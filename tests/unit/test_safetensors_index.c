@@ -126,6 +126,7 @@ static void test_safetensors_index__refused(void **state)
 		{ "{\"weight_map\":{\"m.a\":\"" INDEX "\"}}", CKPT_CORRUPT, CKPT_PROBLEM_HEADER },
 		{ "{\"weight_map\":{\"m.a\":7}}", CKPT_CORRUPT, CKPT_PROBLEM_HEADER },
 		{ "{\"weight_map\":7}", CKPT_CORRUPT, CKPT_PROBLEM_HEADER },
+		{ "{\"metadata\":{},\"weight_map\":{}}", CKPT_INCOMPLETE, CKPT_PROBLEM_HEADER },
 		{ "{\"weight_map\":{},\"weight_map\":{}}", CKPT_CORRUPT, CKPT_PROBLEM_HEADER },
 		{ "{\"metadata\":{\"weight_map\":{}}}", CKPT_CORRUPT, CKPT_PROBLEM_HEADER },
 		{ "{\"weight_map\":{\"m.a\":\"" SHARD_1 "\"}}", CKPT_CORRUPT,

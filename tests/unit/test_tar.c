@@ -125,6 +125,10 @@ static void test_tar__damage(void **state)
 	expect(&bench, "x.tar", CKPT_INCOMPLETE, CKPT_PROBLEM_ZERO_TAIL, &report);
 	run(&bench, "tar -cf x.tar checkpoint-500; cat x.tar checkpoint-500/trainer.pt > y.tar");
 	expect(&bench, "y.tar", CKPT_VALID, CKPT_PROBLEM_TRAILING, &report);
+	run(&bench, "cat x.tar x.tar > y.tar"); /* tar reads the first */
+	expect(&bench, "y.tar", CKPT_VALID, CKPT_PROBLEM_TRAILING, &report);
+	run(&bench, "head -c 3M /dev/urandom > big; tar -cf b.tar big; cat x.tar b.tar > y.tar");
+	expect(&bench, "y.tar", CKPT_VALID, CKPT_PROBLEM_TRAILING, &report);
 }
 
 /* Names longer than a header, sparse files, numbers in base 256. */

@@ -64,10 +64,17 @@ static void test_verify__what_is_there(void **state)
 		{ "loop", CKPT_UNREADABLE, CKPT_PROBLEM_IO, "symbolic links" },
 		{ "file/x", CKPT_UNREADABLE, CKPT_PROBLEM_IO, "Not a directory" },
 		{ "dir", CKPT_UNREADABLE, CKPT_PROBLEM_HEADER, "no checkpoint format" },
+		{ "root", CKPT_UNREADABLE, CKPT_PROBLEM_HEADER, "ckptctl list" },
+		{ "saved", CKPT_UNREADABLE, CKPT_PROBLEM_HEADER,
+		  "model.safetensors.index.json: this" },
 	};
 
 	scratch_put(dir->fd, "file", "data");
 	scratch_put(dir->fd, "empty", "");
+	assert_int_equal(mkdirat(dir->fd, "root", 0777), 0);
+	scratch_put(dir->fd, "root/latest_checkpointed_iteration.txt", "20");
+	assert_int_equal(mkdirat(dir->fd, "saved", 0777), 0);
+	scratch_put(dir->fd, "saved/model.safetensors.index.json", "{}");
 	scratch_sparse(dir->fd, "zeros", 10000);
 	assert_int_equal(symlinkat("file", dir->fd, "link"), 0);
 	assert_int_equal(symlinkat("nowhere", dir->fd, "dangling"), 0);

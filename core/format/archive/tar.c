@@ -23,6 +23,8 @@ struct judging {
 	uint64_t known; /* members of a known format */
 	enum ckpt_evidence evidence;
 	bool unproved; /* bytes in members that no checksum covers */
+	bool sparse;   /* members that were not looked into, */
+	bool headless; /* and those that their names say are checkpoints, their bytes not */
 };
 
 static int telling(const struct ckpt_report *report)
@@ -60,6 +62,18 @@ static int run(struct judging *j, const struct ckpt_tar_member *m)
 	return r;
 }
 
+/* Endings of formats that have rows: what no row knows has lost its head, or never was one. */
+static bool is_named(const char *path)
+{
+	static const char *const endings[] = { ".pt",  ".pth", ".bin", ".safetensors",
+					       ".npz", ".npy", ".h5",  ".keras" };
+
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++)
+		if (ckpt_text_ends(path, endings[i]))
+			return true;
+	return false;
+}
+
 static int judge_member(struct judging *j, const struct ckpt_tar_member *m)
 {
 	int r;
@@ -67,7 +81,7 @@ static int judge_member(struct judging *j, const struct ckpt_tar_member *m)
 	if (m->size == 0)
 		return 0; /* marks and empty __init__ files are meant to be so */
 	if (m->sparse) {
-		j->unproved = true;
+		j->unproved = j->sparse = true;
 		return 0;
 	}
 	r = run(j, m);
@@ -75,6 +89,7 @@ static int judge_member(struct judging *j, const struct ckpt_tar_member *m)
 		return r;
 	if (j->own.format == &ckpt_format_opaque) {
 		j->unproved = true;
+		j->headless = j->headless || is_named(m->path);
 		return 0;
 	}
 	if (r > 0)
@@ -91,8 +106,12 @@ static int conclude(struct judging *j)
 	struct ckpt_check *check = j->check;
 
 	if (j->known == 0) {
-		check->report->inner = &ckpt_format_opaque;
-		ckpt_check_cap(check, CKPT_EVIDENCE_OPAQUE, "no member is of a known format");
+		if (j->headless)
+			check->report->inner = &ckpt_format_opaque;
+		ckpt_check_cap(
+			check, CKPT_EVIDENCE_OPAQUE, "%s",
+			j->sparse ? "its members lie in it without their holes: not looked into"
+				  : "no member is of a known format");
 		return 0;
 	}
 	ckpt_container_adopt(check->report, &j->best);

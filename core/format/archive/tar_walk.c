@@ -97,18 +97,38 @@ static int check_lone(struct ckpt_tar *tar)
 				 "zeros stand where a header should");
 }
 
+/* Whether something stands behind the zeros at tar->at, no further off than they fill a record. */
+static int is_followed(struct ckpt_tar *tar, bool *ret)
+{
+	uint64_t left = tar->check->file->size - tar->at, at = tar->at;
+	uint8_t buf[4096];
+	int r = 0;
+
+	*ret = !ckpt_bytes_zero(tar->check->head.tail, tar->check->head.n_tail);
+	left = left < FILL_MAX ? left : FILL_MAX;
+	while (r == 0 && left && !*ret) {
+		size_t n = left < sizeof(buf) ? (size_t)left : sizeof(buf);
+
+		r = ckpt_check_read(tar->check, at, buf, n, "its end");
+		*ret = r == 0 && !ckpt_bytes_zero(buf, n);
+		at += n;
+		left -= n;
+	}
+	return r;
+}
+
 /* The zeros at tar->at end the archive; how many follow, and what behind them? */
 static int judge_end(struct ckpt_tar *tar)
 {
 	struct ckpt_check *check = tar->check;
-	const struct ckpt_head *head = &check->head;
-	bool zeros = ckpt_bytes_zero(head->tail, head->n_tail);
+	bool more = false;
 	int r = check_lone(tar);
 
 	tar->end = true;
+	r = r ? r : is_followed(tar, &more);
 	if (r)
 		return r;
-	if (!zeros)
+	if (more)
 		ckpt_check_remark(check, CKPT_PROBLEM_TRAILING, tar->at,
 				  "something follows the archive's end");
 	else if (check->file->size - tar->at > FILL_MAX)

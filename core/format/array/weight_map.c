@@ -180,7 +180,10 @@ int ckpt_weight_map_read(struct ckpt_check *check, struct ckpt_weight_map *map)
 	if (r == -ENOMEM)
 		return ckpt_fail(check->err, r, "no memory for the index %s",
 				 CKPT_QUOTE(check->file->name));
-	if (!r && map->n_weights)
+	if (!r && !map->n_weights)
+		return ckpt_check_reject(check, CKPT_INCOMPLETE, CKPT_PROBLEM_HEADER,
+					 CKPT_NO_OFFSET, NULL, "the index names no tensor");
+	if (!r)
 		ckpt_words_sort(&map->weights->shard, map->n_weights, 2);
 	return r;
 }

@@ -26,8 +26,8 @@ struct ckpt_weight_map {
 
 /*
  * Reads the index check->file into @map (zeroed by the caller) and adds tensors and keys to the
- * report. As a check function: CORRUPT for a name that is no entry of the directory, UNREADABLE
- * beyond the caps.
+ * report. As a check function: CORRUPT for a name that is no entry of the directory, INCOMPLETE
+ * where it names no tensor, UNREADABLE beyond the caps.
  */
 int ckpt_weight_map_read(struct ckpt_check *check, struct ckpt_weight_map *map);
 

@@ -32,6 +32,7 @@
 #include "core/format/tensorflow/tf_bundle.h"
 #include "core/format/tensorflow/tf_v1.h"
 #include "core/format/torch/dcp.h"
+#include "core/format/torch/pickle_file.h"
 #include "core/format/torch/torch_legacy.h"
 #include "core/format/torch/torch_tar.h"
 #include "core/format/torch/torch_zip.h"
@@ -83,6 +84,7 @@ const struct ckpt_format *const ckpt_formats[] = {
 	&ckpt_format_bzip2,
 	&ckpt_format_torch_tar,
 	&ckpt_format_tar,
+	&ckpt_format_pickle_file,
 	&ckpt_format_opaque,
 	&(const struct ckpt_format){ .name = NULL },
 };

@@ -148,10 +148,30 @@ static int read_index(struct ckpt_check *check, const struct listing *l,
 	return r;
 }
 
-/* Anything else could lead out of the directory. */
-static bool is_entry(const char *name)
+/* A path downwards, as the reader joins it to the directory's: anything else could lead out. */
+static bool is_below(const char *path)
 {
-	return name[0] && !strchr(name, '/') && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+	size_t n;
+
+	for (;; path += n + 1) {
+		n = strcspn(path, "/");
+		if (n == 0 || (n <= 2 && strncmp(path, "..", n) == 0))
+			return false;
+		if (!path[n])
+			return true;
+	}
+}
+
+/* A device or a pipe has no size that says anything. */
+static int check_regular(struct ckpt_check *check, const char *name)
+{
+	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
+	struct ckpt_error err;
+
+	if (ckpt_file_open(check->ctx, check->dirfd, name, &file, &err) != CKPT_FILE_NOT_REGULAR)
+		return 0; /* its size has been asked for, and says it all */
+	return ckpt_check_reject(check, CKPT_UNREADABLE, CKPT_PROBLEM_HEADER, CKPT_NO_OFFSET, NULL,
+				 "not a regular file");
 }
 
 static int compare_size(struct ckpt_check *check, const struct ckpt_dcp_file *file, uint64_t size)
@@ -174,11 +194,13 @@ static int check_size(struct ckpt_check *check, const struct ckpt_dcp_file *file
 		      int64_t metadata_ns, bool *later)
 {
 	struct ckpt_identity id;
-	int r = is_entry(file->name) ? ckpt_identity_at(check->dirfd, file->name, true, &id) : 0;
+	bool below = is_below(file->name);
+	int r = below ? ckpt_identity_at(check->dirfd, file->name, true, &id) : 0;
 
-	if (!is_entry(file->name))
+	if (!below)
 		return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, CKPT_NO_OFFSET,
-					 file->name, "the index names no file of this directory");
+					 NULL,
+					 METADATA " names it, which is no path in this directory");
 	if (r == -ENOENT)
 		return ckpt_check_reject(check, CKPT_INCOMPLETE, CKPT_PROBLEM_SHARD_MISSING,
 					 CKPT_NO_OFFSET, NULL, "it is missing");
@@ -186,6 +208,9 @@ static int check_size(struct ckpt_check *check, const struct ckpt_dcp_file *file
 		return ckpt_fail(check->err, r, "cannot look up %s: %s", CKPT_QUOTE(file->name),
 				 strerror(-r));
 	check->report->verdict.size_bytes += id.size;
+	r = id.size == file->end ? 0 : check_regular(check, file->name);
+	if (r)
+		return r;
 	*later |= id.mtime_ns > metadata_ns && id.mtime_ns - metadata_ns > LATER_NS;
 	return compare_size(check, file, id.size);
 }

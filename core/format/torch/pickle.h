@@ -93,6 +93,8 @@ struct ckpt_pickle_sink {
 	bool (*name)(void *arg, const char *text, size_t len);
 	/* A pair of the top-level dict whose key is words[@word]. */
 	bool (*item)(void *arg, size_t word, const struct ckpt_pickle_value *value);
+	/* A class or function that words[@word] names, before it is called. */
+	bool (*named)(void *arg, size_t word);
 	/* A storage, as often as it is mentioned. */
 	bool (*storage)(void *arg, const struct ckpt_pickle_storage *storage);
 	/* The tensor that the storage told last is for, once its arguments are read. A mention that

@@ -39,11 +39,19 @@ static const struct ckpt_pickle_slot *slots_from(const struct ckpt_pickle_scan *
 	return at ? s->stack + at : s->stack;
 }
 
+/* Pushes the class or function of the word @word. */
+static int push_global(struct ckpt_pickle_scan *s, uint8_t word)
+{
+	struct ckpt_pickle_slot slot = { .tag = CKPT_TAG_GLOBAL, .word = word };
+
+	if (word >= CKPT_WORD_CALLER && s->sink->named)
+		s->stop = s->stop || !s->sink->named(s->sink->arg, word - CKPT_WORD_CALLER);
+	return ckpt_pickle_push(s, slot);
+}
+
 static int run_global(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 {
-	return ckpt_pickle_push(s,
-				(struct ckpt_pickle_slot) { .tag = CKPT_TAG_GLOBAL,
-							    .word = ckpt_pickle_word(s->sink, a) });
+	return push_global(s, ckpt_pickle_word(s->sink, a));
 }
 
 static int run_stack_global(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
@@ -55,9 +63,7 @@ static int run_stack_global(struct ckpt_pickle_scan *s, const struct ckpt_pickle
 		return CKPT_PICKLE_BAD;
 	slot = s->stack[s->n - 1];
 	s->n -= 2;
-	slot.word = slot.tag == CKPT_TAG_WORD ? slot.word : 0;
-	slot.tag = CKPT_TAG_GLOBAL;
-	return ckpt_pickle_push(s, slot);
+	return push_global(s, slot.tag == CKPT_TAG_WORD ? slot.word : 0);
 }
 
 static int run_mark(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)

@@ -26,6 +26,9 @@ static const char script[] =
 	"np.savez('stored.npz', **d)\n"
 	"np.savez_compressed('deflated.npz', **d)\n"
 	"np.savez('empty.npz')\n"
+	"with zipfile.ZipFile('stored.npz') as old, zipfile.ZipFile('packed.npz', 'w') as new:\n"
+	"  new.writestr('a/', ''); new.writestr('a/b/', '')\n"
+	"  for n in old.namelist(): new.writestr('a/b/' + n, old.read(n))\n"
 	"np.savez('chainer.npz', **{'updater/iteration': np.array(77), 'updater/x/y': r.rand(9)})\n"
 	"def put(name, method, edit):\n"
 	"  b = io.BytesIO(); np.save(b, np.arange(100.)); b = edit(b.getvalue())\n"
@@ -79,6 +82,7 @@ static void test_npz__whole(void **state)
 	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_STRUCTURE);
 	assert_true(report.position.epoch == 4);
 	assert_int_equal(report.position.step, 1200);
+	expect(&bench, "packed.npz", CKPT_VALID, CKPT_PROBLEM_NONE); /* by zip, directories first */
 	bench_judge(&bench, "chainer.npz", CKPT_KIND_FILE, CKPT_LEVEL_FULL, &report);
 	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
 	assert_int_equal(report.position.step, 77);

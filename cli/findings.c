@@ -59,6 +59,12 @@ void ckpt_findings_alone(struct ckpt_ctx *ctx, struct ckpt_set *set, struct ckpt
 	ckpt_account(ctx, cat, twin ? twin : set, set->dir, &ret->account);
 }
 
+/* Of another size than any of its elders. */
+static bool is_unlike(const struct ckpt_account *a)
+{
+	return a->elders && (a->size < a->smallest || a->size > a->largest);
+}
+
 static void say_size(const struct ckpt_findings *f, struct ckpt_str *s)
 {
 	const struct ckpt_account *a = &f->account;
@@ -139,9 +145,20 @@ static void say_writer(const struct ckpt_findings *f, struct ckpt_str *s)
 
 static void say_origin(const struct ckpt_findings *f, struct ckpt_str *s)
 {
-	if (f->account.known_attempt)
-		ckpt_str_add(s, "attempt %lld of job %lld (by the ledger's times)",
-			     (long long)f->account.attempt, (long long)f->account.job_id);
+	const struct ckpt_account *a = &f->account;
+
+	if (!a->known_attempt)
+		return;
+	ckpt_str_add(s, "attempt %lld", (long long)a->attempt);
+	if (a->job_id)
+		ckpt_str_add(s, " of job %lld", (long long)a->job_id);
+	else
+		ckpt_str_add(s, ", no job of Slurm's");
+	if (a->save == 1)
+		ckpt_str_add(s, ", its first save that is there");
+	else if (a->save)
+		ckpt_str_add(s, ", its save no. %d of those that are there", a->save);
+	ckpt_str_add(s, " (by the ledger's times)");
 }
 
 static void say_instead(const struct ckpt_findings *f, struct ckpt_str *s)
@@ -186,14 +203,16 @@ void ckpt_findings_print(const struct ckpt_findings *f, bool rejected)
 	}
 }
 
-const char *ckpt_findings_line(const struct ckpt_findings *f, char *buf, size_t size)
+const char *ckpt_findings_line(const struct ckpt_findings *f, bool rejected, char *buf, size_t size)
 {
 	_cleanup_str_ struct ckpt_str line = { 0 };
 
 	for (size_t i = 0; i < N_ROWS; i++) {
 		_cleanup_str_ struct ckpt_str s = { 0 };
 
-		if (rows[i].brief || (rows[i].say == say_space && is_full(&f->data)))
+		if (rejected ? rows[i].brief || (rows[i].say == say_space && is_full(&f->data)) ||
+				       (rows[i].say == say_size && is_unlike(&f->account))
+			     : rows[i].valid)
 			rows[i].say(f, &s);
 		if (s.s)
 			ckpt_str_add(&line, "%s%s: %s", line.s ? "; " : "", rows[i].label, s.s);
@@ -265,6 +284,7 @@ cJSON *ckpt_findings_json(const struct ckpt_findings *f)
 		cJSON_AddNullToObject(o, "suspicious");
 	add_number(o, "saved_by_job", a->known_attempt, (double)a->job_id);
 	add_number(o, "saved_by_attempt", a->known_attempt, (double)a->attempt);
+	add_number(o, "save_of_attempt", a->save, a->save);
 	if (a->instead)
 		cJSON_AddStringToObject(o, "instead", a->instead->name);
 	else

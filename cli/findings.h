@@ -28,8 +28,10 @@ void ckpt_findings_alone(struct ckpt_ctx *ctx, struct ckpt_set *set, struct ckpt
 /* A line each on stdout, as `info` has them. @rejected: facts about the file too. */
 void ckpt_findings_print(const struct ckpt_findings *f, bool rejected);
 
-/* All in one line, for `why`; may be empty. Returns @buf. */
-const char *ckpt_findings_line(const struct ckpt_findings *f, char *buf, size_t size);
+/* All in one line, for `why`; may be empty, and of one that is not @rejected most often is. Returns
+ * @buf. */
+const char *ckpt_findings_line(const struct ckpt_findings *f, bool rejected, char *buf,
+			       size_t size);
 
 /* As a JSON object; NULL without memory. */
 cJSON *ckpt_findings_json(const struct ckpt_findings *f);

@@ -113,6 +113,7 @@ static void print_time(const struct ckpt_report *report)
 static void print_info(const struct ckpt_set *set, const struct ckpt_report *report)
 {
 	char line[CKPT_PATH_MAX + CKPT_REPORT_WORDS], size[32];
+	uint64_t bytes = report->verdict.size_bytes;
 
 	snprintf(line, sizeof(line), "%s/%s", set->dir, set->name);
 	print_line("Path", line);
@@ -124,7 +125,9 @@ static void print_info(const struct ckpt_set *set, const struct ckpt_report *rep
 	print_line("Role", ckpt_role_name(set->role));
 	print_line("Contents", ckpt_contents_name(report->contents));
 	print_position(set);
-	print_line("Size", ckpt_text_size(size, sizeof(size), report->verdict.size_bytes));
+	if (bytes == 0) /* the check ended before it came to the members */
+		ckpt_set_size(set, &bytes);
+	print_line("Size", ckpt_text_size(size, sizeof(size), bytes));
 	print_time(report);
 	if (report->tensors) {
 		snprintf(line, sizeof(line), "%llu", (unsigned long long)report->tensors);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/common.h"
+#include "core/resolve/settle.h"
 
 static const struct argp_child children[] = { { &ckpt_cli_answer_argp, 0, NULL, 0 }, { 0 } };
 
@@ -45,6 +46,7 @@ int ckpt_cmd_resolve(int argc, char **argv)
 	ckpt_cli_progress_end(&ctx);
 	if (r < 0)
 		return ckpt_cli_fail(CKPT_EXIT_UNKNOWN, "%s", cli.err.text);
+	ckpt_settle_say_staying(&res, false);
 	if (cli.json)
 		ckpt_cli_print_json(ckpt_resolution_json(&res));
 	else if (res.decision.path[0])

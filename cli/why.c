@@ -14,6 +14,7 @@
 #include "core/base/json.h"
 #include "core/record/state.h"
 #include "core/resolve/expand.h"
+#include "core/resolve/settle.h"
 
 #define FINDINGS_MAX 3 /* rejected ones that are looked at more closely */
 
@@ -163,35 +164,43 @@ static int why_recorded(struct why *why, const char *file)
 	return CKPT_EXIT_YES;
 }
 
-/* The set that entry @i of the trail is about, to be looked at. */
-static struct ckpt_set *rejected_set(struct ckpt_resolution *res, size_t i)
+/* The set that entry @i of the trail is about, to be looked at: rejected, or the chosen one. */
+static struct ckpt_set *set_of(struct ckpt_resolution *res, size_t i)
 {
 	const struct ckpt_trail_entry *e = &res->trail[i];
 	const struct ckpt_catalog *cat = &res->catalog;
 
-	if (e->fate != CKPT_FATE_REJECTED || e->set < cat->sets ||
+	if ((e->fate != CKPT_FATE_REJECTED && e->fate != CKPT_FATE_CHOSEN) || e->set < cat->sets ||
 	    e->set >= cat->sets + cat->n_sets)
 		return NULL;
 	return cat->sets + (e->set - cat->sets);
 }
 
-/* Adds what can be found out about the first few rejected ones to the trail's entries. */
+static void add_finding(const struct ckpt_findings *found, bool rejected, cJSON *entry)
+{
+	char line[1024];
+
+	if (!*ckpt_findings_line(found, rejected, line, sizeof(line)) && !rejected)
+		return;
+	cJSON_AddItemToObject(entry, "findings", ckpt_findings_json(found));
+	cJSON_AddStringToObject(entry, "findings_words", line);
+}
+
+/* Adds what can be found out about the first few rejected ones to the trail's entries, and what is
+ * suspicious about the chosen one. */
 static void add_findings(struct ckpt_ctx *ctx, struct ckpt_resolution *res, cJSON *json)
 {
 	cJSON *entry = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(json, "trail"), 0);
 	struct ckpt_findings found;
-	char line[1024];
 	int told = 0;
 
-	for (size_t i = 0; i < res->n_trail && entry && told < FINDINGS_MAX; i++) {
-		struct ckpt_set *set = rejected_set(res, i);
+	for (size_t i = 0; i < res->n_trail && entry; i++) {
+		struct ckpt_set *set = set_of(res, i);
+		bool rejected = res->trail[i].fate == CKPT_FATE_REJECTED;
 
-		if (set) {
-			told++;
+		if (set && (!rejected || told++ < FINDINGS_MAX)) {
 			ckpt_findings_of(ctx, &res->catalog, set, res->run_dirs[0], &found);
-			cJSON_AddItemToObject(entry, "findings", ckpt_findings_json(&found));
-			cJSON_AddStringToObject(entry, "findings_words",
-						ckpt_findings_line(&found, line, sizeof(line)));
+			add_finding(&found, rejected, entry);
 		}
 		entry = entry->next;
 	}
@@ -210,6 +219,7 @@ static int why_now(struct why *why)
 	ckpt_cli_progress_end(&ctx);
 	if (r < 0)
 		return ckpt_cli_fail(CKPT_EXIT_UNKNOWN, "%s", why->cli.err.text);
+	ckpt_settle_say_staying(&res, false);
 	json = ckpt_resolution_json(&res);
 	add_findings(&ctx, &res, json);
 	if (why->cli.json)

@@ -60,12 +60,13 @@ inside()
 		"WERROR=${WERROR:-OFF}" "TEST_ONLY=${TEST_ONLY:-}" "CLUSTER_KEEP=${CLUSTER_KEEP:-0}" bash -c "cd /src && $1" versions "${@:2}"
 }
 
-# install_all: but for what only the groups style and fuzz need, which look at the same sources anywhere.
+# install_all: but for what only the groups style and fuzz need, which look at the same sources anywhere, and ADIOS 1, which
+# later releases of Debian do not have.
 # shellcheck disable=SC2016 # the inner shell's
 install_all()
 {
 	inside '. tests/lib/install.sh
-		mapfile -t PACKAGES_TEST < <(printf "%s\n" "${PACKAGES_TEST[@]}" | grep -vE "clang|shellcheck|ctags")
+		mapfile -t PACKAGES_TEST < <(printf "%s\n" "${PACKAGES_TEST[@]}" | grep -vE "clang|shellcheck|ctags|adios")
 		install_packages "${PACKAGES_BUILD[@]}" "${PACKAGES_CLUSTER[@]}" "${PACKAGES_TEST[@]}" passwd hostname &&
 		echo "Slurm $(slurmctld -V) on $(cat /etc/debian_version)"'
 }

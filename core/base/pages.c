@@ -3,14 +3,17 @@
  * See pages.h. A file of which nothing is in memory needs no question on the way: small pieces,
  * which are often read again, are dropped with what the kernel read ahead when it is closed, and
  * large ones at once. Where some is,
- * each read asks first, and ends where what is in memory begins; where O_DIRECT is refused as well,
- * threads may take a page between them that one of them just read for one that was there.
+ * each read asks first, and ends where what is in memory begins; pages at the end of what someone
+ * has read in sequence bear a mark that makes the kernel read on, whoever reads them, hence not
+ * even those are taken from memory before something that is not in it. Where O_DIRECT is refused as
+ * well, threads may take a page between them that one of them just read for one that was there.
  */
 #include "core/base/pages.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +28,9 @@
 #define ARRIVES_NS 1000000
 #define TRIES 5
 #define STEP ((uint64_t)64 * 1024 * 1024) /* of looking at what is in memory */
+/* As far as the kernel may read ahead of a page that is in memory: by default 128 KiB, on disks
+ * that ask for more 8 MiB. */
+#define AHEAD ((uint64_t)16 * 1024 * 1024)
 
 /* A quarter of the memory. */
 static uint64_t quarter(struct ckpt_ctx *ctx)
@@ -76,13 +82,14 @@ int ckpt_pages_cached(const struct ckpt_file *file, uint64_t off, uint64_t len)
 	return (int)ckpt_cached(file->fd, off, len);
 }
 
-/* Looks no further than to the first page that is in memory. */
-static bool is_cold(const struct ckpt_file *file)
+/* Whether the same holds for all of the file's pages. Looks no further than to the first that
+ * differs. */
+static bool is_all(const struct ckpt_file *file, enum ckpt_cached cached)
 {
 	for (uint64_t at = 0; at < file->id.size; at += STEP) {
 		uint64_t left = file->id.size - at;
 
-		if (ckpt_pages_cached(file, at, left < STEP ? left : STEP) != CKPT_CACHED_NONE)
+		if (ckpt_pages_cached(file, at, left < STEP ? left : STEP) != (int)cached)
 			return false;
 	}
 	return true;
@@ -123,7 +130,9 @@ void ckpt_pages_open(struct ckpt_file *file)
 		return;
 	if (fits(ctx, bytes > ctx->checkpoint_bytes ? bytes : ctx->checkpoint_bytes))
 		return;
-	file->pages = is_cold(file) ? CKPT_PAGES_NONE : CKPT_PAGES_THOSE;
+	if (is_all(file, CKPT_CACHED_ALL))
+		return;
+	file->pages = is_all(file, CKPT_CACHED_NONE) ? CKPT_PAGES_NONE : CKPT_PAGES_THOSE;
 	file->direct = bytes < WORTH_DIRECT ? -1 : open_direct(file->fd);
 	if (file->pages == CKPT_PAGES_THOSE) /* what is read ahead could not be told from those */
 		posix_fadvise(file->fd, 0, 0, POSIX_FADV_RANDOM);
@@ -154,7 +163,7 @@ static void drop_all(const struct ckpt_file *file)
 
 	for (int i = 0; i < TRIES; i++) {
 		drop(file, file->base, file->size);
-		if (file->base > 0 || is_cold(file))
+		if (file->base > 0 || is_all(file, CKPT_CACHED_NONE))
 			return;
 		nanosleep(&wait, NULL);
 	}
@@ -193,6 +202,33 @@ static ssize_t read_direct(const struct ckpt_file *file, void *buf, size_t len, 
 	return n > 0 ? n : -1;
 }
 
+/* The same for what is not whole pages, or not at a multiple of them: the first of it. */
+static ssize_t read_detour(const struct ckpt_file *file, void *buf, size_t len, uint64_t at)
+{
+	_Alignas(CKPT_PAGES_ALIGN) uint8_t pages[LARGE];
+	size_t before = (size_t)(at - align_down(at));
+	ssize_t n;
+
+	if (file->direct < 0)
+		return -1;
+	n = read_by(file, file->direct, pages, sizeof(pages), align_down(at));
+	if (n <= (ssize_t)before)
+		return -1;
+	len = (size_t)n - before < len ? (size_t)n - before : len;
+	memcpy(buf, pages + before, len);
+	return (ssize_t)len;
+}
+
+/* Whether the kernel would read nothing if pages of [@at, @at + @len), which are in memory, were
+ * taken from there. */
+static bool is_settled(const struct ckpt_file *file, size_t len, uint64_t at)
+{
+	uint64_t size = file->id.size, end = at + len < size ? at + len : size;
+	uint64_t soon = size - end < AHEAD ? size - end : AHEAD;
+
+	return soon == 0 || ckpt_pages_cached(file, end, soon) == CKPT_CACHED_ALL;
+}
+
 /* Halves @len, by whole pages, until all of it is in memory, or none of it. Returns which. */
 static int agree(const struct ckpt_file *file, size_t *len, uint64_t at)
 {
@@ -221,14 +257,19 @@ static ssize_t read_and_drop(const struct ckpt_file *file, void *buf, size_t len
 static ssize_t read_those(const struct ckpt_file *file, void *buf, size_t len, uint64_t at)
 {
 	int cached = ckpt_pages_cached(file, at, len);
-	ssize_t n = cached == CKPT_CACHED_ALL ? -1 : read_direct(file, buf, len, at);
+	ssize_t n;
 
+	if (cached == CKPT_CACHED_ALL && is_settled(file, len, at))
+		return read_by(file, file->fd, buf, len, at);
+	n = read_direct(file, buf, len, at);
 	if (n > 0)
 		return n;
 	if (cached == CKPT_CACHED_SOME)
 		cached = agree(file, &len, at);
-	return cached == CKPT_CACHED_NONE ? read_and_drop(file, buf, len, at)
-					  : read_by(file, file->fd, buf, len, at);
+	if (cached == CKPT_CACHED_NONE)
+		return read_and_drop(file, buf, len, at);
+	n = read_detour(file, buf, len, at);
+	return n > 0 ? n : read_by(file, file->fd, buf, len, at);
 }
 
 /* Leaves none. */

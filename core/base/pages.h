@@ -17,7 +17,7 @@
 
 /* What of the file's pages has to be as it was once the file is closed. */
 enum ckpt_pages {
-	CKPT_PAGES_ANY,	  /* nothing: they may fill the page cache */
+	CKPT_PAGES_ANY,	  /* nothing: they may fill the page cache, or all are in it */
 	CKPT_PAGES_NONE,  /* none was in memory at the opening: none afterwards */
 	CKPT_PAGES_THOSE, /* those that were in memory, and no others */
 };

@@ -15,4 +15,8 @@ bool ckpt_set_renamed_is_listed(const struct ckpt_set *set);
 /* Whether it would take the seal beside @set, NAME.metadata.json, for one, or die of it. */
 bool ckpt_set_seal_is_listed(const struct ckpt_set *set);
 
+/* What of its programs starts from the one with the highest number and looks at names alone; NULL:
+ * nothing that is known. */
+const char *ckpt_set_newest_taker(const struct ckpt_set *set);
+
 #endif

@@ -51,10 +51,10 @@ struct ckpt_names;
 
 /* A tensor as its file tells it; borrowed for the call. */
 struct ckpt_tensor {
-	const char *name;
-	char type[16];	/* "F32", in the format's own words; "" where it is not known */
-	uint64_t count; /* numbers in it */
-	uint64_t shape; /* a hash of its dimensions; 0 where the file does not tell them */
+	const char *name; /* "" where the file gives none */
+	char type[16];	  /* "F32", in the format's own words; "" where it is not known */
+	uint64_t count;	  /* numbers in it */
+	uint64_t shape;	  /* a hash of its dimensions; 0 where the file does not tell them */
 };
 typedef void ckpt_tensor_fn(void *arg, const struct ckpt_tensor *tensor);
 
@@ -79,8 +79,8 @@ struct ckpt_format {
 	 * a check function; only the names count. */
 	int (*at)(struct ckpt_check *check, const struct ckpt_extent *extent,
 		  struct ckpt_names *names);
-	/* Tells all tensors of a CKPT_KIND_FILE, in the file's order. NULL: it cannot. As a check
-	 * function. */
+	/* Tells all tensors of a CKPT_KIND_FILE or CKPT_KIND_PREFIX, in the file's order. NULL: it
+	 * cannot. As a check function. */
 	int (*tensors)(struct ckpt_check *check, ckpt_tensor_fn *tell, void *arg);
 };
 

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/catalog/pattern.h"
+#include "core/format/format.h"
 #include "core/format/torch/torch_args.h"
 #include "core/integrity/seal.h"
 #include "core/record/backup.h"
@@ -32,6 +34,13 @@ struct making {
 /* Configurations that programs leave inside or beside a checkpoint, the best one first. */
 static const char *const config_names[] = { "ckpt-config.json", "config.json", "args.json",
 					    "training_args.json" };
+
+/* Files of a directory that hold the training's arguments (torch_args.h), as pattern.h has them;
+ * the ranks' are equal in that. Megatron's distributed form and its older one, DeepSpeed without
+ * and with parameters in pieces, Lightning's sharded one. */
+static const char *const settings_files[] = { "common.pt", "mp_rank_*/model_optim_rng.pt",
+					      "mp_rank_*_model_states.pt",
+					      "zero_pp_rank_*_model_states.pt", "meta.pt" };
 
 /* What a Trainer's state says that is short and of use. */
 static const char *const state_keys[] = { "global_step",      "epoch",
@@ -161,15 +170,51 @@ static bool add_setting(void *arg, const char *name, const struct ckpt_pickle_va
 	return item && cJSON_AddItemToObject(arg, key, item);
 }
 
-/* The arguments that a single file holds, or NULL; and how many more there are. */
+/* The file that holds the settings: a single one itself, of a directory the first of its kind. NULL
+ * if it has none. */
+static const char *settings_file(const struct making *m)
+{
+	struct ckpt_pattern_match match;
+
+	if (m->from->set->kind == CKPT_KIND_FILE)
+		return m->from->set->name;
+	for (size_t i = 0; i < sizeof(settings_files) / sizeof(*settings_files); i++)
+		for (size_t j = 0; j < m->from->files->n; j++)
+			if (m->from->set->kind == CKPT_KIND_DIRECTORY &&
+			    ckpt_pattern_match(settings_files[i], m->from->files->f[j].name,
+					       &match))
+				return m->from->files->f[j].name;
+	return NULL;
+}
+
+/* Looks at the structure of @file, for the names at its top. 0, or it cannot be told. */
+static int report_member(const struct making *m, struct ckpt_file *file, struct ckpt_report *ret)
+{
+	struct ckpt_error err = { .code = 0 };
+	struct ckpt_check check = { .ctx = m->ctx,
+				    .kind = CKPT_KIND_FILE,
+				    .dirfd = m->from->rootfd,
+				    .name = file->name,
+				    .file = file,
+				    .report = ret,
+				    .err = &err };
+
+	return ckpt_check_file(&check, CKPT_LEVEL_STRUCTURE);
+}
+
+/* The arguments that the checkpoint holds, or NULL; and how many more there are. */
 static cJSON *settings_inside(const struct making *m, struct ckpt_torch_args_count *ret)
 {
 	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
+	_cleanup_free_ struct ckpt_report *own = calloc(1, sizeof(*own));
 	_cleanup_json_ cJSON *o = cJSON_CreateObject();
+	bool single = m->from->set->kind == CKPT_KIND_FILE;
+	const char *name = settings_file(m);
 
-	if (!o || m->from->set->kind != CKPT_KIND_FILE ||
-	    ckpt_file_open(m->ctx, m->from->dirfd, m->from->set->name, &file, NULL) != 0 ||
-	    ckpt_torch_args(&file, m->from->set->report, add_setting, o, ret) != 0 ||
+	if (!o || !own || !name ||
+	    ckpt_file_open(m->ctx, m->from->rootfd, name, &file, NULL) != 0 ||
+	    (!single && report_member(m, &file, own) != 0) ||
+	    ckpt_torch_args(&file, single ? m->from->set->report : own, add_setting, o, ret) != 0 ||
 	    ret->told + ret->left_out == 0)
 		return NULL;
 	return ckpt_take_ptr(o);

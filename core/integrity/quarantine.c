@@ -46,6 +46,17 @@ static const bool is_cut_short[CKPT_PROBLEM_COUNT] = {
 	[CKPT_PROBLEM_SPARSE_HOLE] = true,
 };
 
+bool ckpt_quarantine_is_damage(const struct ckpt_report *report, bool unfinished)
+{
+	enum ckpt_problem_code code = report->verdict.problem.code;
+
+	if (code >= CKPT_PROBLEM_COUNT)
+		return false;
+	if (report->verdict.status == CKPT_INCOMPLETE)
+		return unfinished && is_cut_short[code];
+	return report->verdict.status == CKPT_CORRUPT && is_damage[code];
+}
+
 static int check_report(const struct ckpt_set *set, bool unfinished, struct ckpt_error *err)
 {
 	const struct ckpt_report *report = set->report;
@@ -53,8 +64,7 @@ static int check_report(const struct ckpt_set *set, bool unfinished, struct ckpt
 
 	if (!(cut && unfinished) && (!report || report->verdict.status != CKPT_CORRUPT))
 		return refused(err, set, "only what is proved corrupt is moved");
-	if (report->verdict.problem.code >= CKPT_PROBLEM_COUNT ||
-	    !(cut ? is_cut_short : is_damage)[report->verdict.problem.code])
+	if (!ckpt_quarantine_is_damage(report, unfinished))
 		return refused(err, set,
 			       "its problem is no damage of its bytes (a part may lie elsewhere, "
 			       "or its writer is not done)");

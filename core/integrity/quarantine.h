@@ -29,6 +29,10 @@ enum ckpt_quarantine_result {
 int ckpt_quarantine(struct ckpt_ctx *ctx, int dirfd, int statefd, const struct ckpt_set *set,
 		    struct ckpt_error *err);
 
+/* Whether @report, of a rejected one, tells of damage for which it may be moved: of what is
+ * incomplete, if @unfinished ones may, only that the bytes were cut short. */
+bool ckpt_quarantine_is_damage(const struct ckpt_report *report, bool unfinished);
+
 /* The same also for one that is incomplete because its bytes were cut short, where the caller knows
  * that its writer is gone. */
 int ckpt_quarantine_unfinished(struct ckpt_ctx *ctx, int dirfd, int statefd,

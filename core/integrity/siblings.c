@@ -96,6 +96,42 @@ static void add(void *arg, const struct ckpt_tensor *tensor)
 	memcpy(e->text, tensor->type, sizeof(e->text));
 }
 
+/* What has no name in its file. */
+struct unnamed {
+	const char *name;
+	ckpt_tensor_fn *tell;
+	void *arg;
+};
+
+static void tell_named(void *arg, const struct ckpt_tensor *tensor)
+{
+	const struct unnamed *u = arg;
+	struct ckpt_tensor told = *tensor;
+
+	if (!*told.name)
+		told.name = u->name;
+	u->tell(u->arg, &told);
+}
+
+/* The tensors of a bundle, whose files are none by themselves. */
+static int tell_prefix(struct ckpt_ctx *ctx, int rootfd, const char *name, ckpt_tensor_fn *tell,
+		       void *arg)
+{
+	_cleanup_free_ struct ckpt_report *report = calloc(1, sizeof(*report));
+	struct ckpt_error err = { 0 };
+	struct ckpt_check check = { .ctx = ctx,
+				    .kind = CKPT_KIND_PREFIX,
+				    .dirfd = rootfd,
+				    .name = name,
+				    .report = report,
+				    .err = &err };
+	const struct ckpt_format *row = report ? ckpt_format_find(&check) : NULL;
+
+	if (!report)
+		return -ENOMEM;
+	return row && row->tensors ? row->tensors(&check, tell, arg) : 0;
+}
+
 /* The tensors of one file, if its row tells them. */
 static int tell_file(struct ckpt_ctx *ctx, int rootfd, const char *name, ckpt_tensor_fn *tell,
 		     void *arg)
@@ -127,12 +163,19 @@ static int tell_set(struct ckpt_ctx *ctx, const struct ckpt_set *set, ckpt_tenso
 	_cleanup_close_ int dirfd = ckpt_dir_open(AT_FDCWD, set->dir, NULL);
 	_cleanup_close_ int rootfd = dirfd < 0 ? dirfd : ckpt_files_root(dirfd, set, NULL);
 	_cleanup_files_ struct ckpt_files files = { 0 };
-	int r = rootfd < 0 ? rootfd : ckpt_files_list(rootfd, set, &files, NULL);
+	struct unnamed unnamed = { "the array", tell, arg };
+	int r = rootfd;
 
+	if (r >= 0 && set->kind == CKPT_KIND_PREFIX)
+		return tell_prefix(ctx, rootfd, set->name, tell, arg);
+	r = r < 0 ? r : ckpt_files_list(rootfd, set, &files, NULL);
 	if (r || files.n > FILES_MAX)
 		return r < 0 ? r : -E2BIG;
-	for (size_t i = 0; r == 0 && i < files.n; i++)
-		r = tell_file(ctx, rootfd, files.f[i].name, tell, arg);
+	for (size_t i = 0; r == 0 && i < files.n; i++) {
+		if (set->kind == CKPT_KIND_DIRECTORY) /* whose files keep their names */
+			unnamed.name = files.f[i].name;
+		r = tell_file(ctx, rootfd, files.f[i].name, tell_named, &unnamed);
+	}
 	return r;
 }
 

@@ -116,6 +116,26 @@ static void note(struct comparing *c, const char *what, size_t file, const char 
 	ckpt_text_clean(v->note);
 }
 
+static bool size_differs(const struct comparing *c, size_t file)
+{
+	const struct ckpt_expected *e = &c->search->expected[file];
+
+	return e->sized && e->size != c->search->files->f[file].id.size;
+}
+
+static void say_difference(const struct comparing *c, size_t file, char *buf, size_t size)
+{
+	const struct ckpt_expected *e = &c->search->expected[file];
+
+	if (size_differs(c, file))
+		snprintf(buf, size, "it has %llu bytes, where %s says %llu",
+			 (unsigned long long)c->search->files->f[file].id.size, e->source,
+			 (unsigned long long)e->size);
+	else
+		snprintf(buf, size, "its %s is not the one in %s", ckpt_sum_name(e->sum.kind),
+			 e->source);
+}
+
 static void judge_mismatch(struct comparing *c, size_t file)
 {
 	const struct ckpt_expected *e = &c->search->expected[file];
@@ -144,8 +164,7 @@ static void judge_mismatch(struct comparing *c, size_t file)
 		(struct ckpt_problem) { .code = CKPT_PROBLEM_DIGEST, .offset = CKPT_NO_OFFSET };
 	snprintf(v->problem.file, sizeof(v->problem.file), "%s", c->search->files->f[file].name);
 	ckpt_text_clean(v->problem.file);
-	snprintf(v->problem.detail, sizeof(v->problem.detail), "its %s is not the one in %s",
-		 ckpt_sum_name(e->sum.kind), e->source);
+	say_difference(c, file, v->problem.detail, sizeof(v->problem.detail));
 }
 
 static void judge_changed(struct comparing *c, size_t file)
@@ -198,6 +217,18 @@ static bool judge(struct comparing *c, int r, size_t file)
 	else if (r < 0)
 		note(c, "could not be compared with", file, "");
 	return r == 0;
+}
+
+/* Lengths that are known without reading: a file of another one has another digest. */
+static bool compare_sizes(struct comparing *c)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		if (!size_differs(c, c->index[i]) || take_rival(c, c->index[i]))
+			continue;
+		judge_mismatch(c, c->index[i]);
+		return false;
+	}
+	return true;
 }
 
 static bool compare_sha256(struct comparing *c)
@@ -260,7 +291,7 @@ static void compare(struct comparing *c)
 			 count_expected(c->search));
 	for (int hints = 0; hints < 2 && same; hints++) {
 		gather(c, hints);
-		same = compare_sha256(c) && compare_others(c);
+		same = compare_sizes(c) && compare_sha256(c) && compare_others(c);
 	}
 	if (same && c->all)
 		accept(c);

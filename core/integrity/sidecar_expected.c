@@ -36,6 +36,8 @@ void ckpt_sidecar_expect(const struct ckpt_sidecar_search *s, size_t file,
 	next.older = said->mtime_ns < s->files->f[file].id.mtime_ns;
 	next.foreign = said->foreign;
 	next.loose = said->loose;
+	next.sized = said->size != NULL;
+	next.size = said->size ? *said->size : 0;
 	if (e->sum.kind != next.sum.kind)
 		next.rival.kind = CKPT_SUM_NONE;
 	else if (!same)

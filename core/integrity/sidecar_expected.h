@@ -21,6 +21,8 @@ struct ckpt_expected {
 	bool older;			/* the list is older than the file */
 	bool foreign;			/* the list's line has another file's name */
 	bool loose;			/* it may be of something else, or of an earlier state */
+	bool sized;			/* the list says how long the file is, too */
+	uint64_t size;			/* that, in bytes */
 	struct ckpt_sum sum;		/* of kind NONE: nothing is known */
 	struct ckpt_sum rival;		/* what another list says instead, of the same kind */
 	char source[CKPT_SIDECAR_NAME]; /* name of the list, cut */
@@ -41,10 +43,11 @@ struct ckpt_sidecar_search {
 /* What a list says of a file. */
 struct ckpt_said {
 	const struct ckpt_sum *sum;
-	const char *source; /* name of the list */
-	int64_t mtime_ns;   /* of the list */
-	bool foreign;	    /* it has another file's name */
-	bool loose;	    /* as in ckpt_expected */
+	const char *source;   /* name of the list */
+	int64_t mtime_ns;     /* of the list */
+	bool foreign;	      /* it has another file's name */
+	bool loose;	      /* as in ckpt_expected */
+	const uint64_t *size; /* of the file in bytes, or NULL */
 };
 
 /* Takes in what is said of file number @file: of several the one of most worth is kept, and its

@@ -126,17 +126,24 @@ static size_t skip_mark(const char *text, size_t len)
 	return len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
 }
 
+void ckpt_list_odd(const struct ckpt_sidecar_search *s, const char *name, const char *why)
+{
+	if (s->odd[0])
+		return;
+	snprintf(s->odd, CKPT_SIDECAR_ODD, "%.63s", name);
+	ckpt_text_clean(s->odd);
+	snprintf(s->odd + strlen(s->odd), CKPT_SIDECAR_ODD - strlen(s->odd), "%s", why);
+}
+
 /* Says that a list was of no use, of one that looks as if it should be. */
 static void remark(const struct ckpt_sidecar_search *s, const struct ckpt_list *list, size_t len)
 {
 	bool raw = ckpt_text_ends(list->name, ".chksum") && len == CKPT_DIGEST_SIZE;
 
-	if (len == 0 || raw || s->odd[0] || (list->understood && !list->elsewhere))
-		return;
-	snprintf(s->odd, CKPT_SIDECAR_ODD, "%.63s", list->name);
-	ckpt_text_clean(s->odd);
-	snprintf(s->odd + strlen(s->odd), CKPT_SIDECAR_ODD - strlen(s->odd), "%s",
-		 list->understood ? " is of another directory" : " was not understood");
+	if (len > 0 && !raw && (!list->understood || list->elsewhere))
+		ckpt_list_odd(s, list->name,
+			      list->understood ? " is of another directory"
+					       : " was not understood");
 }
 
 bool ckpt_list_read(const struct ckpt_sidecar_search *s, int fd, struct ckpt_list *list)

@@ -26,6 +26,9 @@ struct ckpt_list {
 bool ckpt_list_slurp(const struct ckpt_sidecar_search *search, int fd, const char *name, size_t max,
 		     char **ret, size_t *ret_len);
 
+/* Says in @search->odd that the list @name was of no use, unless another is told there. */
+void ckpt_list_odd(const struct ckpt_sidecar_search *search, const char *name, const char *why);
+
 /*
  * Reads @list->name in the directory @fd and takes in what its lines say; one that is of no use is
  * told in @search->odd. False where it could not be read, or does not sign itself as it should.

@@ -15,6 +15,7 @@
 
 #include "core/base/beside.h"
 #include "core/integrity/sidecar_hub.h"
+#include "core/integrity/sidecar_lfs.h"
 #include "core/integrity/sidecar_lines.h"
 #include "wire/text.h"
 
@@ -23,6 +24,7 @@ enum place {
 	INSIDE,	  /* in a directory checkpoint itself */
 	EACH,	  /* beside each file: its name and this ending */
 	RAW,	  /* the same, with the 32 bytes of the digest itself in it */
+	POINTER,  /* beside each file: its name and this ending, a pointer of Git LFS */
 	NUMBERED, /* in either directory: its name and a number; the highest whole one counts */
 	BLOB,	  /* the file is a link to a file that has its digest in its name */
 	HUB,	  /* in the hub's own folder of a directory that it was downloaded to */
@@ -59,6 +61,9 @@ static const struct {
 	 */
 	{ NUMBERED, "_condor_checkpoint_MANIFEST.", CKPT_SUM_SHA256 },
 	{ NUMBERED, "MANIFEST.", CKPT_SUM_SHA256 },
+	{ POINTER, ".pointer", CKPT_SUM_SHA256 },
+	{ POINTER, ".lfs", CKPT_SUM_SHA256 },
+	{ POINTER, ".lfs-pointer", CKPT_SUM_SHA256 },
 	{ RAW, ".chksum", CKPT_SUM_SHA256 },  /* VELOC's chksum module */
 	{ EACH, ".chksum", CKPT_SUM_SHA256 }, /* somebody's, as text */
 	{ EACH, ".sha256", CKPT_SUM_SHA256 },
@@ -251,6 +256,9 @@ void ckpt_sidecar_search(const struct ckpt_sidecar_search *search)
 			break;
 		case EACH:
 			take_each(search, kinds[i].name, kinds[i].kind);
+			break;
+		case POINTER:
+			ckpt_sidecar_lfs(search, kinds[i].name);
 			break;
 		case BLOB:
 			ckpt_sidecar_links(search);

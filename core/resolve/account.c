@@ -5,6 +5,7 @@
 #include "core/resolve/account.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -162,9 +163,42 @@ static void measure_cost(const struct ckpt_set *set, struct ckpt_account *a)
 		a->seconds = (id.mtime_ns - a->instead->report->identity.mtime_ns) / 1000000000;
 }
 
+/* Where a set stands in its series: by the number of its name, or by its step. */
+static bool place_of(const struct ckpt_set *set, double *ret)
+{
+	struct ckpt_position p = ckpt_order_position(set);
+
+	*ret = set->has_number ? (double)set->number : (double)p.step;
+	return set->has_number || p.has_step;
+}
+
+/* Of a content that cannot be read: as far from the one instead of it, in proportion, as that one
+ * is from @before. */
+static void estimate_cost(const struct ckpt_set *set, const struct ckpt_set *before,
+			  struct ckpt_account *a)
+{
+	struct ckpt_position own = ckpt_order_position(set);
+	struct ckpt_position old = ckpt_order_position(a->instead);
+	struct ckpt_position older = ckpt_order_position(before);
+	double at, last, first, steps;
+
+	if (!place_of(set, &at) || !place_of(a->instead, &last) || !place_of(before, &first) ||
+	    at <= last || last <= first)
+		return;
+	steps = (double)(old.step - older.step) * (at - last) / (last - first);
+	if (!own.has_step && old.has_step && older.has_step && steps >= 1 && steps < 1e15) {
+		a->has_steps = true;
+		a->steps = llround(steps);
+	}
+	if (!own.has_epoch && old.has_epoch && older.has_epoch && old.epoch > older.epoch) {
+		a->has_epochs = true;
+		a->epochs = (old.epoch - older.epoch) * (at - last) / (last - first);
+	}
+}
+
 /* The last decision before the set was written. */
 struct origin {
-	time_t written;
+	time_t written, began;
 	struct ckpt_account *account;
 };
 
@@ -179,13 +213,28 @@ static int on_entry(void *arg, const cJSON *entry)
 	    !strptime(at, "%Y-%m-%dT%H:%M:%S", &tm) || timegm(&tm) > o->written ||
 	    !ckpt_json_int(entry, "job_id", &job) || !ckpt_json_int(entry, "attempt", &attempt))
 		return 0;
+	o->began = timegm(&tm);
 	o->account->known_attempt = true;
 	o->account->job_id = job;
 	o->account->attempt = attempt;
 	return 0;
 }
 
-static void find_origin(const struct ckpt_set *set, const char *run_dir, struct ckpt_account *a)
+/* How many of @set's series are of the attempt that began then, up to @set. */
+static int count_saves(const struct ckpt_catalog *cat, struct ckpt_set *set, time_t began)
+{
+	struct ckpt_set *elder = NULL;
+	struct ckpt_identity id;
+	int n = 1;
+
+	while ((elder = next_elder(cat, set, elder)) && ckpt_set_identity(elder, &id) == 0 &&
+	       id.mtime_ns / 1000000000 >= began)
+		n++;
+	return n;
+}
+
+static void find_origin(const struct ckpt_catalog *cat, struct ckpt_set *set, const char *run_dir,
+			struct ckpt_account *a)
 {
 	_cleanup_close_ int dirfd = ckpt_dir_open(AT_FDCWD, run_dir, NULL), statefd = -1;
 	struct origin o = { .account = a };
@@ -197,6 +246,18 @@ static void find_origin(const struct ckpt_set *set, const char *run_dir, struct 
 	statefd = ckpt_state_open(dirfd, NULL);
 	if (statefd >= 0)
 		ckpt_ledger_read(statefd, on_entry, &o, NULL, NULL);
+	if (a->known_attempt && set >= cat->sets && set < cat->sets + cat->n_sets)
+		a->save = count_saves(cat, set, o.began);
+}
+
+/* The next elder behind @last whose structure is whole, or NULL. */
+static struct ckpt_set *next_whole(struct ckpt_ctx *ctx, const struct ckpt_catalog *cat,
+				   struct ckpt_set *set, struct ckpt_set *last)
+{
+	while ((last = next_elder(cat, set, last)))
+		if (ckpt_set_verify(ctx, last, CKPT_LEVEL_STRUCTURE)->verdict.status == CKPT_VALID)
+			return last;
+	return NULL;
 }
 
 void ckpt_account(struct ckpt_ctx *ctx, struct ckpt_catalog *cat, struct ckpt_set *set,
@@ -207,7 +268,7 @@ void ckpt_account(struct ckpt_ctx *ctx, struct ckpt_catalog *cat, struct ckpt_se
 
 	*ret = (struct ckpt_account) { 0 };
 	if (run_dir)
-		find_origin(set, run_dir, ret);
+		find_origin(cat, set, run_dir, ret);
 	if (set < cat->sets || set >= cat->sets + cat->n_sets)
 		return;
 	compare_sizes(cat, set, ret);
@@ -215,12 +276,14 @@ void ckpt_account(struct ckpt_ctx *ctx, struct ckpt_catalog *cat, struct ckpt_se
 		size_words(ret, text, sizeof(text));
 		suspect(ret, text);
 	}
-	while (!ret->instead && (elder = next_elder(cat, set, elder)))
-		if (ckpt_set_verify(ctx, elder, CKPT_LEVEL_STRUCTURE)->verdict.status == CKPT_VALID)
-			ret->instead = elder;
+	ret->instead = elder = next_whole(ctx, cat, set, NULL);
 	if (!ret->instead)
 		return;
 	measure_cost(set, ret);
+	if (!ret->has_steps || !ret->has_epochs)
+		elder = next_whole(ctx, cat, set, elder);
+	if (elder && elder != ret->instead)
+		estimate_cost(set, elder, ret);
 	if (set->report)
 		compare_contents(ctx, set, ret);
 }
@@ -231,10 +294,12 @@ const char *ckpt_account_cost(const struct ckpt_account *account, char *buf, siz
 	char number[32];
 
 	if (account->has_epochs)
-		ckpt_str_add(&s, "%s epochs",
-			     ckpt_text_number(number, sizeof(number), account->epochs));
+		ckpt_str_add(&s, "%s epoch%s",
+			     ckpt_text_number(number, sizeof(number), account->epochs),
+			     account->epochs == 1 ? "" : "s");
 	if (account->has_steps)
-		ckpt_str_add(&s, "%s%lld steps", s.s ? ", " : "", (long long)account->steps);
+		ckpt_str_add(&s, "%s%lld step%s", s.s ? ", " : "", (long long)account->steps,
+			     account->steps == 1 ? "" : "s");
 	if (account->seconds > 0)
 		ckpt_str_add(&s, "%s%s of work", s.s ? ", " : "",
 			     ckpt_text_age(number, sizeof(number), account->seconds));

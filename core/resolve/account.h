@@ -18,7 +18,8 @@
 struct ckpt_account {
 	const struct ckpt_set *instead; /* the newest older one whose structure is whole, or NULL */
 	bool has_steps, has_epochs;
-	int64_t steps; /* how far the other is behind */
+	int64_t steps; /* how far the other is behind; where the content is not known, by how far
+			  that one is from the one before it */
 	double epochs;
 	int64_t seconds; /* between the times of the two; "about": no clock is a witness */
 	int elders;	 /* that were compared */
@@ -26,13 +27,15 @@ struct ckpt_account {
 	uint64_t smallest, largest; /* of the elders */
 	bool known_attempt;
 	int64_t job_id, attempt; /* the last one that began before the set was written */
-	char suspicion[768];	 /* a sentence for each difference; empty: none */
+	int save; /* of its series in that attempt, 1 the first, as far as they are there; 0: not
+		     known */
+	char suspicion[768]; /* a sentence for each difference; empty: none */
 };
 
 /*
  * Compares @set with its elders, the older sets of its series in @cat (which a scan made), and
- * reads the ledger in @run_dir (NULL: none). Elders are verified by structure until one is whole.
- * Never fails: what could not be found out stays empty.
+ * reads the ledger in @run_dir (NULL: none). Elders are verified by structure until one is whole,
+ * or two. Never fails: what could not be found out stays empty.
  */
 void ckpt_account(struct ckpt_ctx *ctx, struct ckpt_catalog *cat, struct ckpt_set *set,
 		  const char *run_dir, struct ckpt_account *ret);

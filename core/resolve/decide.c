@@ -138,6 +138,19 @@ static bool mark_newer(struct ckpt_resolution *res, const struct ckpt_set *chose
 	return any;
 }
 
+/* Why the choice did not need @set. */
+static const char *rest_words(const struct ckpt_resolution *res, const struct ckpt_set *set)
+{
+	if (set->report && set->report->released)
+		return "released to tape; not needed for the decision";
+	if (!set->report || set->report->verdict.status != CKPT_VALID)
+		return "not needed for the decision";
+	if (set->report->contents == CKPT_CONTENTS_WEIGHTS && res->chosen &&
+	    res->chosen->report->contents != CKPT_CONTENTS_WEIGHTS)
+		return "whole, but weights alone: training goes on from one with its optimizer";
+	return "whole, but not the one with the most progress";
+}
+
 /* The candidates that the choice did not need: the first few by name, the others as a count. */
 static void trail_rest(struct ckpt_resolution *res)
 {
@@ -146,16 +159,13 @@ static void trail_rest(struct ckpt_resolution *res)
 	for (size_t i = 0; i < res->catalog.n_sets; i++) {
 		struct ckpt_set *set = &res->catalog.sets[i];
 		bool seen = set->report && set->report->verdict.status == CKPT_VALID;
-		bool released = set->report && set->report->released;
 
 		if (ckpt_trail_of(res, set))
 			continue;
 		if (told++ < REST_TOLD)
 			ckpt_trail_add(res, set,
 				       seen ? CKPT_FATE_PASSED_OVER : CKPT_FATE_NOT_LOOKED_AT, "%s",
-				       seen	  ? "whole, but not the one with the most progress"
-				       : released ? "released to tape; not needed for the decision"
-						  : "not needed for the decision");
+				       rest_words(res, set));
 		else
 			res->n_unseen++;
 	}
@@ -279,7 +289,12 @@ static void say_continuation(struct ckpt_resolution *res, bool resume)
 	char *line = res->decision.line;
 	size_t at = strlen(line);
 
-	if (res->first && resume && res->state.have_mark && !res->state.ours)
+	if (!res->first || !resume || !res->state.have_mark || res->state.ours)
+		return;
+	if (res->state.mark.job_id == 0)
+		snprintf(line + at, sizeof(res->decision.line) - at,
+			 "; continues a run that no job of Slurm's began");
+	else
 		snprintf(line + at, sizeof(res->decision.line) - at,
 			 "; continues the run of job %lld", (long long)res->state.mark.job_id);
 }

@@ -13,6 +13,7 @@
 #include "core/base/temporary.h"
 #include "core/base/text.h"
 #include "core/catalog/order.h"
+#include "core/catalog/listed.h"
 #include "core/integrity/quarantine.h"
 #include "core/record/ledger.h"
 #include "core/record/state.h"
@@ -240,6 +241,38 @@ static void quarantine(struct ckpt_settling *s)
 			quarantine_one(s, s->res->trail[i].set);
 }
 
+/* Whether the rejected @e would be taken before the decision's by what takes the highest number. */
+static bool is_ahead(const struct ckpt_resolution *res, const struct ckpt_trail_entry *e)
+{
+	const struct ckpt_set *chosen = res->chosen;
+
+	if (e->fate != CKPT_FATE_REJECTED || !e->set || !e->set->report || !in_request(res, e->set))
+		return false;
+	if (!chosen)
+		return true;
+	return strcmp(e->set->dir, chosen->dir) == 0 &&
+	       (e->newer || strcmp(e->set->series, chosen->series) != 0);
+}
+
+void ckpt_settle_say_staying(struct ckpt_resolution *res, bool settled)
+{
+	for (size_t i = 0; i < res->n_trail; i++) {
+		const struct ckpt_trail_entry *e = &res->trail[i];
+		const char *taker = is_ahead(res, e) ? ckpt_set_newest_taker(e->set) : NULL;
+		_cleanup_close_ int dirfd = taker ? ckpt_dir_open(AT_FDCWD, e->set->dir, NULL) : -1;
+
+		if (dirfd < 0 || !ckpt_dir_has(dirfd, e->set->name) ||
+		    (!settled && ckpt_quarantine_is_damage(e->set->report, true)))
+			continue;
+		ckpt_resolution_warn(res,
+				     "%.80s stays where it is, and %s, which looks at numbers "
+				     "alone, would start from it: use $CKPT_RESUME_PATH there, or "
+				     "move %.80s out of the directory",
+				     e->set->name, taker, e->set->name);
+		return; /* the highest one */
+	}
+}
+
 /* Pointers may only follow the decision that the job was given. */
 static bool is_as_decided(const struct ckpt_request *req, struct ckpt_resolution *res)
 {
@@ -268,6 +301,7 @@ void ckpt_settle_pointers(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 	quarantine(&s);
 	if (res->decision.settle)
 		ckpt_align_copies(&s);
+	ckpt_settle_say_staying(res, true);
 	res->decision.settle = 0;
 }
 

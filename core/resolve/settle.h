@@ -33,6 +33,13 @@ void ckpt_settle_pointers(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 			  struct ckpt_resolution *res);
 
 /*
+ * Warns of a rejected checkpoint that is still there under a name by which its program would start
+ * from it (listed.h): unfinished ones are moved only where their bytes were cut short and their
+ * writer is gone (law 7). Not @settled: of those alone that no start moves.
+ */
+void ckpt_settle_say_staying(struct ckpt_resolution *res, bool settled);
+
+/*
  * What the attempt after that of @req would decide, while that one runs or has just ended. @next
  * becomes the request of it, which @res refers to. 0; -ENOENT without a mark; or an errno.
  */

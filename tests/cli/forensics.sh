@@ -38,12 +38,14 @@ forensics__truncated()
 	answers 1 info "$run/ckpt-4.pt"
 	contains "$out" "Data        end at 30000 of 30000 bytes"
 	contains "$out" "Elders      30.0 KB (30000 bytes) where the 3 before it have "
-	contains "$out" "Instead     ckpt-3.pt, which costs about 1d00h of work"
+	# its own number is all that is known of it: as far behind as ckpt-2.pt is behind ckpt-3.pt
+	contains "$out" "Instead     ckpt-3.pt, which costs about 1 epoch, 100 steps, 1d00h of work"
 	contains "$out" "Writer      none on this host that can be seen"
 	answers 1 info --json "$run/ckpt-4.pt"
 	equal "$(json 'v["findings"]["instead"], v["findings"]["cost_seconds"], v["findings"]["elders"]')" "('ckpt-3.pt', 86400, 3)"
 	equal "$(json 'v["findings"]["file"]["data_end"], v["findings"]["file"]["zero_tail_bytes"]')" "(30000, 0)"
 	answers 0 why --dir "$run"
+	contains "$out" "Elders: 30.0 KB (30000 bytes) where the 3 before it have "
 	contains "$out" "Data: end at 30000 of 30000 bytes"
 	answers 0 why --json --dir "$run"
 	equal "$(json '[e["findings"]["instead"] for e in v["trail"] if e["fate"] == "rejected"]')" "['ckpt-3.pt']"
@@ -75,6 +77,23 @@ forensics__sparse_terabyte()
 	(($(json 'v["findings"]["file"]["data_end"]') < 1000000)) || fail "data_end"
 }
 
+# Blocks in the middle that never reached the disk: where the first lies, and how much in all.
+forensics__holes_in_the_data()
+{
+	local words="131.1 KB were never written, from 16384 on (2 holes)"
+	fresh_run
+	"$PYTHON" -c 'import sys, torch; torch.save({"epoch": 4, "w": torch.randn(100000)}, sys.argv[1])' "$run/ckpt-4.pt"
+	for at in 16384 131072; do
+		fallocate --punch-hole --offset "$at" --length 65536 "$run/ckpt-4.pt" || skip_case "no holes can be made here"
+	done
+	answers 1 info --level=full "$run/ckpt-4.pt"
+	contains "$out" "Holes       $words"
+	answers 1 info --json --level=full "$run/ckpt-4.pt"
+	equal "$(json '[v["findings"]["file"][k] for k in ("holes", "hole_bytes", "first_hole")]')" "[2, 131072, 16384]"
+	answers 0 why --dir "$run"
+	contains "$out" "Holes: $words"
+}
+
 forensics__writer()
 {
 	fresh_run
@@ -96,7 +115,15 @@ forensics__saved_by()
 	truncate -s 30000 "$run/ckpt-4.pt"
 	touch -d "2026-01-04 12:00 UTC" "$run/ckpt-4.pt"
 	answers 1 info "$run/ckpt-4.pt"
-	contains "$out" "Saved by    attempt 1 of job 4711"
+	contains "$out" "Saved by    attempt 1 of job 4711, its first save that is there (by the ledger's times)"
+	answers 1 info --json "$run/ckpt-4.pt"
+	equal "$(json 'v["findings"]["save_of_attempt"]')" 1
+	sed -i 's/2026-01-03T20/2026-01-03T00/' "$run/.ckpt-resume/ledger.jsonl"
+	answers 1 info "$run/ckpt-4.pt"
+	contains "$out" "Saved by    attempt 1 of job 4711, its save no. 2 of those that are there (by the ledger's times)"
+	sed -i 's/4711/0/' "$run/.ckpt-resume/ledger.jsonl"
+	answers 1 info "$run/ckpt-4.pt"
+	contains "$out" "Saved by    attempt 1, no job of Slurm's, its save no. 2 of those that are there (by the ledger's times)"
 }
 
 # Half the size of all elders, in a format without checksums: taken, and said.
@@ -151,6 +178,62 @@ forensics__another_type()
 	answers 0 info "$run/model-step-901.safetensors"
 	contains "$out" "w is of F16, F32 in model-step-900.safetensors"
 	answers 0 validate "$run/model-step-901.safetensors"
+	answers 0 why --dir "$run"
+	contains "$out" "Suspicious: w is of F16, F32 in model-step-900.safetensors"
+	answers 0 why --json --dir "$run"
+	equal "$(json '[e["findings"]["suspicious"] for e in v["trail"] if e["fate"] == "chosen"]')" "['w is of F16, F32 in model-step-900.safetensors']"
+	rm "$run/model-step-90"[01].safetensors
+	answers 0 why --json --dir "$run"
+	equal "$(json '[e.get("findings") for e in v["trail"] if e["fate"] == "chosen"]')" "[None]"
+}
+
+# One whose optimizer is gone has the most progress, and is not taken: said as it is.
+forensics__weights_alone()
+{
+	fresh_run
+	"$PYTHON" - "$run" <<-'END'
+		import sys, torch
+		d = torch.load(sys.argv[1] + "/ckpt-4.pt")
+		[d.pop(k) for k in list(d) if k.startswith("optim")]
+		d["epoch"] = d.get("epoch", 0) + 1
+		torch.save(d, sys.argv[1] + "/ckpt-5.pt")
+	END
+	answers 0 info "$run/ckpt-5.pt"
+	contains "$out" "no optimizer_state_dict, which ckpt-4.pt has"
+	answers 0 why --dir "$run"
+	contains "$out" "resuming from $run/ckpt-4.pt"
+	contains "$(grep ckpt-5.pt <<<"$out")" "whole, but weights alone: training goes on from one with its optimizer"
+	contains "$(grep ckpt-3.pt <<<"$out")" "whole, but not the one with the most progress"
+}
+
+# A Trainer's save that was killed before its end is no damage, so that it stays; resume_from_checkpoint=True
+# (get_last_checkpoint(): the highest ^checkpoint-(\d+)$ that is a directory) would start from it.
+forensics__unfinished_save_of_a_trainer()
+{
+	local set=$TEST_TMP/trainer words
+	set_of_files "$set"
+	cp -a "$set/checkpoint-500" "$set/checkpoint-1000"
+	rm "$set/checkpoint-1000/trainer_state.json"
+	words="checkpoint-1000 stays where it is, and transformers' resume_from_checkpoint=True, which looks at numbers alone, would start from it"
+	equal "$("$PYTHON" -c 'import os, re, sys; print(max(int(m[1]) for m in map(re.compile(r"^checkpoint-(\d+)$").search, os.listdir(sys.argv[1])) if m))' "$set")" 1000
+	answers 0 why --dir "$set"
+	contains "$out" " from $set/checkpoint-500"
+	contains "$out" "incomplete (member-missing) in trainer_state.json"
+	contains "$out" "$words: use \$CKPT_RESUME_PATH there, or move checkpoint-1000 out of the directory"
+	answers 0 resolve --dir "$set"
+	equal "$out" "$set/checkpoint-500"
+	contains "$(<"$TEST_TMP/words")" "$words"
+	answers 1 info "$set/checkpoint-1000"
+	[[ $out != *"Size        0 B"* ]] || fail "$out"
+	# what is damaged is moved by the start itself: nothing to do
+	cp "$set/checkpoint-500/trainer_state.json" "$set/checkpoint-1000/"
+	"$PYTHON" - "$set/checkpoint-1000/optimizer.pt" <<-'END'
+		import sys
+		f = open(sys.argv[1], "r+b"); f.seek(6000); f.write(b"ABCD")
+	END
+	answers 0 why --dir "$set"
+	contains "$out" " from $set/checkpoint-500"
+	[[ $out != *"stays where it is"* ]] || fail "$out"
 }
 
 # set_of_files DIR: a Trainer's directory of step 500, and a DeepSpeed save of four ranks in DIR-ds.
@@ -296,8 +379,8 @@ forensics__tape_is_one_decision()
 	answers 1 info "$run/ckpt-4.pt" # and here it is a hole
 }
 
-for case in words_name_the_file words_of_digests words_of_a_remark truncated zero_tail_and_cost sparse_terabyte writer saved_by suspicious suspicious_checksums another_type \
-	tape_is_one_decision; do
+for case in words_name_the_file words_of_digests words_of_a_remark truncated zero_tail_and_cost sparse_terabyte holes_in_the_data writer saved_by suspicious suspicious_checksums another_type \
+	weights_alone unfinished_save_of_a_trainer tape_is_one_decision; do
 	run_case "forensics__$case"
 done
 test_end

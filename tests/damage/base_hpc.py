@@ -28,7 +28,7 @@ def simulation(program, seed):
         text = f.read()
     text = text.replace("gen_temp = 100", "gen_temp = %d" % (100 + seed)).replace("87287", "%d" % (87287 + seed))
     if subprocess.run(["bash", "-s", program], input=text, text=True, cwd=folder).returncode != 0:
-        raise Absent(program + " does not run here")
+        raise RuntimeError(program + " is installed, and its run failed")
     return folder
 
 

@@ -8,15 +8,17 @@ import os
 import pickle
 import random
 import runpy
+import shutil
 import struct
 import subprocess
 import tarfile
+import tempfile
 import zipfile
 
 import boundaries
 from base_hpc import HERE, simulation
 from base_torch import state
-from registry import Absent, fmt, need
+from registry import Absent, fmt, need, sample
 
 
 def generator(name):
@@ -82,6 +84,35 @@ def scr(folder, variant, seed):
     made["index"](made["dataset"](6, ranks=4 if variant == "levels" else 3, crc=variant != "plain",
                                   levels=2 if variant == "levels" else 1))
     return "run", "run/ckpt.6"
+
+
+def scr_books(folder, seed, ranks):
+    """What SCR keeps of two datasets; their names and sizes are one length, whatever the seed."""
+    made = generator("make_scr.py")
+    os.mkdir(folder + "/run")
+    os.chdir(folder + "/run")
+    made["index"](made["dataset"](10 + seed, ranks=ranks), made["dataset"](20 + seed, ranks=ranks))
+
+
+def of_keys(path):
+    """The header, the ends of keys, the sum."""
+    with open(path, "rb") as f:
+        data = f.read()
+    return [4, 6, 8, 16, 20, 24, len(data) - 4] + [i + 1 for i in range(20, len(data) - 4) if data[i] == 0]
+
+
+@fmt("kvtree", bases=("index", "summary", "ranks", "sample"), boundaries=of_keys)
+def kvtree(folder, variant, seed):
+    name = folder + "/flush.scr"
+    if variant == "sample":
+        shutil.copyfile(sample("scr/flush.scr"), name)
+        return "flush.scr"
+    with tempfile.TemporaryDirectory(dir=folder) as work:
+        scr_books(work, seed, 30 if variant == "ranks" else 3)
+        base = ".scr/scr.dataset.%d/" % (20 + seed)
+        shutil.copyfile({"index": ".scr/index.scr", "summary": base + "summary.scr", "ranks": base + "rank2file.0.0"}[variant], name)
+        os.chdir(folder)
+    return "flush.scr"
 
 
 @fmt("determined", bases=("a", "b", "c"), same=boundaries.same_member,

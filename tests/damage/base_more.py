@@ -5,6 +5,7 @@ import gzip
 import lzma
 import os
 import shutil
+import struct
 import subprocess
 import sys
 
@@ -70,6 +71,38 @@ def adios2(folder, variant, _):
     return sorted(os.listdir(folder))[0]
 
 
+def of_bp3(path):
+    """Process groups, the three indices and the footer, as the last 28 bytes tell them."""
+    with open(path, "rb") as f:
+        data = f.read()
+    indices = struct.unpack("<3Q", data[-28:-4])
+    at = [indices[0] + 16]
+    for _ in range(*struct.unpack_from("<Q", data, indices[0])):
+        at.append(at[-1] + 2 + struct.unpack_from("<H", data, at[-1])[0])
+    groups = [struct.unpack_from("<Q", data, end - 8)[0] for end in at[1:]] if indices[0] else []
+    return groups + list(indices) + at + [len(data) - 56, len(data) - 28, len(data) - 4]
+
+
+def bp3_saved(folder, variant, seed):
+    generated(folder, "make_adios.py", "real", "POSIX", {"small": "50", "large": "900", "odd": "333"}[variant], str(seed))
+
+
+@fmt("adios-bp3", bases=("small", "large", "odd"), boundaries=of_bp3)
+def adios_bp3(folder, variant, seed):
+    bp3_saved(folder, variant, seed)
+    os.rename(folder + "/run.bp.dir/run.bp.0", folder + "/out.bp")
+    os.rmdir(folder + "/run.bp.dir")
+    os.remove(folder + "/run.bp")
+    return "out.bp"
+
+
+@fmt("adios-bp3-parts", bases=("small", "large", "odd"), boundaries=of_bp3)
+def adios_bp3_parts(folder, variant, seed):
+    os.mkdir(folder + "/out")
+    bp3_saved(folder + "/out", variant, seed)
+    return "out", "out/run.bp"
+
+
 @fmt("criu", bases=("new", "old", "pages64k"))
 def criu(folder, variant, _):
     generated(folder, "make_criu.py", "dump_7", *(() if variant == "new" else (variant,)))
@@ -94,7 +127,6 @@ def tf_v1(folder, variant, seed):
 @fmt("flax", bases=("small", "large", "chunked"), boundaries=boundaries.of_words)
 def flax(folder, variant, seed):
     import random
-    import struct
     need("msgpack")
     made, rng = script("make_flax.py"), random.Random("%s %d" % (variant, seed))
 

@@ -5,6 +5,7 @@ A row: format, kinds of damage, the files of a set that it is about (a pattern, 
 no such row: nothing may be missed. Without one, what a row names is counted apart, with its rate.
 """
 import re
+import struct
 
 FLIPS = ("bit", "zero-page", "hole", "swap-pages", "duplicate-block")
 OVER = FLIPS + ("zero-tail", "mixed")
@@ -56,6 +57,8 @@ CANNOT = (
     ("adios2", ("truncate", "boundary"), r"/mmd\.0$|/md\.idx$", "cut between two steps it is the save of the step before"),
     ("adios2", OVER + ("insert-block", "trailing"), None, "no checksum; files may be longer than the index needs"),
     ("adios2", ("truncate", "boundary"), r"/data\.\d+$", "the index tells where the last block begins, not where it ends"),
+    ("adios-bp3*", FLIPS + ("mixed",), None, NO_SUM),
+    ("adios-bp3-parts", ("stale-member",), None, "saves of equal sizes look alike"),
     ("criu", OVER, None, NO_SUM),
     ("criu", GONE, None, "which images a dump has depends on what the processes had"),
     ("criu", ("insert-block", "trailing"), None, "zeros are entries of no bytes; images of text have no end"),
@@ -92,6 +95,13 @@ def _left_headless(file):
     return file.now is not None and len(file.now) < HEAD
 
 
+def _left_of_header(file):
+    """KVTree's magic, type with version, and its length: of one of them alone it is not told."""
+    return file.now is not None and sum(
+        file.now[a:b] == file.base[a:b] and len(file.now) >= b for a, b in ((0, 4), (4, 8))) + (
+        file.now[8:16] == struct.pack(">Q", len(file.now))) < 2
+
+
 def _other_save(file):
     return file.now is not None and file.now == file.older
 
@@ -101,6 +111,7 @@ def _other_save(file):
 BY_BYTES = (
     ("*", ("mixed",), _other_save, "the other save as a whole"),
     ("*", ("truncate", "boundary"), _left_headless, HEADLESS),
+    ("kvtree", FLIPS + ("zero-tail", "insert-block"), _left_of_header, HEADLESS),
 )
 
 # Where the format's own library reads other values than before, and the format cannot show it: format, kinds, why. Told by
@@ -117,7 +128,7 @@ BY_LIBRARY = (
 LOWERS = (("hf-trainer", GONE, r"/(optimizer|scheduler)\.pt$"),)
 
 # Sets that the catalog does not know as such by their names: they have no seal.
-UNSEALED = ("lammps-set", "dmtcp-script")
+UNSEALED = ("lammps-set", "dmtcp-script", "adios-bp3-parts")
 
 # What is read in full only: loss or cuts of these are not promised by structure.
 LATE = (

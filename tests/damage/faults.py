@@ -162,4 +162,6 @@ def main():
             try_format(name, lambda folder, form=form: form.write(folder, form.bases[0], 1))
 
 
-main()
+with tempfile.TemporaryDirectory(prefix="ckpt-faults.") as runs:
+    os.environ["DAMAGE_WORK"] = runs  # of the simulations
+    main()

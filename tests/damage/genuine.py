@@ -17,22 +17,11 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
 import base_hpc
+import genuine_more as rare
 import registry
+from registry import each, refuse
 
 CTL = os.environ.get("CKPTCTL") or HERE + "/../../build/ckptctl"
-
-
-def each(folder, name, save, cases):
-    """Saves every case, as NAME of its own; a case that this version of the library refuses is told."""
-    paths = []
-    for key, value in cases:
-        path = "%s/%s" % (folder, name % key)
-        try:
-            save(value, path)
-            paths.append(path)
-        except Exception as e:  # a refusal of the library is no matter of ours
-            print("# %s: %s: %s" % (path, type(e).__name__, str(e)[:100]))
-    return paths
 
 
 class Opaque:
@@ -252,7 +241,7 @@ def genuine_hdf5(folder):
                         fill(f, np, h5py)
                     paths.append(path)
                 except Exception as e:  # an option that this libhdf5 has not
-                    print("# %s: %s: %s" % (path, type(e).__name__, str(e)[:100]))
+                    refuse("%s: %s: %s" % (path, type(e).__name__, str(e)[:100]))
                     continue
                 with h5py.File(path, "r+") as f:
                     f["later"] = np.arange(70)
@@ -296,7 +285,7 @@ def genuine_gromacs(folder):
         if done.returncode == 0:
             paths.append(target + "/run.cpt")
         else:
-            print("# gmx refused: %s" % change)
+            refuse("gmx: %s" % change)
     return paths
 
 
@@ -325,7 +314,7 @@ def genuine_lammps(folder):
         if done.returncode == 0:
             paths += [target + "/single.rst", target + "/multi.base.rst"]
         else:
-            print("# lmp refused: %s" % style.replace("\n", ", "))
+            refuse("lmp: %s" % style.replace("\n", ", "))
     run = base_hpc.simulation("lammps", 1)
     return paths + [run + "/" + n for n in ("lj.restart.50", "lj.restart.100", "single.rst", "multi.base.rst")]
 
@@ -370,9 +359,14 @@ def judge(name, paths):
             raise RuntimeError("%d answers about %d files" % (len(answers), len(part)))
     for path, answer in wrong[:30]:
         print("# %s: %s %s" % (path, answer["verdict"], json.dumps(answer["problem"])))
-    print("%s genuine_%s%s" % ("not ok" if wrong else "ok", name, ": %d of %d are not valid" % (len(wrong), len(paths)) if wrong else ""))
+    why = ""
+    if wrong:
+        why = "%d of %d are not valid" % (len(wrong), len(paths))
+    elif not paths or len(registry.REFUSED) > len(paths):
+        why = "%d files written, %d refused by their writer" % (len(paths), len(registry.REFUSED))
+    print("not ok genuine_%s: %s" % (name, why) if why else "ok genuine_%s" % name)
     print("# %s: %d files" % (name, len(paths)), flush=True)
-    return bool(wrong)
+    return bool(why)
 
 
 def main():
@@ -381,11 +375,12 @@ def main():
     work = os.environ["DAMAGE_WORK"] = tempfile.mkdtemp(prefix="ckpt-genuine-", dir=parent)
     failed = False
     try:
-        for key, make in list(globals().items()):
+        for key, make in list(globals().items()) + list(vars(rare).items()):
             if not key.startswith("genuine_") or wanted and key[8:] not in wanted:
                 continue
             folder = os.path.join(work, key)
             os.mkdir(folder)
+            registry.REFUSED.clear()
             try:
                 failed |= judge(key[8:], make(folder))
             except registry.Absent as e:

@@ -58,6 +58,29 @@ def need(name):
         raise Absent("python3-%s is not installed" % name) from e
 
 
+REFUSED = []  # what genuine.py's parts wanted written, and the real writer did not
+
+
+def each(folder, name, save, cases):
+    """Saves every case, as NAME of its own; a case that this version of the library refuses is told."""
+    paths = []
+    for key, value in cases:
+        path = "%s/%s" % (folder, name % key)
+        try:
+            save(value, path)
+            paths.append(path)
+        except Exception as e:  # a refusal of the library is no matter of ours
+            refuse("%s: %s: %s" % (path, type(e).__name__, str(e)[:100]))
+            if os.path.isfile(path):
+                os.remove(path)
+    return paths
+
+
+def refuse(what):
+    REFUSED.append(what)
+    print("# refused: %s" % what)
+
+
 def sample(path):
     full = os.path.join(SAMPLES, path)
     if not os.path.exists(full):

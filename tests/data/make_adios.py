@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """ADIOS output.
 
-make_adios.py real        run.bp and run.bp.dir/run.bp.0 written by ADIOS 1 (python3-adios), three steps
+make_adios.py real [METHOD [SIZE [SEED]]]     run.bp, and with the method POSIX, which it is without one, run.bp.dir/run.bp.0,
+                          written by ADIOS 1 (python3-adios): three steps of SIZE numbers, others with another SEED
 make_adios.py bp4 [big] [active]     out.bp/ from the format of BP4Writer.cpp: three steps, two data files
 make_adios.py bp5 [big] [active] [flush]     out.bp/ from the format of BP5Writer.cpp: four processes, two data files
 """
@@ -84,16 +85,18 @@ def real():
         import numpy as np
     except ImportError:
         sys.exit(77)
+    method, size, seed = (sys.argv[2:] + ["POSIX", 50, 0][len(sys.argv) - 2:])[:3]
+    values = np.arange(float(size)) + int(seed)
     ad.init_noxml()
     ad.set_max_buffer_size(10)
     run = ad.declare_group("restart", "iter", ad.FLAG.YES)
     ad.define_var(run, "nx", "", ad.DATATYPE.integer, "", "", "")
     ad.define_var(run, "t", "", ad.DATATYPE.double, "nx", "nx", "0")
-    ad.select_method(run, "POSIX", "", "")
+    ad.select_method(run, method, "", "")
     for step in range(3):
         fd = ad.open("restart", "run.bp", "a" if step else "w")
-        ad.write_int(fd, "nx", 50)
-        ad.write(fd, "t", np.arange(50.0) + step)
+        ad.write_int(fd, "nx", int(size))
+        ad.write(fd, "t", values + step)
         ad.close(fd)
     ad.finalize()
 

@@ -65,6 +65,19 @@ fuzz_seeds()
 	cat "$BUILD/absent"
 }
 
+# A target that begins with nothing finds little in a minute: each has seeds, unless a writer is not here.
+fuzz_seeds_for_all()
+{
+	local name folder
+	while read -r name; do
+		compgen -G "$BUILD/seeds/$name/*" >/dev/null || [[ -d $HERE/corpus/${name#fuzz_} ]] ||
+			grep -q '^[^ ]*: ' "$BUILD/absent" || fail "no seed for $name"
+	done < <(targets)
+	for folder in "$BUILD"/seeds/*; do
+		[[ -f $HERE/$(basename "$folder").c ]] || fail "seeds, and no target: $folder"
+	done
+}
+
 # Rows of the format table that have no target of their own but are what fuzz_tree's seeds are judged by. A new
 # directory's names belong into tree_names.h, its row here.
 TREE_ROWS=(accelerate adios2 amrex criu dcp deepspeed determined dmtcp-script fti hf-trainer lammps-set megatron orbax
@@ -157,6 +170,7 @@ if ! command -v clang >/dev/null; then
 fi
 run_case fuzz_build
 run_case fuzz_seeds
+run_case fuzz_seeds_for_all
 run_case fuzz_tree_reaches
 rm -f "$BUILD"/log/*.rc
 targets | nice xargs -P "$(nproc)" -I '{}' bash "$0" --one '{}'

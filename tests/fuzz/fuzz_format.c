@@ -40,6 +40,8 @@ static int judge(const char *path, enum ckpt_level level)
 		abort();
 	r = ckpt_check_run(&check, level);
 	fuzz_assert_texts(report);
+	if (level == CKPT_LEVEL_STRUCTURE && ckpt_check_probe(&check) == 0)
+		fuzz_names(&check, ckpt_format_find(&check), "ckpt-1.pt", file.size);
 	free(report);
 	return r;
 }

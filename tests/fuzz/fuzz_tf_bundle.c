@@ -4,18 +4,13 @@
  * made right first, so that inputs come past them: the blocks are those that a footer of two known
  * handles names.
  */
-#include <fcntl.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "core/base/crc.h"
 #include "core/format/tensorflow/tf_bundle.h"
 #include "core/format/tensorflow/tf_table.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/harness.h"
 
 static char dir[64];
 
@@ -124,6 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		write_file(dirfd, "p.index", file, make_index(file, data + 1, size - 1));
 	write_file(dirfd, "p.data-00000-of-00001", data, size < 64 ? size : 64);
 	ckpt_check_run(&check, CKPT_LEVEL_FULL);
+	fuzz_names(&check, &ckpt_format_tf_bundle, "p.data-00000-of-00001", 64);
 	free(report);
 	free(file);
 	return 0;

@@ -6,11 +6,15 @@
  * length (little-endian, cut to what is there), the content.
  *
  * What passes in full passes by structure; the levels beside find what their neighbours do; what is
- * decided on was found valid; no text holds control characters. FUZZ_TREE_TELL in the environment
+ * decided on was found valid; no text holds control characters. What lies in their files, and how
+ * they differ from each other, is asked of damaged ones as well. FUZZ_TREE_TELL in the environment
  * prints the row that judged each checkpoint.
  */
 #include <ftw.h>
 
+#include "core/integrity/damage_names.h"
+#include "core/integrity/files.h"
+#include "core/integrity/siblings.h"
 #include "core/integrity/verify.h"
 #include "core/resolve/resolve.h"
 
@@ -19,6 +23,7 @@
 
 #define FILES 32
 #define NAME 160
+#define ASKED 4 /* files of a set whose tensors are asked for */
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max);
@@ -160,6 +165,51 @@ static void check_resolution(const struct ckpt_resolution *res)
 			abort();
 }
 
+/* What lies in the first files of @set, as if they were damaged. */
+static void ask_names(struct ckpt_ctx *ctx, const struct ckpt_set *set)
+{
+	_cleanup_close_ int dirfd = ckpt_dir_open(AT_FDCWD, set->dir, NULL);
+	_cleanup_close_ int rootfd = dirfd < 0 ? dirfd : ckpt_files_root(dirfd, set, NULL);
+	_cleanup_files_ struct ckpt_files files = { 0 };
+	char words[128];
+
+	if (rootfd < 0 || ckpt_files_list(rootfd, set, &files, NULL) != 0)
+		return;
+	for (size_t i = 0; i < files.n && i < ASKED; i++) {
+		const struct ckpt_extent all = { files.f[i].name, 0, UINT64_MAX };
+
+		ckpt_damage_names(ctx, set, &all, words, sizeof(words));
+		if (ckpt_text_has_control(words))
+			abort();
+	}
+}
+
+/* How a set differs from the one before it, tensor by tensor. */
+static void compare_siblings(struct ckpt_ctx *ctx, const struct ckpt_set *own,
+			     const struct ckpt_set *old)
+{
+	struct ckpt_siblings *s = calloc(1, sizeof(*s));
+	char words[256];
+
+	if (!s)
+		abort();
+	ckpt_siblings_compare(ctx, own, old, s);
+	if (ckpt_text_has_control(ckpt_siblings_words(s, old->name, words, sizeof(words))))
+		abort();
+	free(s);
+}
+
+static void ask_all(const struct ckpt_catalog *catalog)
+{
+	struct ckpt_ctx ctx = { .threads = 1 };
+
+	for (size_t i = 0; i < catalog->n_sets; i++) {
+		ask_names(&ctx, &catalog->sets[i]);
+		if (i > 0)
+			compare_siblings(&ctx, &catalog->sets[i], &catalog->sets[i - 1]);
+	}
+}
+
 static void resolve(const char *mode, int64_t attempt)
 {
 	struct ckpt_resolution *res = calloc(1, sizeof(*res));
@@ -177,6 +227,8 @@ static void resolve(const char *mode, int64_t attempt)
 	req->attempt = attempt;
 	if (ckpt_resolve(&ctx, req, res, NULL) == 0)
 		check_resolution(res);
+	if (attempt == 0)
+		ask_all(&res->catalog);
 	free(req);
 	ckpt_resolution_done(res);
 	free(res);

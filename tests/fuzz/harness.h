@@ -83,13 +83,52 @@ static inline void fuzz_assert_texts(const struct ckpt_report *report)
 			abort();
 }
 
-/* What the row offers beyond: a look for NaN, and names of what lies in the first half. */
+/* A tensor as a row tells it. */
+static inline void fuzz_tensor(void *arg, const struct ckpt_tensor *tensor)
+{
+	(void)arg;
+	if (!tensor->name || strnlen(tensor->type, sizeof(tensor->type)) == sizeof(tensor->type))
+		abort();
+	for (const char *p = tensor->name; *p; p++)
+		; /* to its end */
+}
+
+/* Names are held against what is kept of them, and their words against a terminal. */
+static inline void fuzz_assert_names(const struct ckpt_names *names)
+{
+	char words[64];
+
+	if (names->kept > names->n || strlen(names->text) >= sizeof(names->text))
+		abort();
+	ckpt_names_words(names, words, sizeof(words));
+	if (ckpt_text_has_control(words))
+		abort();
+}
+
+/* Asks @row what lies in some ranges of @file, @size bytes long, and for all tensors. As after
+ * damage, whatever the checks have said. */
+static inline void fuzz_names(struct ckpt_check *check, const struct ckpt_format *row,
+			      const char *file, uint64_t size)
+{
+	const struct ckpt_extent extents[] = {
+		{ file, 0, size / 2 + 1 }, { file, 0, UINT64_MAX },    { file, size / 2, 1 },
+		{ file, size, 0 },	   { file, size, UINT64_MAX },
+	};
+
+	for (size_t i = 0; row->at && i < sizeof(extents) / sizeof(*extents); i++) {
+		struct ckpt_names names = { .n = 0 };
+
+		row->at(check, &extents[i], &names);
+		fuzz_assert_names(&names);
+	}
+	if (row->tensors)
+		row->tensors(check, fuzz_tensor, NULL);
+}
+
+/* What the row offers beyond: a look for NaN, names, tensors. */
 static inline void fuzz_beyond(struct fuzz *f, struct ckpt_check *check,
 			       const struct ckpt_format *row)
 {
-	const struct ckpt_extent extent = { "fuzz", 0, f->file.size / 2 + 1 };
-	struct ckpt_names names = { .n = 0 };
-
 	check->level = CKPT_LEVEL_FINITE;
 	f->report.verdict.status = CKPT_VALID;
 	f->report.verdict.problem.code = CKPT_PROBLEM_NONE;
@@ -97,10 +136,7 @@ static inline void fuzz_beyond(struct fuzz *f, struct ckpt_check *check,
 		fuzz_assert_report(f, row->finite(check));
 	f->report.verdict.status = CKPT_VALID;
 	f->report.verdict.problem.code = CKPT_PROBLEM_NONE;
-	if (row->at)
-		row->at(check, &extent, &names);
-	if (names.kept > names.n)
-		abort();
+	fuzz_names(check, row, "fuzz", f->file.size);
 }
 
 /* Judges the input by @row alone, whether it sniffs it or not: structure, then content even where

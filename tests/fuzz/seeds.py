@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Small genuine inputs for every fuzz target: seeds.py FOLDER. The files of tests/damage's checkpoints go to the target
 of their format and to those that take any file; the rest is written here."""
+import argparse
+import gzip
 import hashlib
 import io
 import json
@@ -8,8 +10,11 @@ import os
 import re
 import shutil
 import struct
+import subprocess
 import sys
 import tempfile
+import zipfile
+import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../damage"))
 
@@ -19,15 +24,99 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 LARGEST = 65536
 # of a tree's file where all are too much for one input: a larger one becomes a small one of its kind
 LARGEST_MEMBER = 6500
-# targets that are not named like the format whose files they read
+# targets that are not named like the format whose files they read, nor like its first words
 ALSO = {
+    "bz2": ["bzip2"],
+    "gz": ["gzip"],
+    "zst": ["zstd"],
+    "torchscript": ["torch_zip"],
     "orbax": ["ocdbt"],
+    "adios-bp3": ["adios2"],
     "scr": ["kvtree"],
-    "torch-zip": ["pickle"],
     "safetensors-index": ["jstream"],
     "hf-trainer": ["jstream"],
     "deepspeed": ["deepspeed_universal"],
 }
+
+
+def put_pickles(folder, name, data):
+    """The pickles of a PyTorch archive, for the targets that read them alone."""
+    if data.startswith(b"PK"):
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for member in archive.namelist():
+                if member.endswith("/data.pkl"):
+                    for target in "pickle", "torch_pickle":
+                        put(folder, target, name, archive.read(member))
+
+
+def targets_of(name):
+    """The targets of a format's files: that of its whole name or, "hdf5-v0", of the words it begins with."""
+    words = name.split("-")
+    tried = ("_".join(words[:n]) for n in range(len(words), 0, -1))
+    return [t for t in tried if os.path.exists("%s/fuzz_%s.c" % (HERE, t))][:1] + ["format"] + ALSO.get(name, [])
+
+
+def varint(data, at):
+    """The number there, and where the next one is."""
+    value = shift = 0
+    while True:
+        value |= (data[at] & 0x7f) << shift
+        at, shift = at + 1, shift + 7
+        if data[at - 1] < 0x80:
+            return value, at
+
+
+def put_ocdbt(folder, name, data):
+    """The bodies of OCDBT's objects, for the target that reads them alone: a byte, then what was not compressed."""
+    for match in re.finditer(rb"\x0c\xdb(\x3a\x2a|\x20\xde)", data, re.S):
+        length, at = struct.unpack("<Q", data[match.end():match.end() + 8].ljust(8, b"\xff"))[0], match.start()
+        body = data[at + 14:at + length - 4]
+        if length > len(data) - at or length < 18 or data[at + 12] != 0 or data[at + 13] > 1:
+            continue
+        if data[at + 13] == 1:
+            body = subprocess.run(["zstd", "-dcq"], input=body, stdout=subprocess.PIPE, check=True).stdout
+        put(folder, "ocdbt_node", "%s-%d" % (name, at), (b"\0" if match[1] == b"\x3a\x2a" else b"\1") + body)
+
+
+def tf_index(data):
+    """Inputs of fuzz_tf_bundle.c from the index of a bundle: as it is, and its first block alone."""
+    if data[-8:] != struct.pack("<Q", 0xdb4775248b80fb57):
+        return []
+    footer = data[-48:]
+    at = varint(footer, varint(footer, 0)[1])[1]
+    off, at = varint(footer, at)
+    entry = data[off:off + varint(footer, at)[0]]
+    unshared, at = varint(entry, 1)
+    at = varint(entry, at)[1] + unshared
+    off, at = varint(entry, at)
+    end = off + varint(entry, at)[0] + 1
+    return [b"\1" + data, b"\0" + data[off:end]]
+
+
+# what a target takes of a format's file, where it makes the rest of it
+PARTS = {
+    "safetensors": lambda data: [data[8:8 + struct.unpack("<Q", data[:8])[0]]],
+    "tf_bundle": tf_index,
+}
+
+
+def arrays(folder):
+    """Metadata of zarr and a chunk behind a NUL; a text of snappy's with a copy in it."""
+    two = {"zarr_format": 2, "shape": [8], "chunks": [4], "dtype": "<f4", "order": "C", "fill_value": 0, "filters": None,
+           "compressor": None}
+    three = {"zarr_format": 3, "node_type": "array", "shape": [8], "data_type": "float32", "fill_value": 0,
+             "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [4]}},
+             "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+             "codecs": [{"name": "bytes", "configuration": {"endian": "little"}}]}
+    inner = {"chunk_shape": [2], "codecs": three["codecs"], "index_codecs": three["codecs"], "index_location": "end"}
+    shard = {**three, "codecs": [{"name": "sharding_indexed", "configuration": inner}]}
+    zipped = {**three, "codecs": three["codecs"] + [{"name": "gzip", "configuration": {"level": 1}}]}
+    chunk = struct.pack("<4f", 1, 2, 3, 4)
+    for name, meta, data in (("two", two, chunk), ("three", three, chunk), ("gzip", zipped, gzip.compress(chunk)),
+                             ("zlib", {**two, "compressor": {"id": "zlib", "level": 1}}, zlib.compress(chunk)),
+                             ("shard", shard, chunk + struct.pack("<4Q", 0, 8, 8, 8))):
+        put(folder, "zarr", name, json.dumps(meta).encode() + b"\0" + data)
+    put(folder, "snappy", "copy", b"\x0a\x10hello\x05\x05")
 
 
 def put(folder, target, name, data):
@@ -65,6 +154,16 @@ def lammps_set(folder):
 
 SAFETENSORS = json.dumps({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
 SAFETENSORS = struct.pack("<Q", len(SAFETENSORS)) + SAFETENSORS + bytes(8)
+
+
+def settings(folder):
+    """Settings as programs leave them in a checkpoint: argparse's, and dicts in a dict."""
+    torch, out = registry.need("torch"), io.BytesIO()
+    args = argparse.Namespace(lr=0.1, name="x" * 99, amp=True, none=None, betas=(0.9, 0.95), optim={"lr": 0.2, 7: "lr"})
+    deep = {"lr": 0.1, "k" * 60: {"lr": 1, "l" * 60: {"lr": 2, "m" * 60: {"lr": 3, "end": True}}}}
+    torch.save({"epoch": 3, "args": args, "cfg": deep, "params": {"optim": deep, "w": torch.zeros(2)}}, out)
+    put(folder, "torch_zip", "settings", out.getvalue())
+    put_pickles(folder, "settings", out.getvalue())
 
 
 def tree_rows(table):
@@ -141,10 +240,15 @@ def small_trees(folder):
                 "latest_checkpointed_iteration.txt": b"300"})
     hub = "11c5a3d5\n%s\n9000000000.5\n" % hashlib.sha256(SAFETENSORS).hexdigest()
     run[".cache/huggingface/download/ckpt-1.pt.metadata"] = hub.encode()
+    pointer = ("version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize %d\n" %
+               (hashlib.sha256(SAFETENSORS).hexdigest(), len(SAFETENSORS))).encode()
     return (tree(folder, "index", "step-100", shards) + tree(folder, "run", "checkpoint-500", run) +
             tree(folder, "hub", "checkpoint-500", {
                 "checkpoint-500/model.safetensors": SAFETENSORS, "checkpoint-500/trainer_state.json": state.encode(),
                 "checkpoint-500/.cache/huggingface/download/model.safetensors.metadata": hub.encode()}) +
+            tree(folder, "lfs", "checkpoint-500", {
+                "checkpoint-500/model.safetensors": SAFETENSORS, "checkpoint-500/trainer_state.json": state.encode(),
+                "checkpoint-500/model.safetensors.pointer": pointer, "ckpt-1.pt": SAFETENSORS, "ckpt-1.pt.lfs": pointer}) +
             tree(folder, "accelerate", "checkpoint_2", {
                 "checkpoint_2/model.safetensors": SAFETENSORS, "checkpoint_2/optimizer.bin": run["ckpt-1.pt"],
                 "checkpoint_2/random_states_0.pkl": run["ckpt-1.pt"], "checkpoint_2/train_state.json":
@@ -188,8 +292,13 @@ def main(folder):
             for variant in form.bases[:2]:
                 absent += genuine_tree(folder, name, form, variant)
                 for i, data in enumerate(list(files_of(form, variant))[:12]):
-                    for target in [name.replace("-", "_"), "format"] + ALSO.get(name, []):
-                        put(folder, target, "%s-%s-%d" % (name, variant, i), data)
+                    for target in targets_of(name):
+                        for n, part in enumerate(PARTS.get(target, lambda data: [data])(data)):
+                            put(folder, target, "%s-%s-%d%s" % (name, variant, i, "-%d" % n if n else ""), part)
+                    if name == "orbax":
+                        put_ocdbt(folder, "%s-%s-%d" % (name, variant, i), data)
+                    if name in ("torch-zip", "deepspeed", "megatron"):
+                        put_pickles(folder, "%s-%s-%d" % (name, variant, i), data)
         except registry.Absent as e:
             absent.append("%s: %s" % (name, e))
     put(folder, "wire", "decision", b"mode=resume\npath=/a/ckpt-1\nroot=/a\ntag=ckpt-1\nevidence=checksum\nattempt=1\n")
@@ -200,13 +309,17 @@ def main(folder):
     except registry.Absent as e:
         absent.append("lammps-set: %s" % e)
     try:
+        settings(folder)
         absent += small_trees(folder)
     except registry.Absent as e:
         absent.append("trees: %s" % e)
-    put(folder, "safetensors", "small", SAFETENSORS)
+    put(folder, "safetensors", "small", SAFETENSORS[8:-8])
+    arrays(folder)
     print("\n".join(absent))
 
 
 if __name__ == "__main__":
     shutil.rmtree(sys.argv[1], ignore_errors=True)
-    main(sys.argv[1])
+    with tempfile.TemporaryDirectory() as runs:
+        os.environ["DAMAGE_WORK"] = runs  # of the simulations
+        main(sys.argv[1])

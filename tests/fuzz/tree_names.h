@@ -159,6 +159,8 @@ static const char *const fuzz_tree_names[] = {
 	"MANIFEST.000#",
 	"_condor_checkpoint_MANIFEST.000#",
 	"ckpt-#.pt.sha256",
+	"ckpt-#.pt.lfs",
+	"@/model.safetensors.pointer",
 	"ckpt-#.pt.metadata.json",
 	".ckpt-resume/run.json",
 	".ckpt-resume/ledger.jsonl",

@@ -6,7 +6,7 @@
 PACKAGES_BUILD=(gcc libc6-dev cmake ninja-build pkg-config libslurm-dev libcjson-dev libisal-dev
 	libseccomp-dev libsmartcols-dev libssl-dev libzstd-dev liblz4-dev liblzma-dev libbz2-dev libcmocka-dev)
 PACKAGES_CLUSTER=(slurmctld slurmd slurm-client munge python3 python3-torch procps util-linux)
-PACKAGES_TEST=(gromacs lammps python3-h5py python3-numpy python3-msgpack zstd xz-utils lz4 bzip2 shellcheck chromium clang clang-format libclang-rt-dev universal-ctags strace jq)
+PACKAGES_TEST=(gromacs lammps python3-adios python3-h5py python3-numpy python3-msgpack zstd xz-utils lz4 bzip2 shellcheck chromium clang clang-format libclang-rt-dev universal-ctags strace jq)
 PACKAGES_BENCH=(b3sum p7zip-full unzip openssl python3-h5py python3-torch)
 export PACKAGES_BUILD PACKAGES_CLUSTER PACKAGES_TEST PACKAGES_BENCH
 

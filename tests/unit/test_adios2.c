@@ -214,8 +214,10 @@ static void test_adios2__real(void **state)
 	expect(&bench, data_file, CKPT_VALID, CKPT_PROBLEM_NONE, &report);
 	data = bench_read(&bench, data_file, &len);
 	bench_write(&bench, data_file, data, len - 1);
-	bench_judge(&bench, "run.bp", CKPT_KIND_FILE, CKPT_LEVEL_FULL, &report);
-	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_OPAQUE);
+	expect(&bench, "run.bp", CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED, &report);
+	assert_string_equal(report.verdict.problem.file, data_file);
+	bench_write(&bench, data_file, data, 15);
+	expect(&bench, "run.bp", CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED, &report);
 	data[len - 56 + 28] ^= 8; /* where the first index begins */
 	bench_write(&bench, data_file, data, len);
 	expect(&bench, "run.bp", CKPT_CORRUPT, CKPT_PROBLEM_HEADER, &report);
@@ -224,11 +226,54 @@ static void test_adios2__real(void **state)
 	expect(&bench, "run.bp", CKPT_INCOMPLETE, CKPT_PROBLEM_SHARD_MISSING, &report);
 }
 
+/* What is left of a BP3 file is told by how it begins, and a file of another kind by that too. */
+static void test_adios2__bp3_without_footer(void **state)
+{
+	static const struct {
+		const char *name, *head;
+		enum ckpt_status status;
+		enum ckpt_problem_code code;
+	} rows[] = {
+		{ "out.bp", "\6\5\0\0\0\0\0\0n\7\0restart", CKPT_INCOMPLETE,
+		  CKPT_PROBLEM_TRUNCATED },
+		{ "out.bp.12", "\0\0\0\0\0\0\5\6y\0\7restart", CKPT_INCOMPLETE,
+		  CKPT_PROBLEM_TRUNCATED },
+		{ "beside.bp", "\3\0\0\0\0\0\0\0\x60\0\0\0\0\0\0\0 \0", CKPT_INCOMPLETE,
+		  CKPT_PROBLEM_TRUNCATED },
+		{ "gene.bp", "base pairs of a gene", CKPT_VALID, CKPT_PROBLEM_NONE },
+		{ "gene.bp", "\6\5\0\0\0\0\0\0n\7\0\1\2\3start", CKPT_VALID, CKPT_PROBLEM_NONE },
+		{ "out.12", "\6\5\0\0\0\0\0\0n\7\0restart", CKPT_VALID, CKPT_PROBLEM_NONE },
+	};
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+	unsigned char data[300];
+
+	(void)state;
+	bench_init(&bench);
+	bench_write(&bench, "beside.bp.dir/beside.bp.0", "", 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		memset(data, 'x', sizeof(data));
+		memcpy(data, rows[i].head, 18);
+		bench_write(&bench, rows[i].name, data, sizeof(data));
+		bench_judge(&bench, rows[i].name, CKPT_KIND_FILE, CKPT_LEVEL_FULL, &report);
+		bench_expect(&report, rows[i].status, rows[i].code);
+		assert_string_equal(report.format->name,
+				    rows[i].status == CKPT_VALID ? "opaque" : "adios-bp3");
+	}
+	memset(data + 100, 0, sizeof(data) - 100);
+	memcpy(data, rows[0].head, 18);
+	bench_write(&bench, "out.bp", data, sizeof(data));
+	expect(&bench, "out.bp", CKPT_INCOMPLETE, CKPT_PROBLEM_ZERO_TAIL, &report);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_adios2__good), cmocka_unit_test(test_adios2__damage),
-		cmocka_unit_test(test_adios2__cuts), cmocka_unit_test(test_adios2__names),
+		cmocka_unit_test(test_adios2__good),
+		cmocka_unit_test(test_adios2__damage),
+		cmocka_unit_test(test_adios2__cuts),
+		cmocka_unit_test(test_adios2__names),
+		cmocka_unit_test(test_adios2__bp3_without_footer),
 		cmocka_unit_test(test_adios2__real),
 	};
 

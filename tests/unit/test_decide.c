@@ -345,6 +345,16 @@ static void test_decide__continuing_anothers_run_is_said(void **state)
 					 NULL,
 				 rows[i].said);
 		attempt_selection_free(a);
+		a = attempt_selection_new(*state, NULL);
+		a->res.first = rows[i].first;
+		a->res.state.have_mark = rows[i].mark;
+		a->res.state.ours = rows[i].ours;
+		choose(a, "ckpt-2.pt"); /* by hand: its job is 0 */
+		assert_null(strstr(a->res.decision.line, "job 0"));
+		assert_int_equal(strstr(a->res.decision.line,
+					"; continues a run that no job of Slurm's began") != NULL,
+				 rows[i].said);
+		attempt_selection_free(a);
 	}
 }
 

@@ -152,12 +152,52 @@ static void test_gromacs__outputs(void **state)
 	assert_non_null(strstr(report.verdict.problem.detail, "run.xtc"));
 }
 
+static void put_output(struct bytes *b, const char *name, uint64_t offset)
+{
+	put_text(b, name);
+	put(b, offset, 8);
+	put(b, UINT32_MAX, 4);
+	for (int i = 0; i < 16; i++)
+		put(b, 0, 4);
+}
+
+/* The state of a run with lambdas holds 1, 2, 1.0 and many zeros, which is like a table of one file
+ * with a name of two bytes. */
+static void test_gromacs__numbers_like_a_table(void **state)
+{
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+	struct bytes b;
+
+	(void)state;
+	bench_init(&bench);
+	build(&b, 22, 5);
+	b.n -= 8;
+	put(&b, 1, 4);
+	put(&b, 2, 4);
+	put(&b, 0x3ff0000000000000u, 8);
+	for (int i = 0; i < 20; i++)
+		put(&b, 0, 4);
+	put(&b, 2, 4);
+	put_output(&b, "run.log", 700);
+	put_output(&b, "\xc3\xa9tat.edr", 300);
+	put(&b, 171819, 4);
+	bench_write(&bench, "run.cpt", b.data, b.n);
+	bench_write(&bench, "run.log", b.data, 700);
+	bench_write(&bench, "\xc3\xa9tat.edr", b.data, 300);
+	expect(&bench, "run.cpt", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
+	bench_resize(&bench, "\xc3\xa9tat.edr", 299);
+	expect(&bench, "run.cpt", CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED, &report);
+	assert_string_equal(report.verdict.problem.member, "\xc3\xa9tat.edr");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_gromacs__versions),
 		cmocka_unit_test(test_gromacs__damaged),
 		cmocka_unit_test(test_gromacs__outputs),
+		cmocka_unit_test(test_gromacs__numbers_like_a_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

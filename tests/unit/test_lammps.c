@@ -206,6 +206,42 @@ static void test_lammps__headers(void **state)
 	}
 }
 
+/* By MPI-IO, of two processes with @first and @second numbers: no mark at the end. */
+static void build_mpiio(struct bytes *b, bool big, unsigned first, unsigned second)
+{
+	build(b, big, 8, 0);
+	b->n -= 16 + 8;
+	put(b, 1, 4);
+	put(b, first, 4);
+	put(b, second, 4);
+	put(b, UINT32_MAX, 4);
+	for (unsigned i = 0; i < first + second; i++)
+		put(b, 0x3ff0000000000000u + i, 8);
+}
+
+static void test_lammps__mpiio(void **state)
+{
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+	struct bytes b;
+
+	(void)state;
+	bench_init(&bench);
+	for (int big = 0; big < 2; big++) {
+		build_mpiio(&b, big, 20, 30);
+		bench_write(&bench, "all.mpiio.5", b.data, b.n);
+		expect(&bench, "all.mpiio.5", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
+		assert_int_equal(report.position.step, 4711);
+		for (size_t cut = 4; cut < b.n; cut++) {
+			bench_write(&bench, "all.mpiio.5", b.data, cut);
+			expect(&bench, "all.mpiio.5", CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED,
+			       &report);
+		}
+		bench_write(&bench, "all.mpiio.5", b.data, b.n + 1);
+		expect(&bench, "all.mpiio.5", CKPT_VALID, CKPT_PROBLEM_TRAILING, &report);
+	}
+}
+
 /* What a scan makes of the files of a real run: each set one checkpoint, the seal over all of it;
  * of two names in turn both, the step inside says which is newer. */
 static void expect_catalog(struct bench *bench)
@@ -285,9 +321,8 @@ static void test_lammps__real(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lammps__built),
-		cmocka_unit_test(test_lammps__sets),
-		cmocka_unit_test(test_lammps__headers),
+		cmocka_unit_test(test_lammps__built), cmocka_unit_test(test_lammps__mpiio),
+		cmocka_unit_test(test_lammps__sets),  cmocka_unit_test(test_lammps__headers),
 		cmocka_unit_test(test_lammps__real),
 	};
 

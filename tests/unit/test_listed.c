@@ -72,11 +72,29 @@ static void test_listed__the_trainers_own(void **state)
 	assert_true(ckpt_set_seal_is_listed(&set));
 }
 
+/* Coqui counts all that begins with checkpoint_N; others that write checkpoint_N.pth do not. */
+static void test_listed__beside_its_configuration(void **state)
+{
+	const struct scratch *s = *state;
+	struct ckpt_set set = { .dir = s->path, .name = "checkpoint_1000.pth", .kind = FILE_ };
+
+	assert_false(ckpt_set_seal_is_listed(&set));
+	scratch_put(s->fd, "config.json", "{}");
+	assert_true(ckpt_set_seal_is_listed(&set));
+	assert_true(ckpt_set_renamed_is_listed(&set));
+	set.name = "best_model_1000.pth";
+	assert_false(ckpt_set_seal_is_listed(&set));
+	assert_false(ckpt_set_renamed_is_listed(&set));
+	set.name = "best_model.pth";
+	assert_false(ckpt_set_seal_is_listed(&set));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		scratch_test(test_listed__names),
 		scratch_test(test_listed__the_trainers_own),
+		scratch_test(test_listed__beside_its_configuration),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

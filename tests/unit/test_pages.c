@@ -294,6 +294,32 @@ static void test_pages__every_reader_leaves_them_as_they_were(void **state)
 	}
 }
 
+/* The begin is as someone has read it in sequence: its last pages make the kernel read on. */
+static void test_pages__nothing_is_read_ahead_of_what_is_there(void **state)
+{
+	const struct scratch *dir = *state;
+	_cleanup_free_ uint8_t *data = scratch_noise(SIZE, 6);
+
+	scratch_write(dir->fd, "file", data, SIZE);
+	for (size_t i = 0; i < sizeof(readers) / sizeof(readers[0]); i++) {
+		struct ckpt_ctx ctx = { .cache = CKPT_CACHE_LEAVE, .threads = 3 };
+		_cleanup_close_ int fd = evict(dir, false);
+		_cleanup_close_ int user = openat(dir->fd, "file", O_RDONLY | O_CLOEXEC);
+		_cleanup_free_ char *begin = malloc(MIB);
+		uint64_t kept = MIB;
+
+		assert_non_null(begin);
+		assert_int_equal(pread(user, begin, MIB, 0), MIB);
+		while (kept < SIZE && ckpt_cached(fd, kept, PAGE) == CKPT_CACHED_ALL)
+			kept += PAGE; /* what is read ahead of that */
+		assert_true(kept < SIZE - PAGE);
+		read_by(i, dir, data, &ctx);
+		if (ckpt_cached(fd, 0, kept) != CKPT_CACHED_ALL ||
+		    ckpt_cached(fd, kept, SIZE - kept) != CKPT_CACHED_NONE)
+			fail_msg("%s: not as it was", readers[i].name);
+	}
+}
+
 static void test_pages__every_reader_fills_the_cache_where_it_may(void **state)
 {
 	const struct scratch *dir = *state;
@@ -349,6 +375,7 @@ int main(void)
 		cmocka_unit_test(test_pages__each_checkpoint_counts_once),
 		scratch_test(test_pages__small_files_are_not_asked_about),
 		scratch_test(test_pages__every_reader_leaves_them_as_they_were),
+		scratch_test(test_pages__nothing_is_read_ahead_of_what_is_there),
 		scratch_test(test_pages__every_reader_fills_the_cache_where_it_may),
 		scratch_test(test_pages__digests_leave_them_as_they_were),
 	};

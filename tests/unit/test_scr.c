@@ -307,14 +307,39 @@ static void test_scr__a_book_alone(void **state)
 	}
 }
 
+/* Its beginning may be what is damaged: two of magic, type and length still tell what it is. */
+static void test_scr__a_damaged_beginning(void **state)
+{
+	struct ckpt_report report;
+
+	(void)state;
+	for (size_t at = 0; at < 16; at++) {
+		_cleanup_bench_ struct bench bench;
+
+		bench_init(&bench);
+		make(&bench, "index(dataset(5), dataset(6))");
+		bench_flip(&bench, ".scr/index.scr", at);
+		bench_judge(&bench, ".scr/index.scr", CKPT_KIND_FILE, CKPT_LEVEL_FULL, &report);
+		assert_string_equal(report.format->name, "kvtree");
+		assert_true(report.verdict.status == CKPT_CORRUPT ||
+			    report.verdict.status == CKPT_INCOMPLETE);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_scr__whole),	cmocka_unit_test(test_scr__not_complete),
-		cmocka_unit_test(test_scr__files),	cmocka_unit_test(test_scr__books),
-		cmocka_unit_test(test_scr__torn_trees), cmocka_unit_test(test_scr__others),
-		cmocka_unit_test(test_scr__halt),	cmocka_unit_test(test_scr__hostile),
-		cmocka_unit_test(test_scr__sample),	cmocka_unit_test(test_scr__a_book_alone),
+		cmocka_unit_test(test_scr__whole),
+		cmocka_unit_test(test_scr__not_complete),
+		cmocka_unit_test(test_scr__files),
+		cmocka_unit_test(test_scr__books),
+		cmocka_unit_test(test_scr__torn_trees),
+		cmocka_unit_test(test_scr__others),
+		cmocka_unit_test(test_scr__halt),
+		cmocka_unit_test(test_scr__hostile),
+		cmocka_unit_test(test_scr__sample),
+		cmocka_unit_test(test_scr__a_book_alone),
+		cmocka_unit_test(test_scr__a_damaged_beginning),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

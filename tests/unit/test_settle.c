@@ -3,7 +3,9 @@
  * What follows a decision on disk: marks, decision file, alignment, quarantine, and where nothing
  * may follow.
  */
+#include <dirent.h>
 #include <fcntl.h>
+#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -497,6 +499,110 @@ static void test_settle__only_what_is_proved_and_inside_moves(void **state)
 	free(req);
 }
 
+/* A save of transformers' Trainer, which writes trainer_state.json near its end. */
+static void put_trainer(const struct scratch *dir, int number, bool finished)
+{
+	const struct torch_synthetic data = { .epoch = -1, .step = -1, .floats = 64 };
+	static const char *const files[] = { "pytorch_model.bin", "optimizer.pt", "scheduler.pt" };
+	char name[64], state[64];
+
+	for (int i = 0; i < 3; i++) {
+		snprintf(name, sizeof(name), "checkpoint-%d/%s", number, files[i]);
+		scratch_put(dir->fd, name, "");
+		torch_synthetic_write(dir->fd, name, &data);
+	}
+	snprintf(name, sizeof(name), "checkpoint-%d/trainer_state.json", number);
+	snprintf(state, sizeof(state), "{\"global_step\": %d, \"epoch\": 1.0}", number);
+	if (finished)
+		scratch_put(dir->fd, name, state);
+}
+
+/* What resume_from_checkpoint=True starts from: get_last_checkpoint() of trainer_utils.py takes the
+ * directory with the highest number whose name is ^checkpoint-([0-9]+)$. */
+static long trainers_newest(const struct scratch *dir)
+{
+	_cleanup_closedir_ DIR *d = opendir(dir->path);
+	struct dirent *entry;
+	long newest = -1;
+	regmatch_t m[2];
+	struct stat st;
+	regex_t re;
+
+	assert_non_null(d);
+	assert_int_equal(regcomp(&re, "^checkpoint-([0-9]+)$", REG_EXTENDED), 0);
+	while ((entry = readdir(d)))
+		if (regexec(&re, entry->d_name, 2, m, 0) == 0 &&
+		    fstatat(dir->fd, entry->d_name, &st, 0) == 0 && S_ISDIR(st.st_mode) &&
+		    strtol(entry->d_name + m[1].rm_so, NULL, 10) > newest)
+			newest = strtol(entry->d_name + m[1].rm_so, NULL, 10);
+	regfree(&re);
+	return newest;
+}
+
+enum { UNFINISHED, CUT, FLIPPED };
+
+/* Attempt 1 behind one that ended of @cause, with a newest save that is no good. */
+static void fall_back_behind(const struct scratch *dir, int how, const char *cause,
+			     const char *quarantine, struct ckpt_decision *ret)
+{
+	struct ckpt_request *req = attempt_request(dir, 1);
+	char ledger[256];
+
+	attempt_make(dir, 0, "auto", ret);
+	put_trainer(dir, 100, true);
+	put_trainer(dir, 200, true);
+	put_trainer(dir, 1000, how != UNFINISHED);
+	if (how == CUT)
+		scratch_resize(dir->fd, "checkpoint-1000/optimizer.pt", 300);
+	if (how == FLIPPED)
+		attempt_put_flipped(dir, "checkpoint-1000/optimizer.pt", -1, -1);
+	snprintf(ledger, sizeof(ledger),
+		 "{\"event\":\"end\",\"cluster\":\"test\",\"job_id\":41,\"attempt\":0,"
+		 "\"cause\":\"%s\"}\n",
+		 cause);
+	scratch_put(dir->fd, ATTEMPT_STATE "ledger.jsonl", ledger);
+	ATTEMPT_SET(req->quarantine, quarantine);
+	attempt_settle(req, ret);
+	free(req);
+}
+
+/*
+ * Law 9 for a program that looks at numbers alone: what is rejected ahead of the decision is moved
+ * where law 7 lets it be, and named with what to do where it does not.
+ */
+static void test_settle__trainers_newest(void **state)
+{
+	static const char words[] =
+		"checkpoint-1000 stays where it is, and transformers' resume_from_checkpoint=True, "
+		"which looks at numbers alone, would start from it: use $CKPT_RESUME_PATH there, "
+		"or move checkpoint-1000 out of the directory";
+	static const struct {
+		int how;
+		const char *cause, *quarantine;
+		bool moved;
+	} rows[] = {
+		{ UNFINISHED, "preempted", "rename", false }, /* parts may be on other nodes */
+		{ CUT, "preempted", "rename", true },
+		{ CUT, "node-fail", "rename", false }, /* perhaps still written */
+		{ FLIPPED, "preempted", "rename", true },
+		{ FLIPPED, "preempted", "mark", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct scratch dir;
+		struct ckpt_decision d;
+
+		assert_int_equal(scratch_open(&dir), 0);
+		fall_back_behind(&dir, rows[i].how, rows[i].cause, rows[i].quarantine, &d);
+		assert_string_equal(d.tag, "checkpoint-200");
+		if ((strstr(d.warning, words) == NULL) != rows[i].moved)
+			fail_msg("row %zu: %s", i, d.warning);
+		assert_int_equal(trainers_newest(&dir), rows[i].moved ? 200 : 1000);
+		scratch_close(&dir);
+	}
+}
+
 /* op settle: the hook's decision comes out again, and only pointers and names follow. */
 static void test_settle__pointers_alone(void **state)
 {
@@ -590,6 +696,7 @@ int main(void)
 		scratch_test(test_settle__cut_short_goes_when_its_writer_is_gone),
 		scratch_test(test_settle__a_live_writer_keeps_its_file),
 		scratch_test(test_settle__only_what_is_proved_and_inside_moves),
+		scratch_test(test_settle__trainers_newest),
 		scratch_test(test_settle__pointers_alone),
 		scratch_test(test_settle__only_what_was_decided),
 		scratch_test(test_settle__decision_file_of_the_first_that_takes_it),

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "tests/unit/support/sealed.h"
+#include "tests/unit/support/tf_build.h"
 
 #define BEGIN                                                                                      \
 	"import sys, os\nimport numpy as np\n"                                                     \
@@ -60,15 +61,15 @@ static const struct writer {
 	  "  with h5py.File(name, 'w') as h:\n"
 	  "    for k in d: h[k] = d[k]\n",
 	  "float32", "float16", "int64", true },
-	{ "model_%d.npz", "def save(name, d): np.savez(name, **d)\n", "f4", "f2", "i8", false },
+	{ "model_%d.npz", "def save(name, d): np.savez(name, **d)\n", "f4", "f2", "i8", true },
 	{ "packed_%d.npz", "def save(name, d): np.savez_compressed(name, **d)\n", "f4", "f2", "i8",
-	  false },
+	  true },
 	{ "model_%d.pt",
 	  "import torch\n"
 	  "def save(name, d):\n"
 	  "  d = {k: torch.from_numpy(v.copy()) for k, v in d.items()}\n"
 	  "  torch.save({'model': d, 'epoch': 1}, name)\n",
-	  "F32", "F16", "8 bytes each", false },
+	  "F32", "F16", "8-byte ints", true },
 	{ "model_%d.safetensors",
 	  "import json, struct\n"
 	  "T = {'f4': 'F32', 'f2': 'F16', 'i8': 'I64'}\n"
@@ -82,6 +83,42 @@ static const struct writer {
 	  "  data = b''.join(v.tobytes() for v in d.values())\n"
 	  "  open(name, 'wb').write(struct.pack('<Q', len(h)) + h + data)\n",
 	  "F32", "F16", "I64", true },
+	/* the classic format by its specification; it has no half floats */
+	{ "model_%d.nc",
+	  "from struct import pack\n"
+	  "T = {'f4': 5, 'f2': 3, 'i8': 6}\n"
+	  "def text(s): return pack('>i', len(s)) + s.encode() + bytes(-len(s) % 4)\n"
+	  "def save(name, d):\n"
+	  "  dims = sorted({n for v in d.values() for n in v.shape})\n"
+	  "  size = lambda v: {'f2': 2}.get(v.dtype.str[1:], v.dtype.itemsize) * v.size\n"
+	  "  def header(begin):\n"
+	  "    h = b'CDF\\2' + pack('>iii', 0, 10, len(dims))\n"
+	  "    h += b''.join(text('d%d' % n) + pack('>i', n) for n in dims)\n"
+	  "    h += pack('>iiii', 0, 0, 11, len(d))\n"
+	  "    for k, v in d.items():\n"
+	  "      h += text(k) + pack('>i', v.ndim)\n"
+	  "      h += b''.join(pack('>i', dims.index(n)) for n in v.shape)\n"
+	  "      h += pack('>ii', 12, 1) + text('units') + pack('>ii', 2, 1) + b'm\\0\\0\\0'\n"
+	  "      h += pack('>iiq', T[v.dtype.str[1:]], size(v), begin)\n"
+	  "      begin += -(-size(v) // 4) * 4\n"
+	  "    return h, begin\n"
+	  "  h, end = header(len(header(0)[0]))\n"
+	  "  open(name, 'wb').write(h + bytes(end - len(h)))\n",
+	  "float", "short", "double", true },
+	/* MessagePack as flax/serialization.py packs it */
+	{ "checkpoint_%d",
+	  "from struct import pack\n"
+	  "def num(n): return pack('>BQ', 0xcf, n)\n"
+	  "def text(s): return pack('>BB', 0xd9, len(s)) + s.encode()\n"
+	  "def array(v):\n"
+	  "  a = b'\\x93' + bytes([0x90 + v.ndim]) + b''.join(num(n) for n in v.shape)\n"
+	  "  a += text(v.dtype.name) + pack('>BI', 0xc6, v.nbytes) + v.tobytes()\n"
+	  "  return pack('>BIb', 0xc9, len(a), 1) + a\n"
+	  "def save(name, d):\n"
+	  "  h = bytes([0x82]) + text('step') + num(7) + text('model') + bytes([0x80 + len(d)])\n"
+	  "  h += b''.join(text(k) + array(v) for k, v in d.items())\n"
+	  "  open(name, 'wb').write(h)\n",
+	  "float32", "float16", "int64", true },
 };
 
 static void check_writer(const struct scratch *dir, const struct writer *w)
@@ -98,7 +135,7 @@ static void check_writer(const struct scratch *dir, const struct writer *w)
 		"save(names %% 7, {k: a[k] for k in 'wb'})\n" /* two are gone */
 		"save(names %% 8, dict(a, w=f(60).reshape(6, 10)))\n";
 	char script[4096], quoted[64], name[9][64], expect[160];
-	const char *prefix = strstr(w->name, ".pt") ? "model/" : "";
+	const char *prefix = strstr(w->name, ".pt") || !strchr(w->name, '.') ? "model/" : "";
 
 	snprintf(quoted, sizeof(quoted), "'%s'", w->name);
 	snprintf(script, sizeof(script), BEGIN "%s", w->save);
@@ -123,7 +160,7 @@ static void check_writer(const struct scratch *dir, const struct writer *w)
 	snprintf(expect, sizeof(expect), "no %sn, which %s has (and 1 more)", prefix, name[1]);
 	assert_string_equal(words(dir, name[7], name[1]), expect);
 	assert_string_equal(words(dir, name[1], name[7]), "");
-	snprintf(expect, sizeof(expect), "w has another shape than in %s", name[1]);
+	snprintf(expect, sizeof(expect), "%sw has another shape than in %s", prefix, name[1]);
 	assert_string_equal(words(dir, name[8], name[1]), w->shapes ? expect : "");
 }
 
@@ -146,6 +183,78 @@ static void test_siblings__torch(void **state)
 static void test_siblings__safetensors(void **state)
 {
 	check_writer(*state, &writers[4]);
+}
+
+static void test_siblings__netcdf(void **state)
+{
+	check_writer(*state, &writers[5]);
+}
+
+static void test_siblings__flax(void **state)
+{
+	check_writer(*state, &writers[6]);
+}
+
+/* A bundle's files are no files of tensors by themselves. */
+static void test_siblings__tensorflow(void **state)
+{
+	static const float data[12];
+	const struct tf_tensor first[] = { { "b", 1, 1, 3, 0, data, 12, 0 },
+					   { "w", 1, 1, 6, 1, data, 24, 0 } };
+	const struct tf_tensor second[] = { { "b", 3, 1, 3, 0, data, 12, 0 },
+					    { "w", 1, 1, 3, 0, data, 12, 0 } };
+	const struct scratch *dir = *state;
+	struct bench bench = { .fd = dir->fd };
+
+	tf_bundle_write(&bench, "ckpt-1", first, 2, 2, 0);
+	tf_bundle_write(&bench, "ckpt-2", first, 2, 2, 1);
+	tf_bundle_write(&bench, "ckpt-3", second, 2, 1, 0);
+	tf_bundle_write(&bench, "ckpt-4", first, 1, 2, 0);
+	assert_string_equal(words(dir, "ckpt-2", "ckpt-1"), "");
+	assert_string_equal(words(dir, "ckpt-3", "ckpt-1"),
+			    "b is of int32, float in ckpt-1; w has 3 numbers, 6 in ckpt-1");
+	assert_string_equal(words(dir, "ckpt-4", "ckpt-1"), "no w, which ckpt-1 has");
+}
+
+/* What has no name in its file has the file's, where that stays the same. */
+static void test_siblings__npy(void **state)
+{
+	const struct scratch *dir = *state;
+
+	make(dir, BEGIN "np.save('state_1.npy', f(60))\n"
+			"np.save('state_2.npy', f(60, 'f8'))\n"
+			"np.save('state_3.npy', f(60).reshape(6, 10))\n"
+			"np.save('state_4.npy', f(60))\n"
+			"for i in 1, 2, 3:\n"
+			"  os.mkdir('checkpoint-%d' % i)\n"
+			"  np.save('checkpoint-%d/w.npy' % i, f(60))\n"
+			"  np.save('checkpoint-%d/b.npy' % i, f(6 * min(i, 2)))\n"
+			"os.remove('checkpoint-3/w.npy')\n");
+	assert_string_equal(words(dir, "state_2.npy", "state_1.npy"),
+			    "the array is of f8, f4 in state_1.npy");
+	assert_string_equal(words(dir, "state_3.npy", "state_1.npy"),
+			    "the array has another shape than in state_1.npy");
+	assert_string_equal(words(dir, "state_4.npy", "state_1.npy"), "");
+	assert_string_equal(words(dir, "checkpoint-1", "checkpoint-2"),
+			    "b.npy has 6 numbers, 12 in checkpoint-2");
+	assert_string_equal(words(dir, "checkpoint-3", "checkpoint-2"),
+			    "no w.npy, which checkpoint-2 has");
+}
+
+/* A part of a storage that is saved with all of it counts as what the tensor has of it. */
+static void test_siblings__parts_of_storages(void **state)
+{
+	const struct scratch *dir = *state;
+
+	make(dir, "import torch\n"
+		  "w = torch.arange(60.)\n"
+		  "torch.save({'model': {'w': w[:30], 'b': w[30:]}}, 'model_1.pt')\n"
+		  "torch.save({'model': {'w': w[:20], 'b': w[30:]}}, 'model_2.pt')\n"
+		  "torch.save({'model': {'w': w[:30], 'b': w[30:].view(5, 6)}}, 'model_3.pt')\n");
+	assert_string_equal(words(dir, "model_2.pt", "model_1.pt"),
+			    "model/w has 20 numbers, 30 in model_1.pt");
+	assert_string_equal(words(dir, "model_3.pt", "model_1.pt"),
+			    "model/b has another shape than in model_1.pt");
 }
 
 static void put_tensors(const struct scratch *dir, const char *name, size_t from, size_t n)
@@ -256,6 +365,11 @@ int main(void)
 		scratch_test(test_siblings__npz),
 		scratch_test(test_siblings__torch),
 		scratch_test(test_siblings__safetensors),
+		scratch_test(test_siblings__netcdf),
+		scratch_test(test_siblings__flax),
+		scratch_test(test_siblings__tensorflow),
+		scratch_test(test_siblings__npy),
+		scratch_test(test_siblings__parts_of_storages),
 		scratch_test(test_siblings__shards_and_limits),
 		scratch_test(test_siblings__another_number_of_ranks),
 		scratch_test(test_siblings__unknown),

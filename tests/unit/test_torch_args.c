@@ -8,6 +8,7 @@
 
 #include "core/format/torch/torch_args.h"
 #include "tests/unit/support/judge.h"
+#include "tests/unit/support/real_dirs.h"
 #include "tests/unit/support/sealed.h"
 
 static const char script[] =
@@ -140,11 +141,78 @@ static void test_torch_args__all_or_counted(void **state)
 	cJSON_Delete(o);
 }
 
+/* Megatron's directories: the first rank's arguments, or those kept in common.pt. */
+static void test_torch_args__of_a_directory(void **state)
+{
+	_cleanup_bench_ struct bench bench = { .fd = -1 };
+	cJSON *o;
+
+	(void)state;
+	if (!real_dirs_put(&bench, "make_megatron.py"))
+		skip();
+	for (int i = 1; i <= 2; i++) {
+		o = config_of(&bench, i == 1 ? "iter_0000100" : "iter_0000200", 0);
+		expect_number(o, "tensor_model_parallel_size", 2);
+		expect_number(o, "pipeline_model_parallel_size", i);
+		expect_number(o, "lr", 1e-4);
+		assert_int_equal(cJSON_GetArraySize(o), 3);
+		cJSON_Delete(o);
+	}
+	o = config_of(&bench, "iter_0000300", 0);
+	expect_number(o, "lr", 1);
+	cJSON_Delete(o);
+	bench_text(&bench, "iter_0000300/config.json", "{\"lr\": 9}"); /* a file outweighs */
+	bench_remove(&bench, "iter_0000300.metadata.json");
+	o = config_of(&bench, "iter_0000300", 0);
+	expect_number(o, "lr", 9);
+	cJSON_Delete(o);
+}
+
+/* DeepSpeed's engine keeps its configuration, beside what its client puts there; the experts' files
+ * hold none. Lightning's sharded form has a file of its own. */
+static void test_torch_args__of_other_directories(void **state)
+{
+	static const char sharded[] =
+		"import argparse, os, shutil, torch\n"
+		"shutil.copytree('iter_0000300', 'epoch=1.ckpt')\n"
+		"for f in 'common.pt', 'metadata.json': os.remove('epoch=1.ckpt/' + f)\n"
+		"torch.save({'epoch': 1, 'global_step': 5, 'pytorch-lightning_version': '2.1',\n"
+		"    'hyper_parameters': {'hidden': 64}}, 'epoch=1.ckpt/meta.pt')\n";
+	static const char client[] =
+		"import argparse, torch\n"
+		"name = 'global_step820/mp_rank_00_model_states.pt'\n"
+		"state = torch.load(name)\n"
+		"torch.save(dict(state, args=argparse.Namespace(layers=12)), name)\n";
+	_cleanup_bench_ struct bench bench = { .fd = -1 }, other = { .fd = -1 };
+	cJSON *o;
+
+	(void)state;
+	if (!real_dirs_put(&bench, "make_megatron.py") ||
+	    !real_dirs_put(&other, "make_deepspeed.py"))
+		skip();
+	assert_true(bench_python(&bench, sharded) && bench_python(&other, client));
+	o = config_of(&bench, "epoch=1.ckpt", 0);
+	expect_number(o, "hidden", 64);
+	cJSON_Delete(o);
+	o = config_of(&other, "global_step500", 0);
+	expect_number(o, "train_batch_size", 8);
+	cJSON_Delete(o);
+	o = config_of(&other, "global_step830", 0);
+	expect_number(o, "zero_optimization/mics_shard_size", 2);
+	cJSON_Delete(o);
+	o = config_of(&other, "global_step820", 0);
+	expect_number(o, "train_batch_size", 8);
+	expect_number(o, "layers", 12);
+	cJSON_Delete(o);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_torch_args__kept_in_the_seal),
 		cmocka_unit_test(test_torch_args__all_or_counted),
+		cmocka_unit_test(test_torch_args__of_a_directory),
+		cmocka_unit_test(test_torch_args__of_other_directories),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,6 +30,8 @@ struct netcdf {
 	uint64_t record_size, record_vars, last_slab; /* of the pass before */
 	uint64_t sum, vars_seen, slab_seen;	      /* of this one */
 	uint64_t need;
+	ckpt_tensor_fn *tell; /* NULL: nobody asks */
+	void *arg;
 	char name[128]; /* variable or dimension being read */
 };
 
@@ -90,6 +92,17 @@ static unsigned type_size(uint64_t type)
 	return type < sizeof(sizes) ? sizes[type] : 0;
 }
 
+/* In CDL's words. */
+static const char *type_name(uint64_t type)
+{
+	static const char *const names[] = {
+		"",	  "byte",  "char",   "short", "int",   "float",
+		"double", "ubyte", "ushort", "uint",  "int64", "uint64"
+	};
+
+	return type < sizeof(names) / sizeof(names[0]) ? names[type] : "";
+}
+
 /* A list's tag and length; an absent list is two zeros. */
 static int list(struct netcdf *n, unsigned tag, uint64_t *ret)
 {
@@ -144,24 +157,38 @@ static int dimensions(struct netcdf *n)
 	return r;
 }
 
-/* A variable's dimensions: bytes of it (of one record, for a record variable). */
-static int shape(struct netcdf *n, uint64_t *ret_items, bool *ret_record)
+/* What a variable's dimensions say, without that of the records. */
+struct dims {
+	uint64_t items, hash;
+	bool record;
+};
+
+static int shape(struct netcdf *n, struct dims *ret)
 {
 	uint64_t rank = 0, dim = 0;
 	int r = count(n, &rank);
 
-	*ret_items = 1;
-	*ret_record = false;
+	*ret = (struct dims) { .items = 1 };
 	for (uint64_t i = 0; r == 0 && i < rank; i++) {
 		r = number(n, n->count, &dim);
 		if (r == 0 && dim >= n->n_dims)
 			return bad(n, "a variable of a dimension that is not there");
 		if (r == 0 && n->dims[dim] == 0 && i == 0)
-			*ret_record = true;
-		else if (r == 0 && __builtin_mul_overflow(*ret_items, n->dims[dim], ret_items))
+			ret->record = true;
+		else if (r == 0 && __builtin_mul_overflow(ret->items, n->dims[dim], &ret->items))
 			return bad(n, "a variable larger than any file");
+		else if (r == 0)
+			ret->hash = ckpt_tensor_shape(ret->hash, n->dims[dim]);
 	}
 	return r;
+}
+
+static void tell_variable(const struct netcdf *n, const struct dims *dims, uint64_t type)
+{
+	struct ckpt_tensor told = { .name = n->name, .count = dims->items, .shape = dims->hash };
+
+	snprintf(told.type, sizeof(told.type), "%s", type_name(type));
+	n->tell(n->arg, &told);
 }
 
 static void add_need(struct netcdf *n, uint64_t begin, uint64_t bytes)
@@ -190,13 +217,16 @@ static void need_records(struct netcdf *n, uint64_t begin, uint64_t slab)
 static int variable(struct netcdf *n)
 {
 	uint64_t type = 0, size = 0, begin = 0, bytes;
-	bool record = false;
+	struct dims dims = { .items = 0 };
+	char own[sizeof(n->name)];
 	int r = name(n);
 
+	memcpy(own, n->name, sizeof(own));
 	if (r == 0)
-		ckpt_report_add_key(n->check->report, n->name, strlen(n->name));
-	r = r ? r : shape(n, &bytes, &record);
+		ckpt_report_add_key(n->check->report, own, strlen(own));
+	r = r ? r : shape(n, &dims);
 	r = r ? r : attributes(n);
+	memcpy(n->name, own, sizeof(own)); /* its attributes have names as well */
 	r = r ? r : number(n, 4, &type);
 	r = r ? r : number(n, n->count, &size);
 	r = r ? r : number(n, n->offset, &begin);
@@ -204,12 +234,14 @@ static int variable(struct netcdf *n)
 		return r;
 	if (!type_size(type))
 		return bad(n, "a variable of a type that NetCDF does not have");
-	if (__builtin_mul_overflow(bytes, type_size(type), &bytes) ||
-	    (record && __builtin_add_overflow(n->sum, padded(bytes), &n->sum)))
+	if (__builtin_mul_overflow(dims.items, type_size(type), &bytes) ||
+	    (dims.record && __builtin_add_overflow(n->sum, padded(bytes), &n->sum)))
 		return bad(n, "a variable larger than any file");
 	if (begin < ckpt_stream_offset(&n->in))
 		return bad(n, "a variable begins inside the header");
-	if (record) {
+	if (n->tell)
+		tell_variable(n, &dims, type);
+	if (dims.record) {
 		n->vars_seen++;
 		n->slab_seen = bytes;
 		need_records(n, begin, bytes);
@@ -259,16 +291,32 @@ static void netcdf_done(struct netcdf *n)
 	free(n->dims);
 }
 
-static int netcdf_structure(struct ckpt_check *check)
+static struct netcdf netcdf_of(struct ckpt_check *check)
 {
 	uint8_t version = check->head.head[3];
-	_cleanup_(netcdf_done) struct netcdf n = { .check = check,
-						   .count = version == 5 ? 8 : 4,
-						   .offset = version == 1 ? 4 : 8 };
+
+	return (struct netcdf) { .check = check,
+				 .count = version == 5 ? 8 : 4,
+				 .offset = version == 1 ? 4 : 8 };
+}
+
+static int netcdf_structure(struct ckpt_check *check)
+{
+	_cleanup_(netcdf_done) struct netcdf n = netcdf_of(check);
 	int r = pass(&n);
 
 	r = r ? r : pass(&n);
 	return r ? r : judge_size(&n);
+}
+
+/* Without the number of records: it grows. */
+static int netcdf_tensors(struct ckpt_check *check, ckpt_tensor_fn *tell, void *arg)
+{
+	_cleanup_(netcdf_done) struct netcdf n = netcdf_of(check);
+
+	n.tell = tell;
+	n.arg = arg;
+	return pass(&n);
 }
 
 static int netcdf_content(struct ckpt_check *check)
@@ -297,4 +345,5 @@ const struct ckpt_format ckpt_format_netcdf = {
 	.sniff = netcdf_sniff,
 	.structure = netcdf_structure,
 	.content = netcdf_content,
+	.tensors = netcdf_tensors,
 };

@@ -6,6 +6,7 @@
 #include "core/format/array/npy.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -146,6 +147,34 @@ static int npy_content(struct ckpt_check *check)
 	return 0;
 }
 
+struct ckpt_tensor ckpt_npy_tensor(const struct ckpt_npy *npy, const char *name)
+{
+	struct ckpt_tensor told = { .name = name, .count = npy->items, .shape = npy->shape };
+
+	if (npy->kind)
+		snprintf(told.type, sizeof(told.type), "%c%llu", npy->kind,
+			 (unsigned long long)npy->item);
+	return told;
+}
+
+/* Arrays of a file have no names. */
+static int npy_tensors(struct ckpt_check *check, ckpt_tensor_fn *tell, void *arg)
+{
+	uint64_t off = 0;
+	struct ckpt_npy npy;
+
+	do {
+		int r = ckpt_npy_check(check, off, check->file->size, NULL, &npy);
+		const struct ckpt_tensor told = ckpt_npy_tensor(&npy, "");
+
+		if (r)
+			return r;
+		tell(arg, &told);
+		off += npy.header + npy.data;
+	} while (another_follows(check, off));
+	return 0;
+}
+
 static bool npy_sniff(const struct ckpt_check *check)
 {
 	return check->head.n_head >= 6 && memcmp(check->head.head, "\x93NUMPY", 6) == 0;
@@ -161,4 +190,5 @@ const struct ckpt_format ckpt_format_npy = {
 	.structure = npy_structure,
 	.content = npy_content,
 	.finite = ckpt_npy_finite,
+	.tensors = npy_tensors,
 };

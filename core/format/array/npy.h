@@ -24,6 +24,7 @@ struct ckpt_npy {
 	uint64_t header; /* bytes before the data */
 	uint64_t data;	 /* bytes of data; of objects unknown: 0 */
 	uint64_t items;	 /* elements */
+	uint64_t shape;	 /* a hash of its dimensions; 0: it has none */
 	uint64_t item;	 /* bytes of one; as pickled objects 8 */
 	bool objects;	 /* the data are a pickle */
 	char kind;	 /* of a plain type: 'i', 'f', ...; '\0' for a record */
@@ -48,6 +49,9 @@ int ckpt_npy_check(struct ckpt_check *check, uint64_t off, uint64_t end, const c
  * errno.
  */
 int ckpt_npy_large(struct ckpt_check *check, uint64_t off, uint64_t end);
+
+/* What a sibling's array is held against, with the name @name, which is borrowed. */
+struct ckpt_tensor ckpt_npy_tensor(const struct ckpt_npy *npy, const char *name);
 
 /* The numbers of the array: NONE for integers and texts, UNKNOWN for records and objects. */
 struct ckpt_float_kind ckpt_npy_float(const struct ckpt_npy *npy);

@@ -81,19 +81,24 @@ static bool number(struct literal *l, uint64_t *ret)
 	return digits || bad(l, "a number is missing in the header");
 }
 
-/* "(2, 3)", "(4,)", "()" or a bare number: the product goes to @ret. */
-static bool shape(struct literal *l, uint64_t *ret)
+/* "(2, 3)", "(4,)", "()" or a bare number: the product goes to @ret, the numbers to @hash. */
+static bool shape(struct literal *l, uint64_t *ret, uint64_t *hash)
 {
 	uint64_t dim;
 
 	*ret = 1;
-	if (!eat(l, '('))
-		return number(l, ret);
+	if (!eat(l, '(')) {
+		if (!number(l, ret))
+			return false;
+		*hash = ckpt_tensor_shape(*hash, *ret);
+		return true;
+	}
 	while (!eat(l, ')')) {
 		if (!number(l, &dim))
 			return false;
 		if (__builtin_mul_overflow(*ret, dim, ret))
 			return bad(l, "the shape has more elements than any file can hold");
+		*hash = ckpt_tensor_shape(*hash, dim);
 		if (!eat(l, ',') && !peek(l, ')'))
 			return bad(l, "the shape in the header is no tuple");
 	}
@@ -129,7 +134,7 @@ static bool type(struct literal *l, uint64_t *ret);
 /* "('name', type)" or "('name', type, shape)"; the name may be a pair of title and name. */
 static bool field(struct literal *l, uint64_t *sum)
 {
-	uint64_t size, n = 1;
+	uint64_t size, n = 1, hash = 0;
 	char name[8];
 
 	if (!eat(l, '('))
@@ -143,7 +148,7 @@ static bool field(struct literal *l, uint64_t *sum)
 	}
 	if (!eat(l, ',') || !type(l, &size))
 		return bad(l, "a field of the header's record has no type");
-	if (eat(l, ',') && !peek(l, ')') && !shape(l, &n))
+	if (eat(l, ',') && !peek(l, ')') && !shape(l, &n, &hash))
 		return false;
 	if (__builtin_mul_overflow(size, n, &size) || __builtin_add_overflow(*sum, size, sum))
 		return bad(l, "the header's record is larger than any file");
@@ -204,7 +209,7 @@ static bool pair(struct literal *l, int *seen, uint64_t *size)
 	if (strcmp(key, "shape") != 0)
 		return bad(l, "the header has a key that NumPy does not write");
 	*seen |= 4;
-	return shape(l, &l->npy->items);
+	return shape(l, &l->npy->items, &l->npy->shape);
 }
 
 static bool dict(struct literal *l)

@@ -161,7 +161,7 @@ struct telling {
 static int tell_entry(struct ckpt_check *check, const struct ckpt_zip_entry *e, void *arg)
 {
 	struct telling *t = arg;
-	struct ckpt_tensor told = { .count = 0 };
+	struct ckpt_tensor told;
 	struct ckpt_npy npy = { .header = 0 };
 	char name[256];
 	int r;
@@ -172,11 +172,7 @@ static int tell_entry(struct ckpt_check *check, const struct ckpt_zip_entry *e, 
 	r = read_beginning(check, e, &t->beginning);
 	if (r || ckpt_npy_parse(t->beginning.bytes, t->beginning.n, &npy) != 0)
 		return r;
-	told.name = name;
-	told.count = npy.items;
-	if (npy.kind)
-		snprintf(told.type, sizeof(told.type), "%c%llu", npy.kind,
-			 (unsigned long long)npy.item);
+	told = ckpt_npy_tensor(&npy, name);
 	t->tell(t->arg, &told);
 	return 0;
 }

@@ -3,13 +3,15 @@
  * See adios2.h: BP3, written by ADIOS 1 and by ADIOS2's engine of that name. Behind the data lie
  * three indices (process groups, variables, attributes) and a footer of 56 bytes: a tag, where each
  * index begins, the byte order, whether the data lie in NAME.dir/NAME.0 and so on, the version
- * (BP3Deserializer.cpp, ParseMinifooter).
+ * (BP3Deserializer.cpp, ParseMinifooter). A file without its footer is told by its name and by how
+ * it begins: with a process group, or with the index of them where the data lie beside.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/bytes.h"
 #include "core/format/hpc/adios2.h"
 #include "wire/text.h"
 
@@ -90,7 +92,22 @@ static int read_groups(struct ckpt_adios2 *bp, uint64_t at, uint64_t end, uint64
 	return r == 0 && at != end ? bad(bp->check, at, "the index has more than it counts") : r;
 }
 
-/* The data files beside: from 0 on without a gap, each a BP3 file by itself. */
+/* A data file: BP3 by itself, whatever is left of it. */
+static int check_subfile(struct ckpt_check *check, const char *path)
+{
+	struct ckpt_report report = { 0 };
+	int r = ckpt_check_member(check, path, CKPT_LEVEL_STRUCTURE, CKPT_PROBLEM_SHARD_MISSING,
+				  &report);
+
+	if (r == 0 && report.format != &ckpt_format_adios_bp3)
+		r = ckpt_check_blame(check, path,
+				     ckpt_check_reject(check, CKPT_INCOMPLETE,
+						       CKPT_PROBLEM_TRUNCATED, CKPT_NO_OFFSET, NULL,
+						       "it has neither footer nor beginning"));
+	return r;
+}
+
+/* The data files beside: from 0 on without a gap. */
 static int check_subfiles(struct ckpt_check *check)
 {
 	const char *name = check->file->name, *slash = strrchr(name, '/');
@@ -104,8 +121,7 @@ static int check_subfiles(struct ckpt_check *check)
 			return -ENAMETOOLONG;
 		if (i && ckpt_dir_lacks(check->dirfd, path))
 			break;
-		r = ckpt_check_member(check, path, CKPT_LEVEL_STRUCTURE, CKPT_PROBLEM_SHARD_MISSING,
-				      NULL);
+		r = check_subfile(check, path);
 	}
 	return r;
 }
@@ -114,6 +130,23 @@ static int check_subfiles(struct ckpt_check *check)
 static const uint8_t *footer_of(const struct ckpt_check *check)
 {
 	return check->head.tail + check->head.n_tail - FOOTER;
+}
+
+static bool has_footer(const struct ckpt_check *check)
+{
+	return check->head.size >= FOOTER && memcmp(footer_of(check), TAG, strlen(TAG)) == 0;
+}
+
+static int without_footer(struct ckpt_check *check)
+{
+	const struct ckpt_head *head = &check->head;
+
+	check->report->contents = CKPT_CONTENTS_FULL;
+	if (head->n_tail && ckpt_bytes_zero(head->tail, head->n_tail))
+		return ckpt_check_reject(check, CKPT_INCOMPLETE, CKPT_PROBLEM_ZERO_TAIL,
+					 CKPT_NO_OFFSET, NULL, "it ends with zeros");
+	return ckpt_check_reject(check, CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED, head->size, NULL,
+				 "it does not end with the footer of a BP file");
 }
 
 static int check_indices(struct ckpt_adios2 *bp, const uint8_t *footer)
@@ -136,9 +169,8 @@ static int bp3_structure(struct ckpt_check *check)
 	const uint8_t *footer;
 	int r;
 
-	if (check->head.size < FOOTER)
-		return ckpt_check_reject(check, CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED,
-					 check->head.size, NULL, "it is shorter than its footer");
+	if (!has_footer(check))
+		return without_footer(check);
 	footer = footer_of(check);
 	if (footer[52] > 1 || footer[55] != 3)
 		return bad(check, check->head.size - 4, "its footer is of no known version");
@@ -155,9 +187,46 @@ static int bp3_structure(struct ckpt_check *check)
 	return r;
 }
 
+/* NAME.bp, or NAME.bp.0 and so on. */
+static bool is_named(const char *name)
+{
+	size_t len = strlen(name);
+
+	while (len && name[len - 1] >= '0' && name[len - 1] <= '9')
+		len--;
+	if (len && len < strlen(name) && name[len - 1] == '.')
+		len--;
+	return len > 3 && memcmp(name + len - 3, ".bp", 3) == 0;
+}
+
+/* Whether a process group begins the file: its length, 'y' or 'n', the length of its name, which
+ * is text. */
+static bool begins_with_group(const struct ckpt_head *head)
+{
+	const uint8_t *p = head->head;
+
+	if (head->n_head < 16 || ckpt_bytes_zero(p, 8) || (p[8] != 'y' && p[8] != 'n') ||
+	    !p[9] == !p[10])
+		return false;
+	for (size_t i = 11, end = 11 + p[9] + p[10]; i < end && i < head->n_head; i++)
+		if (p[i] < ' ' || p[i] == 0x7f)
+			return false;
+	return true;
+}
+
+/* Whether the data lie in the directory beside. */
+static bool has_data_beside(const struct ckpt_check *check)
+{
+	char path[1024];
+
+	return (size_t)snprintf(path, sizeof(path), "%s.dir", check->file->name) < sizeof(path) &&
+	       ckpt_dir_has(check->dirfd, path);
+}
+
 static bool bp3_sniff(const struct ckpt_check *check)
 {
-	return check->head.size >= FOOTER && memcmp(footer_of(check), TAG, strlen(TAG)) == 0;
+	return has_footer(check) || (is_named(check->file->name) &&
+				     (begins_with_group(&check->head) || has_data_beside(check)));
 }
 
 const struct ckpt_format ckpt_format_adios_bp3 = {

@@ -118,6 +118,18 @@ struct output {
 	uint8_t md5[MD5_LEN];
 };
 
+/* Whether @name, with @pad bytes behind it, is a file's and no numbers' bytes: those of the state
+ * look like a table, too. */
+static bool is_name(const char *name, const uint8_t *pad, size_t n_pad)
+{
+	char clean[256];
+
+	snprintf(clean, sizeof(clean), "%s", name);
+	ckpt_text_make_utf8(clean);
+	return strcmp(clean, name) == 0 && !ckpt_text_has_control(name) &&
+	       ckpt_bytes_zero(pad, n_pad);
+}
+
 /* One entry at *@p; false if none can be there. */
 static bool entry(const uint8_t **p, const uint8_t *end, struct output *ret)
 {
@@ -133,6 +145,8 @@ static bool entry(const uint8_t **p, const uint8_t *end, struct output *ret)
 		return false;
 	memcpy(ret->name, at, len);
 	ret->name[len] = '\0';
+	if (!is_name(ret->name, at + len, (4 - len % 4) % 4))
+		return false;
 	at += (len + 3) / 4 * 4;
 	ret->offset = ckpt_bytes_be(at, 8);
 	ret->size = ckpt_bytes_be(at + 8, 4);

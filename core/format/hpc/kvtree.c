@@ -123,9 +123,19 @@ int ckpt_kvtree_load(struct ckpt_check *check, int dirfd, const char *path, stru
 	return r ? r : prove(check, path, ret, len);
 }
 
+/* By two of magic, type with version, and its own length: one of them may be what is damaged. */
 static bool kvtree_sniff(const struct ckpt_check *check)
 {
-	return check->head.n_head >= 8 && is_header(check->head.head);
+	const struct ckpt_head *head = &check->head;
+	bool magic, type, size;
+
+	if (head->n_head < 8)
+		return false;
+	magic = ckpt_bytes_be(head->head, 4) == MAGIC;
+	type = ckpt_bytes_be(head->head + 4, 2) == TYPE_HASH &&
+	       ckpt_bytes_be(head->head + 6, 2) == VERSION;
+	size = head->n_head >= HEADER && ckpt_bytes_be(head->head + 8, 8) == head->size;
+	return magic + type + size >= 2;
 }
 
 /* Readers go by the length in it (kvtree_read_fd). */

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/bytes.h"
@@ -19,6 +20,9 @@
 #define RECORDS_MAX 16	 /* the time step is the sixth */
 #define NAME_SIZE 512	 /* of a set's file */
 #define PARTS_MAX 100000 /* files of a set; it has one a process at most */
+/* Bytes where the layout of a file written by MPI-IO is looked for: coefficients of some hundred
+ * types and the sizes of 100,000 processes lie before its end. */
+#define LAYOUT_MAX (1 << 20)
 
 /* Flags of records, from lmprestart.h. */
 enum {
@@ -251,6 +255,56 @@ static int check_set(struct ckpt_check *check, uint64_t parts)
 	return 0;
 }
 
+static uint64_t word(const struct reader *in, const uint8_t *p)
+{
+	return in->swapped ? ckpt_bytes_be(p, 4) : ckpt_bytes_le(p, 4);
+}
+
+/* Where the file ends by its layout at @p: no set, by MPI-IO, of each process how many numbers of
+ * eight bytes follow, -1 (WriteRestart::file_layout). 0 where that is no layout. */
+static uint64_t layout_end(const struct reader *in, const uint8_t *begin, const uint8_t *p,
+			   const uint8_t *end)
+{
+	uint64_t numbers = 0;
+
+	if (end - p < 20 || word(in, p) != MULTIPROC || word(in, p + 4) != 0 ||
+	    word(in, p + 8) != MPIIO || word(in, p + 12) != 1)
+		return 0;
+	for (p += 16; end - p >= 4 && word(in, p) <= INT32_MAX; p += 4)
+		numbers += word(in, p);
+	return end - p >= 4 && word(in, p) == UINT32_MAX ? (uint64_t)(p + 4 - begin) + 8 * numbers
+							 : 0;
+}
+
+/*
+ * A file that does not end in the mark: one written by MPI-IO has none, but a layout that tells its
+ * length. Any other was cut.
+ */
+static int check_unmarked(struct reader *in)
+{
+	struct ckpt_check *check = in->check;
+	uint64_t size = check->file->size, need = 0;
+	size_t len = size < LAYOUT_MAX ? (size_t)size : LAYOUT_MAX;
+	_cleanup_free_ uint8_t *buf = malloc(len + 1);
+	int r;
+
+	if (!buf)
+		return ckpt_fail(check->err, -ENOMEM, "no memory to read %s",
+				 CKPT_QUOTE(check->file->name));
+	r = ckpt_check_read(check, 0, buf, len, "its header");
+	for (size_t at = in->at; r == 0 && need == 0 && at < len; at++)
+		need = layout_end(in, buf, buf + at, buf + len);
+	if (r)
+		return r;
+	if (need == 0 || need > size)
+		return cut(check);
+	if (need < size)
+		ckpt_check_remark(check, CKPT_PROBLEM_TRAILING, need,
+				  "%llu bytes behind the last process' atoms",
+				  (unsigned long long)(size - need));
+	return 0;
+}
+
 /* A single file, or the base of a set with the others. */
 static int check_base(struct ckpt_check *check)
 {
@@ -266,8 +320,9 @@ static int check_base(struct ckpt_check *check)
 	if (in.r)
 		return in.r;
 	check->report->contents = CKPT_CONTENTS_FULL;
-	if (revision >= 1 && !ends_whole(&check->head))
-		return cut(check);
+	r = revision >= 1 && !ends_whole(&check->head) ? check_unmarked(&in) : 0;
+	if (r)
+		return r;
 	r = read_records(&in);
 	return r ? r : check_set(check, parts_of(check, in.swapped));
 }

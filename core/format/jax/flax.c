@@ -41,6 +41,8 @@ struct walk {
 	char path[PATH_SIZE];
 	char text[TEXT_MAX]; /* the last string, cut */
 	uint64_t arrays;
+	ckpt_tensor_fn *tell; /* NULL: nobody asks */
+	void *arg;
 	bool optimizer, progress, elsewhere;
 	unsigned depth;
 	struct frame frames[DEPTH_MAX];
@@ -153,6 +155,16 @@ static void note_dimension(struct walk *w, uint64_t value)
 	f->unknown = f->unknown || __builtin_mul_overflow(f->shape, value, &f->shape);
 }
 
+static void tell_array(const struct walk *w, const struct ckpt_flax_array *array)
+{
+	struct ckpt_tensor told = { .name = w->path,
+				    .count = array->elements,
+				    .shape = array->shape };
+
+	snprintf(told.type, sizeof(told.type), "%s", array->type ? array->type : "");
+	w->tell(w->arg, &told);
+}
+
 static int take_array(struct walk *w, uint64_t len)
 {
 	uint64_t end = w->in.end;
@@ -166,6 +178,8 @@ static int take_array(struct walk *w, uint64_t len)
 		return r < 0 ? r : bad(w, array.wrong);
 	w->in.end = end;
 	w->arrays++;
+	if (w->tell)
+		tell_array(w, &array);
 	if (array.has_number)
 		note_number(w, array.number);
 	if (!f || f->role != CHUNKS)
@@ -327,14 +341,11 @@ static void conclude(struct walk *w)
 			       "arrays in files beside it are not looked into");
 }
 
-static int flax_structure(struct ckpt_check *check)
+/* The one object of the file. */
+static int walk_object(struct walk *w, struct ckpt_check *check)
 {
-	_cleanup_free_ struct walk *w = calloc(1, sizeof(*w));
 	int r;
 
-	if (!w)
-		return ckpt_fail(check->err, -ENOMEM, "no memory to check %s",
-				 CKPT_QUOTE(check->file->name));
 	w->check = check;
 	w->in.file = check->file;
 	w->in.err = check->err;
@@ -343,10 +354,39 @@ static int flax_structure(struct ckpt_check *check)
 		r = step(w);
 		r = r ? r : leave(w);
 	} while (r == 0 && w->depth);
+	return r;
+}
+
+static struct walk *walk_new(const struct ckpt_check *check)
+{
+	struct walk *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		ckpt_fail(check->err, -ENOMEM, "no memory to check %s",
+			  CKPT_QUOTE(check->file->name));
+	return w;
+}
+
+static int flax_structure(struct ckpt_check *check)
+{
+	_cleanup_free_ struct walk *w = walk_new(check);
+	int r = w ? walk_object(w, check) : -ENOMEM;
+
 	r = r ? r : check_rest(w);
 	if (r == 0)
 		conclude(w);
 	return r;
+}
+
+static int flax_tensors(struct ckpt_check *check, ckpt_tensor_fn *tell, void *arg)
+{
+	_cleanup_free_ struct walk *w = walk_new(check);
+
+	if (!w)
+		return -ENOMEM;
+	w->tell = tell;
+	w->arg = arg;
+	return walk_object(w, check);
 }
 
 static int flax_content(struct ckpt_check *check)
@@ -399,4 +439,5 @@ const struct ckpt_format ckpt_format_flax = {
 	.sniff = ckpt_flax_sniff,
 	.structure = flax_structure,
 	.content = flax_content,
+	.tensors = flax_tensors,
 };

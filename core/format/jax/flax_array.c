@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/base/bytes.h"
+#include "core/format/format.h"
 #include "core/format/jax/msgpack.h"
 
 #define RANK_MAX 64 /* NumPy's limit; earlier 32 */
@@ -64,6 +65,7 @@ static int take_shape(struct ckpt_window *in, struct ckpt_flax_array *ret)
 		if (token.value > INT64_MAX ||
 		    __builtin_mul_overflow(ret->elements, token.value, &ret->elements))
 			return bad(ret, "its shape overflows");
+		ret->shape = ckpt_tensor_shape(ret->shape, token.value);
 	}
 	return 0;
 }
@@ -125,7 +127,7 @@ static int take_data(struct ckpt_window *in, const struct type *type, struct ckp
 		return r;
 	if (token.len != in->end - in->at)
 		return bad(ret, "bytes follow its data");
-	ret->known = type;
+	ret->type = type ? type->name : NULL;
 	if (type &&
 	    (__builtin_mul_overflow(ret->elements, type->size, &bytes) || bytes != token.len))
 		return bad(ret, "its data do not fit type and shape");

@@ -10,8 +10,9 @@
 /* What is in the extension. */
 struct ckpt_flax_array {
 	uint64_t elements;
-	bool known;	 /* a type whose elements' size is known here */
-	bool has_number; /* one integer, or one float that is whole */
+	uint64_t shape;	  /* a hash of its dimensions */
+	const char *type; /* its name; NULL: not one that is known here */
+	bool has_number;  /* one integer, or one float that is whole */
 	int64_t number;
 	const char *wrong; /* why it is none */
 };

@@ -345,6 +345,27 @@ static int tensors_at(struct ckpt_check *check, const struct ckpt_extent *extent
 	return r == CKPT_TF_READER_END ? 0 : r;
 }
 
+static int bundle_tensors(struct ckpt_check *check, ckpt_tensor_fn *tell, void *arg)
+{
+	_cleanup_(bundle_done) struct bundle b = { .check = check, .index = CKPT_FILE_INIT };
+	_cleanup_tf_reader_ struct ckpt_tf_reader reader = { .nth = 0 };
+	int r = open_index(&b);
+
+	r = r ? r : ckpt_tf_reader_open(&reader, check, &b.index);
+	while (!r && (r = ckpt_tf_reader_next(&reader)) == 0) {
+		const struct ckpt_tf_entry *e = &reader.entry;
+		struct ckpt_tensor told = { .name = ckpt_tf_reader_name(&reader),
+					    .count = e->elements,
+					    .shape = e->shape };
+
+		if (!*told.name || e->odd_shape)
+			continue;
+		snprintf(told.type, sizeof(told.type), "%s", ckpt_tf_dtype_name(e->dtype));
+		tell(arg, &told);
+	}
+	return r == CKPT_TF_READER_END ? 0 : r;
+}
+
 const struct ckpt_format ckpt_format_tf_bundle = {
 	.name = "tf-bundle",
 	.title = "TensorFlow checkpoint",
@@ -355,4 +376,5 @@ const struct ckpt_format ckpt_format_tf_bundle = {
 	.structure = bundle_structure,
 	.content = bundle_content,
 	.at = tensors_at,
+	.tensors = bundle_tensors,
 };

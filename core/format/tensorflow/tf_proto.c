@@ -7,6 +7,8 @@
 #include <endian.h>
 #include <string.h>
 
+#include "core/format/format.h"
+
 /* One field: its number and, by wire type, its number or bytes. */
 struct field {
 	uint64_t number;
@@ -83,6 +85,7 @@ static bool parse_dim(struct ckpt_bytes in, struct ckpt_tf_entry *e)
 			size = f.value;
 	}
 	e->rank++;
+	e->shape = ckpt_tensor_shape(e->shape, size);
 	if (size > INT64_MAX || __builtin_mul_overflow(e->elements, size, &e->elements))
 		e->odd_shape = true;
 	return e->rank <= 254; /* TensorFlow's own limit */
@@ -146,4 +149,16 @@ uint64_t ckpt_tf_dtype_size(uint64_t dtype)
 					 1, 4, 2, 2, 2, 2, 16, 2, 0, 0, 4, 8 };
 
 	return dtype < sizeof(sizes) ? sizes[dtype] : 0;
+}
+
+const char *ckpt_tf_dtype_name(uint64_t dtype)
+{
+	static const char *const names[] = { "",	  "float",   "double",	   "int32",
+					     "uint8",	  "int16",   "int8",	   "string",
+					     "complex64", "int64",   "bool",	   "qint8",
+					     "quint8",	  "qint32",  "bfloat16",   "qint16",
+					     "quint16",	  "uint16",  "complex128", "half",
+					     "resource",  "variant", "uint32",	   "uint64" };
+
+	return dtype < sizeof(names) / sizeof(names[0]) ? names[dtype] : "";
 }

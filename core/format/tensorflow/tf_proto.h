@@ -24,6 +24,7 @@ struct ckpt_tf_header {
 struct ckpt_tf_entry {
 	uint64_t dtype, shard, offset, size;
 	uint64_t elements; /* product of the shape */
+	uint64_t shape;	   /* a hash of its dimensions */
 	int rank;	   /* dimensions seen */
 	bool odd_shape;	   /* unknown, negative or overflowing: elements means nothing */
 	bool sliced;	   /* its data are entries of their own */
@@ -36,5 +37,8 @@ bool ckpt_tf_entry_parse(struct ckpt_bytes in, struct ckpt_tf_entry *ret);
 
 /* Bytes of one element in the file; 0 for types of varying or unknown size. */
 uint64_t ckpt_tf_dtype_size(uint64_t dtype);
+
+/* The type in types.proto's words, in lower case; "" for an unknown one. */
+const char *ckpt_tf_dtype_name(uint64_t dtype);
 
 #endif

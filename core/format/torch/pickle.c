@@ -11,8 +11,7 @@
 #include "core/format/torch/pickle_scan.h"
 #include "wire/cleanup.h"
 
-#define PATH_DEPTH 16	     /* keys of a path that are shown */
-#define LINE_MAX_BYTES 65536 /* of protocol 0: no name or number is longer */
+#define PATH_DEPTH 16 /* keys of a path that are shown */
 
 static const struct {
 	const char *text;
@@ -188,7 +187,7 @@ static int take_text(struct ckpt_pickle_scan *s, size_t len_size, struct ckpt_pi
 	return r ? r : ckpt_stream_take(s->in, NULL, len - a->len, s->err);
 }
 
-/* A line without its newline. */
+/* A line without its newline; texts of protocol 0 are lines, of any length. */
 static int take_line(struct ckpt_pickle_scan *s, struct ckpt_pickle_arg *a)
 {
 	uint8_t c;
@@ -196,20 +195,14 @@ static int take_line(struct ckpt_pickle_scan *s, struct ckpt_pickle_arg *a)
 
 	a->len = 0;
 	a->cut = false;
-	for (size_t i = 0; i < LINE_MAX_BYTES; i++) {
-		r = ckpt_stream_byte(s->in, &c, s->err);
-		if (r)
-			return r;
-		if (c == '\n') {
-			a->text[a->len] = '\0';
-			return 0;
-		}
+	while ((r = ckpt_stream_byte(s->in, &c, s->err)) == 0 && c != '\n') {
 		if (a->len < CKPT_PICKLE_TEXT_MAX)
 			a->text[a->len++] = (char)c;
 		else
 			a->cut = true;
 	}
-	return CKPT_PICKLE_BAD;
+	a->text[a->len] = '\0';
+	return r;
 }
 
 /* Reads the argument of a row. 0, CKPT_PICKLE_TORN (the stream's END), BAD or an errno. */

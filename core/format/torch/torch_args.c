@@ -16,9 +16,11 @@
 #include "wire/cleanup.h"
 #include "wire/text.h"
 
-/* Where programs keep their settings: argparse, Lightning, fairseq, Megatron, timm. */
-static const char *const places[] = { "args", "hyper_parameters", "hparams", "config",	"cfg",
-				      "opt",  "options",	  "params",  "settings" };
+/* Where programs keep their settings: argparse, Lightning, fairseq, Megatron, timm, DeepSpeed. */
+static const char *const places[] = {
+	"args", "hyper_parameters", "hparams", "config",   "cfg",
+	"opt",	"options",	    "params",  "settings", "ds_config"
+};
 
 #define N_PLACES (sizeof(places) / sizeof(places[0]))
 

@@ -71,15 +71,10 @@ static bool on_storage(void *arg, const struct ckpt_pickle_storage *storage)
 	return true;
 }
 
-/* A pickle that cannot be read leaves the records' names. */
+/* Scans data.pkl with @sink's callbacks. A pickle that cannot be read leaves the records' names. */
 static int read_pickle(struct ckpt_check *check, const struct asked *a,
-		       bool (*storage)(void *arg, const struct ckpt_pickle_storage *), void *arg)
+		       const struct ckpt_pickle_sink *sink)
 {
-	const struct ckpt_pickle_sink sink = { .words = ckpt_torch_words,
-					       .n_words = CKPT_TORCH_WORDS,
-					       .storage = storage,
-					       .arg = arg,
-					       .paths = true };
 	_cleanup_stream_ struct ckpt_stream in = { 0 };
 	struct ckpt_pickle_summary sum;
 	int r;
@@ -87,7 +82,7 @@ static int read_pickle(struct ckpt_check *check, const struct asked *a,
 	if (a->pickle_len == 0)
 		return 0;
 	r = ckpt_stream_init(&in, check->file, a->pickle, a->pickle + a->pickle_len, check->err);
-	r = r ? r : ckpt_pickle_scan(&in, &sink, &sum, check->err);
+	r = r ? r : ckpt_pickle_scan(&in, sink, &sum, check->err);
 	return r < 0 ? r : 0;
 }
 
@@ -109,6 +104,11 @@ int ckpt_torch_zip_at(struct ckpt_check *check, const struct ckpt_extent *extent
 		      struct ckpt_names *names)
 {
 	_cleanup_free_ struct asked *a = calloc(1, sizeof(*a));
+	const struct ckpt_pickle_sink sink = { .words = ckpt_torch_words,
+					       .n_words = CKPT_TORCH_WORDS,
+					       .storage = on_storage,
+					       .arg = a,
+					       .paths = true };
 	struct ckpt_zip zip;
 	int r;
 
@@ -119,35 +119,65 @@ int ckpt_torch_zip_at(struct ckpt_check *check, const struct ckpt_extent *extent
 	r = ckpt_zip_check_open(check, &zip);
 	r = r ? r : ckpt_zip_check_walk(check, &zip, on_entry, a);
 	if (r == 0 && a->n)
-		r = read_pickle(check, a, on_storage, a);
+		r = read_pickle(check, a, &sink);
 	if (r == 0)
 		offer_hits(a);
 	return r;
 }
 
+/* A storage is told once it is known which part of it the tensor is. */
 struct telling {
 	ckpt_tensor_fn *tell;
 	void *arg;
+	struct ckpt_tensor told; /* to be; count 0 also where nothing is */
+	char name[CKPT_PICKLE_PATH];
 };
 
-static bool tell_storage(void *arg, const struct ckpt_pickle_storage *storage)
+static void flush(struct telling *t)
+{
+	if (t->name[0])
+		t->tell(t->arg, &t->told);
+	t->name[0] = '\0';
+}
+
+static void say_type(const struct ckpt_pickle_storage *storage, char *ret, size_t size)
 {
 	static const char *const floats[CKPT_FLOAT_COUNT] = { [CKPT_FLOAT_F16] = "F16",
 							      [CKPT_FLOAT_BF16] = "BF16",
 							      [CKPT_FLOAT_F32] = "F32",
 							      [CKPT_FLOAT_F64] = "F64" };
-	const struct telling *t = arg;
-	struct ckpt_tensor told = { .name = storage->path, .count = storage->numel };
 	bool complex = ckpt_float_size(storage->type) * 2 == storage->element;
 
-	if (!storage->path[0])
-		return true;
 	if (floats[storage->type])
-		snprintf(told.type, sizeof(told.type), "%s%s", complex ? "complex " : "",
-			 floats[storage->type]);
+		snprintf(ret, size, "%s%s", complex ? "complex " : "", floats[storage->type]);
+	else if (storage->element && storage->type == CKPT_FLOAT_NONE)
+		snprintf(ret, size, "%u-byte ints", storage->element);
 	else if (storage->element)
-		snprintf(told.type, sizeof(told.type), "%u bytes each", storage->element);
-	t->tell(t->arg, &told);
+		snprintf(ret, size, "%u bytes each", storage->element);
+}
+
+static bool tell_storage(void *arg, const struct ckpt_pickle_storage *storage)
+{
+	struct telling *t = arg;
+
+	flush(t);
+	memcpy(t->name, storage->path, sizeof(t->name));
+	t->told = (struct ckpt_tensor) { .name = t->name, .count = storage->numel };
+	say_type(storage, t->told.type, sizeof(t->told.type));
+	return true;
+}
+
+static bool tell_view(void *arg, const struct ckpt_pickle_view *view)
+{
+	struct telling *t = arg;
+
+	t->told.count = 1;
+	for (size_t i = 0; i < view->shape->n; i++) {
+		if (__builtin_mul_overflow(t->told.count, view->shape->of[i], &t->told.count))
+			t->told.count = UINT64_MAX;
+		t->told.shape = ckpt_tensor_shape(t->told.shape, view->shape->of[i]);
+	}
+	flush(t);
 	return true;
 }
 
@@ -155,7 +185,13 @@ int ckpt_torch_zip_tensors(struct ckpt_check *check, ckpt_tensor_fn *tell, void 
 {
 	static const struct ckpt_extent nowhere = { "", 0, 0 };
 	_cleanup_free_ struct asked *a = calloc(1, sizeof(*a));
-	struct telling t = { tell, arg };
+	struct telling t = { .tell = tell, .arg = arg };
+	const struct ckpt_pickle_sink sink = { .words = ckpt_torch_words,
+					       .n_words = CKPT_TORCH_WORDS,
+					       .storage = tell_storage,
+					       .view = tell_view,
+					       .arg = &t,
+					       .paths = true };
 	struct ckpt_zip zip;
 	int r;
 
@@ -164,5 +200,7 @@ int ckpt_torch_zip_tensors(struct ckpt_check *check, ckpt_tensor_fn *tell, void 
 	a->extent = &nowhere;
 	r = ckpt_zip_check_open(check, &zip);
 	r = r ? r : ckpt_zip_check_walk(check, &zip, on_entry, a);
-	return r ? r : read_pickle(check, a, tell_storage, &t);
+	r = r ? r : read_pickle(check, a, &sink);
+	flush(&t);
+	return r;
 }

@@ -21,11 +21,14 @@
 static bool ends_as_zip(const struct ckpt_check *check)
 {
 	const struct ckpt_head *head = &check->head;
-	const uint8_t *end = head->tail + head->n_tail - END_SIZE;
+	const uint8_t *end;
 	uint8_t record[CENTRAL_SIZE];
 	uint64_t size, off;
 
-	if (head->n_tail < END_SIZE || memcmp(end, "PK\5\6", 4) != 0)
+	if (head->n_tail < END_SIZE)
+		return false;
+	end = head->tail + head->n_tail - END_SIZE;
+	if (memcmp(end, "PK\5\6", 4) != 0)
 		return false;
 	size = ckpt_bytes_le(end + 12, 4);
 	off = ckpt_bytes_le(end + 16, 4);

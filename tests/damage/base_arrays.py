@@ -92,6 +92,18 @@ def npz_deflated(folder, variant, seed):
     return "state_10.npz"
 
 
+@fmt("zip", boundaries=boundaries.of_zip, same=boundaries.same_zip)
+def sb3(folder, variant, seed):
+    """As Stable-Baselines3 does (save_to_zip_file() in common/save_util.py)."""
+    with zipfile.ZipFile(folder + "/rl_model_1000_steps.zip", "w") as z:
+        z.writestr("data", json.dumps({"num_timesteps": 1000, "seed": seed}))
+        for name in ("policy.pth", "policy.optimizer.pth"):
+            with z.open(name, "w", force_zip64=True) as f:
+                f.write(array(variant, seed).tobytes())
+        z.writestr("_stable_baselines3_version", "2.3.0")
+    return "rl_model_1000_steps.zip"
+
+
 def hdf5_file(path, lib, how, variant, seed):
     h5py, np = need("h5py"), need("numpy")
     rand = np.random.RandomState(seed)

@@ -29,6 +29,7 @@ ALSO = {
     "bz2": ["bzip2"],
     "gz": ["gzip"],
     "zst": ["zstd"],
+    "zip": ["zip_plain"],
     "torchscript": ["torch_zip"],
     "orbax": ["ocdbt"],
     "adios-bp3": ["adios2"],

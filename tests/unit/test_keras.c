@@ -25,12 +25,14 @@ static const char script[] =
 	"  f['optimizer/vars/0'] = np.int32(55)\n"
 	"h5 = b.getvalue()\n"
 	"meta = json.dumps({'keras_version': '3.0.5', 'date_saved': '2024-01-01@00:00:00'})\n"
-	"def put(name, h5, skip=None):\n"
+	"def put(name, h5, skip=None, *directories):\n"
 	"  with zipfile.ZipFile(name, 'w') as z:\n"
+	"    for d in directories: z.writestr(d, '')\n"
 	"    for n, d in (('metadata.json', meta), ('config.json', '{\"class\": \"keras\"}'),\n"
 	"                 ('model.weights.h5', h5)):\n"
 	"      if n != skip: z.writestr(n, d)\n"
 	"put('good.keras', h5)\n"
+	"put('packed.keras', h5, None, 'assets/', 'assets/a/')\n"
 	"put('torn.keras', h5[:-100])\n"
 	"put('junk.keras', b'x' * 3000)\n"
 	"put('no_weights.keras', h5, 'model.weights.h5')\n"
@@ -69,6 +71,8 @@ static void test_keras__whole(void **state)
 	assert_int_equal(report.contents, CKPT_CONTENTS_FULL);
 	assert_int_equal(report.tensors, 2);
 	assert_true(ckpt_report_has_key(&report, "layers"));
+	expect(&bench, "packed.keras", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
+	assert_int_equal(report.position.step, 55);
 	bench_judge(&bench, "other.zip", CKPT_KIND_FILE, CKPT_LEVEL_FULL, &report);
 	assert_string_not_equal(report.format->name, "keras");
 }

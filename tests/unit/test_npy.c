@@ -207,6 +207,8 @@ static void test_npy__header_too_large(void **state)
 	bench_init(&bench);
 	bench_write(&bench, "x.npy", file, sizeof(file));
 	expect(&bench, "x.npy", CKPT_UNREADABLE, CKPT_PROBLEM_NESTING_LIMIT);
+	bench_resize(&bench, "x.npy", 1000); /* a limit is met by what is there */
+	expect(&bench, "x.npy", CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED);
 }
 
 static void test_npy__sample(void **state)

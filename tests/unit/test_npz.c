@@ -26,6 +26,9 @@ static const char script[] =
 	"np.savez('stored.npz', **d)\n"
 	"np.savez_compressed('deflated.npz', **d)\n"
 	"np.savez('empty.npz')\n"
+	"with zipfile.ZipFile('stored.npz') as old, zipfile.ZipFile('packed.npz', 'w') as new:\n"
+	"  new.writestr('a/', ''); new.writestr('a/b/', '')\n"
+	"  for n in old.namelist(): new.writestr('a/b/' + n, old.read(n))\n"
 	"np.savez('chainer.npz', **{'updater/iteration': np.array(77), 'updater/x/y': r.rand(9)})\n"
 	"def put(name, method, edit):\n"
 	"  b = io.BytesIO(); np.save(b, np.arange(100.)); b = edit(b.getvalue())\n"
@@ -35,7 +38,13 @@ static const char script[] =
 	"put('torn.npz', 0, lambda b: b[:40])\n"
 	"put('short_d.npz', 8, lambda b: b[:-8])\n"
 	"put('long_d.npz', 8, lambda b: b + b'12345678')\n"
-	"put('other.npz', 14, lambda b: b)\n";
+	"put('other.npz', 14, lambda b: b)\n"
+	"put('version.npz', 0, lambda b: b[:6] + b'\\3' + b[7:])\n"
+	"n = 1 << 21\n"
+	"put('large.npz', 0, lambda b: b[:6] + b'\\2\\0' + (n + 118).to_bytes(4, 'little') +\n"
+	"                              b[10:127] + b' ' * n + b[127:])\n"
+	"put('large_d.npz', 8, lambda b: b[:6] + b'\\2\\0' + (n + 118).to_bytes(4, 'little') +\n"
+	"                              b[10:127] + b' ' * n + b[127:])\n";
 
 static void expect(struct bench *bench, const char *name, enum ckpt_status status,
 		   enum ckpt_problem_code code)
@@ -79,10 +88,33 @@ static void test_npz__whole(void **state)
 	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_STRUCTURE);
 	assert_true(report.position.epoch == 4);
 	assert_int_equal(report.position.step, 1200);
+	expect(&bench, "packed.npz", CKPT_VALID, CKPT_PROBLEM_NONE); /* by zip, directories first */
 	bench_judge(&bench, "chainer.npz", CKPT_KIND_FILE, CKPT_LEVEL_FULL, &report);
 	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
 	assert_int_equal(report.position.step, 77);
 	assert_true(ckpt_report_has_key(&report, "updater"));
+}
+
+/* A header longer than its entry is torn; of one too long to be looked at the sum decides. */
+static void test_npz__header_lengths(void **state)
+{
+	_cleanup_bench_ struct bench bench;
+	_cleanup_free_ unsigned char *data = NULL;
+	struct ckpt_report report;
+	size_t len, at;
+
+	(void)state;
+	if (!make(&bench))
+		skip();
+	expect(&bench, "version.npz", CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED);
+	expect(&bench, "large.npz", CKPT_VALID, CKPT_PROBLEM_NONE);
+	expect(&bench, "large_d.npz", CKPT_VALID, CKPT_PROBLEM_NONE);
+	bench_judge(&bench, "large.npz", CKPT_KIND_FILE, CKPT_LEVEL_FINITE, &report);
+	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
+	data = bench_read(&bench, "large.npz", &len);
+	at = (size_t)((unsigned char *)memmem(data, len, "NUMPY", 5) - data);
+	bench_flip(&bench, "large.npz", at + 200);
+	expect(&bench, "large.npz", CKPT_CORRUPT, CKPT_PROBLEM_CHECKSUM);
 }
 
 static void test_npz__members(void **state)
@@ -186,9 +218,9 @@ static void test_npz__sample(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_npz__whole),  cmocka_unit_test(test_npz__members),
-		cmocka_unit_test(test_npz__flips),  cmocka_unit_test(test_npz__cuts),
-		cmocka_unit_test(test_npz__sample),
+		cmocka_unit_test(test_npz__whole),	    cmocka_unit_test(test_npz__members),
+		cmocka_unit_test(test_npz__header_lengths), cmocka_unit_test(test_npz__flips),
+		cmocka_unit_test(test_npz__cuts),	    cmocka_unit_test(test_npz__sample),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -316,6 +316,36 @@ static void test_torch_zip__directory_flips(void **state)
 	}
 }
 
+/*
+ * The attribute by which MS-DOS marks a directory, on a record: PyTorch's miniz reads nothing of it
+ * (mz_zip_reader_is_file_a_directory()) and hands out what memory held before.
+ */
+static void test_torch_zip__marked_as_directory(void **state)
+{
+	static const char *const names[] = { "data.pkl", "data/0", "data/11", "version" };
+	struct bench *bench = torch_real(state);
+	_cleanup_free_ unsigned char *data = NULL;
+	struct ckpt_report report;
+	char full[64];
+	size_t len, cd, at;
+
+	data = bench_read(bench, "state.pt", &len);
+	cd = find(data, len, "PK\1\2", 4);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(full, sizeof(full), "state/%s", names[i]);
+		at = cd + find(data + cd, len - cd, full, strlen(full)) - 46 + 38;
+		data[at] ^= 0x10;
+		bench_write(bench, "bad.pt", data, len);
+		bench_judge(bench, "bad.pt", CKPT_KIND_FILE, CKPT_LEVEL_STRUCTURE, &report);
+		bench_expect(&report, CKPT_CORRUPT, CKPT_PROBLEM_DIRECTORY);
+		assert_string_equal(report.verdict.problem.member, names[i]);
+		data[at] ^= 0x10 | 0x20; /* "archive" is what zip sets there */
+		bench_write(bench, "bad.pt", data, len);
+		torch_real_expect(bench, "bad.pt", CKPT_VALID, CKPT_PROBLEM_NONE, &report);
+		data[at] ^= 0x20;
+	}
+}
+
 static void test_torch_zip__codes(void **state)
 {
 	struct bench *bench = torch_real(state);
@@ -535,6 +565,7 @@ int main(void)
 		cmocka_unit_test(test_torch_zip__truncated),
 		cmocka_unit_test(test_torch_zip__flips),
 		cmocka_unit_test(test_torch_zip__directory_flips),
+		cmocka_unit_test(test_torch_zip__marked_as_directory),
 		cmocka_unit_test(test_torch_zip__codes),
 		cmocka_unit_test(test_torch_zip__zero_tail_and_holes),
 		cmocka_unit_test(test_torch_zip__trailing),

@@ -27,6 +27,7 @@ enum { LOCAL_SIZE = 30, CENTRAL_SIZE = 46, END_SIZE = 22, LOCATOR_SIZE = 20, END
 
 #define TAIL_MAX (END_SIZE + 65535)
 #define FLAG_DESCRIPTOR 0x0008
+#define ATTRIBUTE_DIRECTORY 0x10
 #define VERSION_MAX 63 /* 6.3: APPNOTE.TXT 4.4.3.2; in the low byte, the other is a system's */
 #define FULL32 0xffffffffu
 
@@ -277,6 +278,7 @@ static int directory_record(struct ckpt_zip_walk *walk, struct ckpt_zip_entry *e
 	e->crc = get32(p + 16);
 	e->csize = get32(p + 20);
 	e->usize = get32(p + 24);
+	e->marked = p[38] & ATTRIBUTE_DIRECTORY;
 	e->header_off = get32(p + 42);
 	if (!ckpt_zip_widen(e, p + CENTRAL_SIZE + e->name_len, extra) || get16(p + 34) != 0)
 		return damaged(zip, walk->pos, e->name,

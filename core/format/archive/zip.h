@@ -43,6 +43,7 @@ struct ckpt_zip_entry {
 	uint64_t header_off, data_off, csize, usize;
 	uint32_t crc;
 	uint16_t method, flags;
+	bool marked; /* by MS-DOS's attribute of directories, whatever its name is */
 	uint16_t name_len;
 	char name[CKPT_ZIP_NAME]; /* NUL-terminated; holds no NUL itself */
 };

@@ -17,6 +17,8 @@
 
 #define LOCAL_SIZE 30
 #define FLAG_ENCRYPTED 0x0001
+#define FLAG_DESCRIPTOR 0x0008
+#define DESCRIPTOR_SIZE 16
 
 static int directory_fault(struct ckpt_check *check, const struct ckpt_zip *zip)
 {
@@ -245,14 +247,43 @@ int ckpt_zip_check_at(struct ckpt_check *check, const struct ckpt_extent *extent
 	return r ? r : ckpt_zip_check_walk(check, &zip, offer_entry, &l);
 }
 
+static bool local_at(const struct ckpt_head *head, size_t at)
+{
+	return at <= head->n_head && head->n_head - at >= LOCAL_SIZE &&
+	       memcmp(head->head + at, "PK\3\4", 4) == 0;
+}
+
+/* Behind the name of the local header at @at, or 0 where it is not all in the head. */
+static size_t name_end(const struct ckpt_head *head, size_t at)
+{
+	size_t len = ckpt_bytes_le(head->head + at + 26, 2);
+
+	return len > head->n_head - at - LOCAL_SIZE ? 0 : at + LOCAL_SIZE + len;
+}
+
+size_t ckpt_zip_check_first(const struct ckpt_head *head)
+{
+	size_t at = 0, end;
+
+	while (local_at(head, at)) {
+		const uint8_t *p = head->head + at;
+
+		end = name_end(head, at);
+		if (end == 0 || p[end - at - 1] != '/')
+			return at;
+		at = end + ckpt_bytes_le(p + 28, 2) + ckpt_bytes_le(p + 18, 4);
+		if (p[6] & FLAG_DESCRIPTOR)
+			at += DESCRIPTOR_SIZE;
+	}
+	return 0;
+}
+
 bool ckpt_zip_check_first_ends(const struct ckpt_head *head, const char *suffix)
 {
-	size_t len, n = strlen(suffix);
+	size_t at = ckpt_zip_check_first(head), n = strlen(suffix), end;
 
-	if (head->n_head < LOCAL_SIZE || memcmp(head->head, "PK\3\4", 4) != 0)
+	if (!local_at(head, at))
 		return false;
-	len = ckpt_bytes_le(head->head + 26, 2);
-	if (len < n || len > head->n_head - (size_t)LOCAL_SIZE)
-		return false;
-	return memcmp(head->head + LOCAL_SIZE + len - n, suffix, n) == 0;
+	end = name_end(head, at);
+	return end >= at + LOCAL_SIZE + n && memcmp(head->head + end - n, suffix, n) == 0;
 }

@@ -43,7 +43,13 @@ int ckpt_zip_check_content(struct ckpt_check *check, ckpt_zip_check_head_fn *hea
 int ckpt_zip_check_at(struct ckpt_check *check, const struct ckpt_extent *extent,
 		      struct ckpt_names *names);
 
-/* True if the first local header at the head of the file names an entry that ends in @suffix. */
+/*
+ * Where in @head the first local header stands whose entry is no directory: what was packed by hand
+ * begins with its directories. 0 where that is the file's first, or none is in the head.
+ */
+size_t ckpt_zip_check_first(const struct ckpt_head *head);
+
+/* True if that local header names an entry that ends in @suffix. */
 bool ckpt_zip_check_first_ends(const struct ckpt_head *head, const char *suffix);
 
 #endif

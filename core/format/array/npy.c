@@ -73,7 +73,23 @@ static int read_header(struct ckpt_check *check, uint64_t off, uint64_t end, con
 			return r;
 		parsed = ckpt_npy_parse(buf, ret->header, ret);
 	}
+	if (parsed == CKPT_NPY_LARGE && ret->header > end - off)
+		parsed = CKPT_NPY_SHORT;
 	return parsed ? ckpt_npy_reject(check, parsed, ret, off, member) : 0;
+}
+
+int ckpt_npy_large(struct ckpt_check *check, uint64_t off, uint64_t end)
+{
+	uint8_t buf[CKPT_NPY_PREFIX];
+	struct ckpt_npy npy;
+	int r;
+
+	if (end - off <= CKPT_NPY_HEADER_MAX)
+		return 0;
+	r = ckpt_file_read(check->file, off, buf, sizeof(buf), check->err);
+	if (r)
+		return r < 0 ? r : 0;
+	return ckpt_npy_parse(buf, sizeof(buf), &npy) == CKPT_NPY_LARGE && npy.header <= end - off;
 }
 
 int ckpt_npy_check(struct ckpt_check *check, uint64_t off, uint64_t end, const char *member,

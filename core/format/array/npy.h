@@ -43,6 +43,13 @@ int ckpt_npy_parse(const uint8_t *buf, size_t len, struct ckpt_npy *ret);
 int ckpt_npy_check(struct ckpt_check *check, uint64_t off, uint64_t end, const char *member,
 		   struct ckpt_npy *ret);
 
+/*
+ * 1 if the array that begins at @off has a header that is all before @end and yet more than is
+ * looked at, as one wrong bit makes of a small one: a sum over it has to decide. 0 if not, or an
+ * errno.
+ */
+int ckpt_npy_large(struct ckpt_check *check, uint64_t off, uint64_t end);
+
 /* What a sibling's array is held against, with the name @name, which is borrowed. */
 struct ckpt_tensor ckpt_npy_tensor(const struct ckpt_npy *npy, const char *name);
 

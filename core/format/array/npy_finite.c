@@ -150,6 +150,11 @@ static int on_entry(struct ckpt_check *check, const struct ckpt_zip_entry *e, vo
 	}
 	if (e->method == CKPT_ZIP_DEFLATED)
 		return look_deflated(check, e, name);
+	r = ckpt_npy_large(check, e->data_off, e->data_off + e->csize);
+	if (r > 0)
+		ckpt_finiteness_skip(check, 1, "arrays of objects, records or types not known");
+	if (r)
+		return r < 0 ? r : 0;
 	r = ckpt_npy_check(check, e->data_off, e->data_off + e->csize, e->name, &npy);
 	return r ? r : look(check, e->data_off, &npy, name);
 }

@@ -71,6 +71,9 @@ static int on_entry(struct ckpt_check *check, const struct ckpt_zip_entry *e, vo
 	ckpt_report_add_key(check->report, name, strcspn(name, "/"));
 	if (e->method != CKPT_ZIP_STORED || !ckpt_zip_check_readable(e))
 		return 0;
+	r = ckpt_npy_large(check, e->data_off, e->data_off + e->csize);
+	if (r)
+		return r < 0 ? r : 0;
 	r = ckpt_npy_check(check, e->data_off, e->data_off + e->csize, e->name, &npy);
 	r = r ? r : judge_length(check, e, &npy);
 	return r ? r : take_scalar(check, e, &npy, name);
@@ -88,6 +91,8 @@ static int on_deflated(struct ckpt_check *check, const struct ckpt_zip_entry *e,
 	/* more of a header than was kept: the archive's sum speaks for it */
 	if (r && r != CKPT_NPY_BAD && npy.header > len && npy.header <= e->usize)
 		return 0;
+	if (r == CKPT_NPY_LARGE)
+		r = CKPT_NPY_SHORT;
 	if (r)
 		return ckpt_npy_reject(check, r, &npy, e->data_off, e->name);
 	return judge_length(check, e, &npy);

@@ -8,6 +8,7 @@
 #include "core/format/archive/lz4.h"
 #include "core/format/archive/tar.h"
 #include "core/format/archive/xz.h"
+#include "core/format/archive/zip_plain.h"
 #include "core/format/archive/zstd.h"
 #include "core/format/array/netcdf.h"
 #include "core/format/array/npy.h"
@@ -85,6 +86,7 @@ const struct ckpt_format *const ckpt_formats[] = {
 	&ckpt_format_torch_tar,
 	&ckpt_format_tar,
 	&ckpt_format_pickle_file,
+	&ckpt_format_zip,
 	&ckpt_format_opaque,
 	&(const struct ckpt_format){ .name = NULL },
 };

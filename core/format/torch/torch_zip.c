@@ -38,6 +38,12 @@ static int add_entry(struct ckpt_check *check, const struct ckpt_zip_entry *e, v
 	if (r == CKPT_TORCH_MEMBERS_PREFIX)
 		return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_DIRECTORY, e->header_off,
 					 e->name, "the entry is not under the archive's directory");
+	/* miniz, which PyTorch reads by, gives no bytes of a directory by name or by attribute */
+	if (r == 0 && e->marked && !ckpt_text_ends(e->name, "/"))
+		return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_DIRECTORY, e->header_off,
+					 e->name + m->prefix_len,
+					 "the record is marked as a directory: PyTorch does not "
+					 "read it");
 	return r;
 }
 

@@ -5,6 +5,7 @@
 #include "core/resolve/account.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -172,6 +173,17 @@ static bool place_of(const struct ckpt_set *set, double *ret)
 	return set->has_number || p.has_step;
 }
 
+/* Whether an older one than a->instead would tell something more. */
+static bool can_estimate(const struct ckpt_set *set, const struct ckpt_account *a)
+{
+	struct ckpt_position own = ckpt_order_position(set);
+	struct ckpt_position old = ckpt_order_position(a->instead);
+	double place;
+
+	return place_of(set, &place) && ((!own.has_step && old.has_step && !a->has_steps) ||
+					 (!own.has_epoch && old.has_epoch && !a->has_epochs));
+}
+
 /* Of a content that cannot be read: as far from the one instead of it, in proportion, as that one
  * is from @before. */
 static void estimate_cost(const struct ckpt_set *set, const struct ckpt_set *before,
@@ -250,11 +262,11 @@ static void find_origin(const struct ckpt_catalog *cat, struct ckpt_set *set, co
 		a->save = count_saves(cat, set, o.began);
 }
 
-/* The next elder behind @last whose structure is whole, or NULL. */
+/* The first of at most @most elders behind @last whose structure is whole, or NULL. */
 static struct ckpt_set *next_whole(struct ckpt_ctx *ctx, const struct ckpt_catalog *cat,
-				   struct ckpt_set *set, struct ckpt_set *last)
+				   struct ckpt_set *set, struct ckpt_set *last, int most)
 {
-	while ((last = next_elder(cat, set, last)))
+	while (most-- > 0 && (last = next_elder(cat, set, last)))
 		if (ckpt_set_verify(ctx, last, CKPT_LEVEL_STRUCTURE)->verdict.status == CKPT_VALID)
 			return last;
 	return NULL;
@@ -276,12 +288,12 @@ void ckpt_account(struct ckpt_ctx *ctx, struct ckpt_catalog *cat, struct ckpt_se
 		size_words(ret, text, sizeof(text));
 		suspect(ret, text);
 	}
-	ret->instead = elder = next_whole(ctx, cat, set, NULL);
+	ret->instead = elder = next_whole(ctx, cat, set, NULL, INT_MAX);
 	if (!ret->instead)
 		return;
 	measure_cost(set, ret);
-	if (!ret->has_steps || !ret->has_epochs)
-		elder = next_whole(ctx, cat, set, elder);
+	if (can_estimate(set, ret))
+		elder = next_whole(ctx, cat, set, elder, CKPT_ACCOUNT_ELDERS);
 	if (elder && elder != ret->instead)
 		estimate_cost(set, elder, ret);
 	if (set->report)

@@ -265,9 +265,9 @@ void ckpt_settle_say_staying(struct ckpt_resolution *res, bool settled)
 		    (!settled && ckpt_quarantine_is_damage(e->set->report, true)))
 			continue;
 		ckpt_resolution_warn(res,
-				     "%.80s stays where it is, and %s, which looks at numbers "
-				     "alone, would start from it: use $CKPT_RESUME_PATH there, or "
-				     "move %.80s out of the directory",
+				     "%.80s stays where it is, and what takes the highest number, "
+				     "as %s does, would start from it: use $CKPT_RESUME_PATH "
+				     "there, or move %.80s out of the directory",
 				     e->set->name, taker, e->set->name);
 		return; /* the highest one */
 	}

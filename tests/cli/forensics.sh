@@ -214,7 +214,7 @@ forensics__unfinished_save_of_a_trainer()
 	set_of_files "$set"
 	cp -a "$set/checkpoint-500" "$set/checkpoint-1000"
 	rm "$set/checkpoint-1000/trainer_state.json"
-	words="checkpoint-1000 stays where it is, and transformers' resume_from_checkpoint=True, which looks at numbers alone, would start from it"
+	words="checkpoint-1000 stays where it is, and what takes the highest number, as transformers' resume_from_checkpoint=True does, would start from it"
 	equal "$("$PYTHON" -c 'import os, re, sys; print(max(int(m[1]) for m in map(re.compile(r"^checkpoint-(\d+)$").search, os.listdir(sys.argv[1])) if m))' "$set")" 1000
 	answers 0 why --dir "$set"
 	contains "$out" " from $set/checkpoint-500"

@@ -2,6 +2,7 @@
 """Arrays: safetensors (written here as its specification says), NumPy, h5py, Keras' archive around h5py's file."""
 import json
 import os
+import pickle
 import struct
 import zipfile
 
@@ -90,6 +91,17 @@ def npz_deflated(folder, variant, seed):
     np = need("numpy")
     np.savez_compressed(folder + "/state_10.npz", w=array(variant, seed), b=array(variant, seed + 1)[:7], step=seed)
     return "state_10.npz"
+
+
+@fmt("pickle")
+def pickled(folder, variant, seed):
+    """A program's own state, by three protocols; NumPy's arrays among it."""
+    values = array(variant, seed)
+    state = {"step": 1000 + seed, "weights": values, "rng": ("MT19937", list(range(seed, seed + 200))),
+             "raw": values.tobytes(), "log": ["epoch %d: %.3f" % (i, i / 7) for i in range(100)]}
+    with open(folder + "/state_10.pkl", "wb") as f:
+        pickle.dump(state, f, protocol={"a": 2, "b": 4, "c": 5}[variant])
+    return "state_10.pkl"
 
 
 @fmt("zip", boundaries=boundaries.of_zip, same=boundaries.same_zip)

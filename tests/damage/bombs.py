@@ -117,6 +117,15 @@ bomb("weights_1.npy/header_4_gib")(lambda: b"\x93NUMPY\2\0\xff\xff\xff\xff{")
 bomb("weights_1.npy/nested_descr")(lambda: npy(b"{'descr': " + b"[('a'," * 9000))
 
 
+def lammps():
+    """A restart without its mark at the end, and many a list of MPI-IO's that never ends."""
+    head = b"LammpS RestartT\0" + struct.pack("<ii", 1, 3)
+    return head + struct.pack("<4i", 44, 0, 45, 1) * 80000
+
+
+bomb("lmp.1.restart/lists_without_end")(lammps)
+
+
 def safetensors(text, size=None, data=b""):
     return struct.pack("<Q", len(text) if size is None else size) + text + data
 

@@ -18,6 +18,7 @@ CANNOT = (
     ("safetensors", OVER, None, NO_SUM),
     ("safetensors-index", OVER + ("stale-member",), None, NO_SUM),
     ("npy", OVER, None, NO_SUM),
+    ("pickle", OVER + ("insert-block",), None, NO_SUM),
     ("hdf5-v0", OVER + ("insert-block",), None, "version 0 has checksums of neither metadata nor data"),
     ("hdf5-latest", OVER + ("insert-block",), None, "no checksum of data without the Fletcher32 filter"),
     ("hdf5-*", ("trailing",), None, "a file may be longer than its superblock says: it is read all the same"),
@@ -163,6 +164,7 @@ IMPOSSIBLE = (
 
 # Fewer files than elsewhere, or on fewer bases.
 UNEQUAL = (
+    ("pickle", "mixed", "protocol 2 has bytes as text in UTF-8, whose length depends on them"),
     ("torch-legacy", "mixed", "one size has two saves of equal length seldom: addresses of storages are in the keys"),
 )
 

@@ -364,6 +364,9 @@ static void test_pickle__limits(void **state)
 	/* a long one with it */
 	memcpy(data + (1 << 20) - 2, "\n.", 2);
 	assert_int_equal(scan(data, 1 << 20, &told, &sum, NULL), 0);
+	/* but no name */
+	memset(data, 'c', 1 << 20);
+	assert_int_equal(scan(data, 1 << 20, &told, &sum, NULL), CKPT_PICKLE_BAD);
 	/* a length beyond everything */
 	assert_int_equal(scan(P("\x8e\xff\xff\xff\xff\xff\xff\xff\xff."), &told, &sum, NULL),
 			 CKPT_PICKLE_TORN);

@@ -573,9 +573,9 @@ static void fall_back_behind(const struct scratch *dir, int how, const char *cau
 static void test_settle__trainers_newest(void **state)
 {
 	static const char words[] =
-		"checkpoint-1000 stays where it is, and transformers' resume_from_checkpoint=True, "
-		"which looks at numbers alone, would start from it: use $CKPT_RESUME_PATH there, "
-		"or move checkpoint-1000 out of the directory";
+		"checkpoint-1000 stays where it is, and what takes the highest number, as "
+		"transformers' resume_from_checkpoint=True does, would start from it: use "
+		"$CKPT_RESUME_PATH there, or move checkpoint-1000 out of the directory";
 	static const struct {
 		int how;
 		const char *cause, *quarantine;

@@ -261,7 +261,8 @@ static uint64_t word(const struct reader *in, const uint8_t *p)
 }
 
 /* Where the file ends by its layout at @p: no set, by MPI-IO, of each process how many numbers of
- * eight bytes follow, -1 (WriteRestart::file_layout). 0 where that is no layout. */
+ * eight bytes follow, -1 (WriteRestart::file_layout). 0 where that is no layout, UINT64_MAX where
+ * it does not end. */
 static uint64_t layout_end(const struct reader *in, const uint8_t *begin, const uint8_t *p,
 			   const uint8_t *end)
 {
@@ -273,7 +274,7 @@ static uint64_t layout_end(const struct reader *in, const uint8_t *begin, const 
 	for (p += 16; end - p >= 4 && word(in, p) <= INT32_MAX; p += 4)
 		numbers += word(in, p);
 	return end - p >= 4 && word(in, p) == UINT32_MAX ? (uint64_t)(p + 4 - begin) + 8 * numbers
-							 : 0;
+							 : UINT64_MAX;
 }
 
 /*

@@ -11,7 +11,9 @@
 #include "core/format/torch/pickle_scan.h"
 #include "wire/cleanup.h"
 
-#define PATH_DEPTH 16 /* keys of a path that are shown */
+#define PATH_DEPTH 16			    /* keys of a path that are shown */
+#define LINE_MAX_BYTES ((uint64_t)65536)    /* of protocol 0: no name or number is longer */
+#define TEXT_LINE_MAX ((uint64_t)256 << 20) /* of a text there, an array's bytes among them */
 
 static const struct {
 	const char *text;
@@ -187,8 +189,8 @@ static int take_text(struct ckpt_pickle_scan *s, size_t len_size, struct ckpt_pi
 	return r ? r : ckpt_stream_take(s->in, NULL, len - a->len, s->err);
 }
 
-/* A line without its newline; texts of protocol 0 are lines, of any length. */
-static int take_line(struct ckpt_pickle_scan *s, struct ckpt_pickle_arg *a)
+/* A line without its newline, of at most @most bytes. */
+static int take_line(struct ckpt_pickle_scan *s, uint64_t most, struct ckpt_pickle_arg *a)
 {
 	uint8_t c;
 	int r;
@@ -196,6 +198,8 @@ static int take_line(struct ckpt_pickle_scan *s, struct ckpt_pickle_arg *a)
 	a->len = 0;
 	a->cut = false;
 	while ((r = ckpt_stream_byte(s->in, &c, s->err)) == 0 && c != '\n') {
+		if (most-- == 0)
+			return CKPT_PICKLE_BAD;
 		if (a->len < CKPT_PICKLE_TEXT_MAX)
 			a->text[a->len++] = (char)c;
 		else
@@ -228,10 +232,12 @@ static int take_arg(struct ckpt_pickle_scan *s, enum ckpt_pickle_arg_kind kind,
 	case CKPT_ARG_TEXT64:
 		return take_text(s, 8, a);
 	case CKPT_ARG_LINES:
-		r = take_line(s, a);
-		return r ? r : take_line(s, a);
+		r = take_line(s, LINE_MAX_BYTES, a);
+		return r ? r : take_line(s, LINE_MAX_BYTES, a);
 	case CKPT_ARG_LINE:
-		return take_line(s, a);
+		return take_line(s, LINE_MAX_BYTES, a);
+	case CKPT_ARG_TEXT_LINE:
+		return take_line(s, TEXT_LINE_MAX, a);
 	}
 	return CKPT_PICKLE_BAD;
 }

@@ -58,8 +58,9 @@ enum ckpt_pickle_arg_kind {
 	CKPT_ARG_TEXT8, /* length of 1, 4 or 8 bytes, then that many */
 	CKPT_ARG_TEXT32,
 	CKPT_ARG_TEXT64,
-	CKPT_ARG_LINE,
-	CKPT_ARG_LINES, /* two; the second is kept */
+	CKPT_ARG_LINE,	    /* of a name or a number */
+	CKPT_ARG_TEXT_LINE, /* which may be as long as a text */
+	CKPT_ARG_LINES,	    /* two of names; the second is kept */
 };
 
 typedef int ckpt_pickle_run_fn(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a);

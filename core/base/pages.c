@@ -2,11 +2,11 @@
 /*
  * See pages.h. A file of which nothing is in memory needs no question on the way: small pieces,
  * which are often read again, are dropped with what the kernel read ahead when it is closed, and
- * large ones at once. Where some is,
- * each read asks first, and ends where what is in memory begins; pages at the end of what someone
- * has read in sequence bear a mark that makes the kernel read on, whoever reads them, hence not
- * even those are taken from memory before something that is not in it. Where O_DIRECT is refused as
- * well, threads may take a page between them that one of them just read for one that was there.
+ * large ones at once. Where some is, each read asks first, and ends where what is in memory begins;
+ * pages at the end of what someone has read in sequence bear a mark that makes the kernel read on,
+ * whoever reads them, hence not even those are taken from memory before something that is not in
+ * it. Where O_DIRECT is refused as well, threads may take a page between them that one of them just
+ * read for one that was there.
  */
 #include "core/base/pages.h"
 

@@ -84,17 +84,26 @@ static int narrow_blocks(struct ckpt_sha256_state *state, int lane, const uint8_
 	return 0;
 }
 
-/* The others' too, of what is anywhere: an engine takes all of its lanes. */
+/* An engine takes all of its @n lanes: to @all those of @data, in idle ones' places that of any.
+ * False if all are idle. */
+static bool fill_lanes(const uint8_t *all[], const uint8_t *const data[], int n)
+{
+	const uint8_t *any = NULL;
+
+	for (int i = 0; i < n; i++)
+		any = data[i] ? data[i] : any;
+	for (int i = 0; i < n; i++)
+		all[i] = data[i] ? data[i] : any;
+	return any != NULL;
+}
+
 static int wide_blocks(struct ckpt_sha256_state *state, const uint8_t *const data[], size_t n,
 		       const uint8_t *soon)
 {
-	const uint8_t *all[CKPT_SHA256_LANES], *any = NULL;
+	const uint8_t *all[CKPT_SHA256_LANES];
 
-	for (int i = 0; i < CKPT_SHA256_LANES; i++)
-		any = data[i] ? data[i] : any;
-	for (int i = 0; i < CKPT_SHA256_LANES; i++)
-		all[i] = data[i] ? data[i] : any;
-	ckpt_sha256_wide(state->h, all, n, soon);
+	if (fill_lanes(all, data, CKPT_SHA256_LANES))
+		ckpt_sha256_wide(state->h, all, n, soon);
 	return 0;
 }
 
@@ -102,14 +111,10 @@ static int quad_blocks(struct ckpt_sha256_state *state, const uint8_t *const dat
 		       const uint8_t *soon)
 {
 	for (int at = 0; at < CKPT_SHA256_LANES; at += CKPT_SHA256_QUAD_LANES) {
-		const uint8_t *all[CKPT_SHA256_QUAD_LANES], *any = NULL;
+		const uint8_t *all[CKPT_SHA256_QUAD_LANES];
 
-		for (int i = 0; i < CKPT_SHA256_QUAD_LANES; i++)
-			any = data[at + i] ? data[at + i] : any;
-		if (!any)
+		if (!fill_lanes(all, data + at, CKPT_SHA256_QUAD_LANES))
 			continue;
-		for (int i = 0; i < CKPT_SHA256_QUAD_LANES; i++)
-			all[i] = data[at + i] ? data[at + i] : any;
 		ckpt_sha256_quad(state->h, at, all, n, soon);
 		soon = soon ? soon + n * CKPT_SHA256_QUAD_LANES * CKPT_SHA256_BLOCK : NULL;
 	}

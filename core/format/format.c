@@ -263,12 +263,9 @@ static int reject_unknown(struct ckpt_check *check)
 	};
 	char hint[160] = "";
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (hint[0] || check->kind != CKPT_KIND_DIRECTORY ||
-		    !ckpt_dir_has(check->dirfd, rows[i].entry))
-			continue;
-		snprintf(hint, sizeof(hint), " but %s: %s", rows[i].entry, rows[i].hint);
-	}
+	for (size_t i = 0; !hint[0] && i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (check->kind == CKPT_KIND_DIRECTORY && ckpt_dir_has(check->dirfd, rows[i].entry))
+			snprintf(hint, sizeof(hint), " but %s: %s", rows[i].entry, rows[i].hint);
 	return ckpt_check_reject(check, CKPT_UNREADABLE, CKPT_PROBLEM_HEADER, CKPT_NO_OFFSET, NULL,
 				 "no checkpoint format known here%s", hint);
 }

@@ -113,43 +113,28 @@ static void tell_named(void *arg, const struct ckpt_tensor *tensor)
 	u->tell(u->arg, &told);
 }
 
-/* The tensors of a bundle, whose files are none by themselves. */
-static int tell_prefix(struct ckpt_ctx *ctx, int rootfd, const char *name, ckpt_tensor_fn *tell,
-		       void *arg)
-{
-	_cleanup_free_ struct ckpt_report *report = calloc(1, sizeof(*report));
-	struct ckpt_error err = { 0 };
-	struct ckpt_check check = { .ctx = ctx,
-				    .kind = CKPT_KIND_PREFIX,
-				    .dirfd = rootfd,
-				    .name = name,
-				    .report = report,
-				    .err = &err };
-	const struct ckpt_format *row = report ? ckpt_format_find(&check) : NULL;
-
-	if (!report)
-		return -ENOMEM;
-	return row && row->tensors ? row->tensors(&check, tell, arg) : 0;
-}
-
-/* The tensors of one file, if its row tells them. */
-static int tell_file(struct ckpt_ctx *ctx, int rootfd, const char *name, ckpt_tensor_fn *tell,
-		     void *arg)
+/* The tensors of @name, a file or a bundle (whose files are none by themselves), if its row tells
+ * them. */
+static int tell_one(struct ckpt_ctx *ctx, int rootfd, enum ckpt_kind kind, const char *name,
+		    ckpt_tensor_fn *tell, void *arg)
 {
 	_cleanup_free_ struct ckpt_report *report = calloc(1, sizeof(*report));
 	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
 	struct ckpt_error err = { 0 };
 	struct ckpt_check check = { .ctx = ctx,
-				    .kind = CKPT_KIND_FILE,
+				    .kind = kind,
 				    .dirfd = rootfd,
 				    .name = name,
-				    .file = &file,
 				    .report = report,
 				    .err = &err };
 	const struct ckpt_format *row;
-	int r = report ? ckpt_file_open(ctx, rootfd, name, &file, &err) : -ENOMEM;
+	int r = report ? 0 : -ENOMEM;
 
-	r = r ? r : ckpt_check_probe(&check);
+	if (r == 0 && kind == CKPT_KIND_FILE) {
+		check.file = &file;
+		r = ckpt_file_open(ctx, rootfd, name, &file, &err);
+		r = r ? r : ckpt_check_probe(&check);
+	}
 	if (r)
 		return r;
 	row = ckpt_format_find(&check);
@@ -167,14 +152,14 @@ static int tell_set(struct ckpt_ctx *ctx, const struct ckpt_set *set, ckpt_tenso
 	int r = rootfd;
 
 	if (r >= 0 && set->kind == CKPT_KIND_PREFIX)
-		return tell_prefix(ctx, rootfd, set->name, tell, arg);
+		return tell_one(ctx, rootfd, set->kind, set->name, tell, arg);
 	r = r < 0 ? r : ckpt_files_list(rootfd, set, &files, NULL);
 	if (r || files.n > FILES_MAX)
 		return r < 0 ? r : -E2BIG;
 	for (size_t i = 0; r == 0 && i < files.n; i++) {
 		if (set->kind == CKPT_KIND_DIRECTORY) /* whose files keep their names */
 			unnamed.name = files.f[i].name;
-		r = tell_file(ctx, rootfd, files.f[i].name, tell_named, &unnamed);
+		r = tell_one(ctx, rootfd, CKPT_KIND_FILE, files.f[i].name, tell_named, &unnamed);
 	}
 	return r;
 }

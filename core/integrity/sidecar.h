@@ -15,8 +15,8 @@
  * result into @report: evidence seal where they cover all files and all match (checksum, and a
  * note, where some are MD5 or SHA-1); corrupt (digest) where one does not match, unless the
  * format's own checksums hold or the list is older than the file: then a note. A length that such a
- * pointer tells counts as its digest does, and costs no reading. What the budget cut
- * off is a note too.
+ * pointer tells counts as its digest does, and costs no reading. What the budget cut off is a note
+ * too.
  */
 void ckpt_sidecar_verify(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_set *set,
 			 struct ckpt_report *report);

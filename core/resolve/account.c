@@ -292,10 +292,11 @@ void ckpt_account(struct ckpt_ctx *ctx, struct ckpt_catalog *cat, struct ckpt_se
 	if (!ret->instead)
 		return;
 	measure_cost(set, ret);
-	if (can_estimate(set, ret))
+	if (can_estimate(set, ret)) {
 		elder = next_whole(ctx, cat, set, elder, CKPT_ACCOUNT_ELDERS);
-	if (elder && elder != ret->instead)
-		estimate_cost(set, elder, ret);
+		if (elder)
+			estimate_cost(set, elder, ret);
+	}
 	if (set->report)
 		compare_contents(ctx, set, ret);
 }

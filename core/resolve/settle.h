@@ -35,8 +35,7 @@ void ckpt_settle_pointers(struct ckpt_ctx *ctx, const struct ckpt_request *req,
 /*
  * Warns of a rejected checkpoint that is still there under a name by which its program would start
  * from it (listed.h): unfinished ones are moved only where their bytes were cut short and their
- * writer is gone (law 7). Not @settled: of those alone that no start moves,
- * whatever its policy.
+ * writer is gone (law 7). Not @settled: of those alone that no start moves, whatever its policy.
  */
 void ckpt_settle_say_staying(struct ckpt_resolution *res, bool settled);
 

@@ -26,7 +26,6 @@ enum {
 enum { LOCAL_SIZE = 30, CENTRAL_SIZE = 46, END_SIZE = 22, LOCATOR_SIZE = 20, END64_SIZE = 56 };
 
 #define TAIL_MAX (END_SIZE + 65535)
-#define FLAG_DESCRIPTOR 0x0008
 #define ATTRIBUTE_DIRECTORY 0x10
 #define VERSION_MAX 63 /* 6.3: APPNOTE.TXT 4.4.3.2; in the low byte, the other is a system's */
 #define FULL32 0xffffffffu
@@ -327,7 +326,7 @@ static int check_local(struct ckpt_zip_walk *walk, const struct ckpt_zip_entry *
 	if (get16(p + 6) != e->flags || get16(p + 8) != e->method)
 		return damaged(zip, e->header_off, e->name,
 			       "the local header has another method than the directory");
-	if (e->flags & FLAG_DESCRIPTOR)
+	if (e->flags & CKPT_ZIP_FLAG_DESCRIPTOR)
 		return 0;
 	if (get32(p + 14) != e->crc || !agrees(get32(p + 18), e->csize, FULL32) ||
 	    !agrees(get32(p + 22), e->usize, FULL32))
@@ -403,7 +402,7 @@ int ckpt_zip_walk_next(struct ckpt_zip_walk *walk, struct ckpt_zip_entry *ret,
 	walk->crc = ret->crc;
 	walk->csize = ret->csize;
 	walk->usize = ret->usize;
-	walk->descriptor = ret->flags & FLAG_DESCRIPTOR;
+	walk->descriptor = ret->flags & CKPT_ZIP_FLAG_DESCRIPTOR;
 	walk->index++;
 	return 0;
 }

@@ -16,6 +16,8 @@
 #define CKPT_ZIP_NAME 4096	      /* PATH_MAX: no writer makes longer entry names */
 #define CKPT_ZIP_TRAILING (65536 - 1) /* bytes after the end record that readers tolerate */
 
+#define CKPT_ZIP_FLAG_DESCRIPTOR 0x0008 /* of an entry: its CRC and sizes follow its data */
+
 enum ckpt_zip_result {
 	CKPT_ZIP_END = 1, /* no further entry; the directory is consistent */
 	CKPT_ZIP_NO_END,  /* no end record: the writer never finished, or the tail is lost */

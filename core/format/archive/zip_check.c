@@ -17,7 +17,6 @@
 
 #define LOCAL_SIZE 30
 #define FLAG_ENCRYPTED 0x0001
-#define FLAG_DESCRIPTOR 0x0008
 #define DESCRIPTOR_SIZE 16
 
 static int directory_fault(struct ckpt_check *check, const struct ckpt_zip *zip)
@@ -272,7 +271,7 @@ size_t ckpt_zip_check_first(const struct ckpt_head *head)
 		if (end == 0 || p[end - at - 1] != '/')
 			return at;
 		at = end + ckpt_bytes_le(p + 28, 2) + ckpt_bytes_le(p + 18, 4);
-		if (p[6] & FLAG_DESCRIPTOR)
+		if (p[6] & CKPT_ZIP_FLAG_DESCRIPTOR)
 			at += DESCRIPTOR_SIZE;
 	}
 	return 0;

@@ -68,14 +68,17 @@ static int reject(struct ckpt_check *check, const char *path, enum ckpt_status s
 		ckpt_check_reject(check, status, code, CKPT_NO_OFFSET, NULL, "%s", what));
 }
 
-/* Whether the 8 bytes at @p are magic, type and version: other files of SCR's have the magic too.
- */
-static bool is_header(const void *p)
+static bool has_magic(const void *header)
 {
-	const uint8_t *bytes = p;
+	return ckpt_bytes_be(header, 4) == MAGIC;
+}
 
-	return ckpt_bytes_be(bytes, 4) == MAGIC && ckpt_bytes_be(bytes + 4, 2) == TYPE_HASH &&
-	       ckpt_bytes_be(bytes + 6, 2) == VERSION;
+/* With the version. */
+static bool has_type(const void *header)
+{
+	const uint8_t *bytes = header;
+
+	return ckpt_bytes_be(bytes + 4, 2) == TYPE_HASH && ckpt_bytes_be(bytes + 6, 2) == VERSION;
 }
 
 /* Length, CRC and branches of the @len bytes at @data. */
@@ -88,7 +91,7 @@ static int prove(struct ckpt_check *check, const char *path, struct ckpt_kvtree 
 	if (len < HEADER + 4)
 		return reject(check, path, CKPT_INCOMPLETE,
 			      len ? CKPT_PROBLEM_TRUNCATED : CKPT_PROBLEM_EMPTY, "it is too short");
-	if (!is_header(data))
+	if (!has_magic(data) || !has_type(data)) /* other files of SCR's have the magic too */
 		return reject(check, path, CKPT_CORRUPT, CKPT_PROBLEM_HEADER,
 			      "it does not begin as a KVTree file does");
 	size = ckpt_bytes_be(data + 8, 8);
@@ -127,15 +130,9 @@ int ckpt_kvtree_load(struct ckpt_check *check, int dirfd, const char *path, stru
 static bool kvtree_sniff(const struct ckpt_check *check)
 {
 	const struct ckpt_head *head = &check->head;
-	bool magic, type, size;
+	bool size = head->n_head >= HEADER && ckpt_bytes_be(head->head + 8, 8) == head->size;
 
-	if (head->n_head < 8)
-		return false;
-	magic = ckpt_bytes_be(head->head, 4) == MAGIC;
-	type = ckpt_bytes_be(head->head + 4, 2) == TYPE_HASH &&
-	       ckpt_bytes_be(head->head + 6, 2) == VERSION;
-	size = head->n_head >= HEADER && ckpt_bytes_be(head->head + 8, 8) == head->size;
-	return magic + type + size >= 2;
+	return head->n_head >= 8 && has_magic(head->head) + has_type(head->head) + size >= 2;
 }
 
 /* Readers go by the length in it (kvtree_read_fd). */

@@ -272,17 +272,9 @@ def genuine_gromacs(folder):
     for seed, change in enumerate(("", "s/integrator = md/integrator = sd\\ntc-grps = System\\ntau_t = 1\\nref_t = 100/",
                                    "s/nsteps = 200/nsteps = 40\\ntcoupl = nose-hoover\\ntc-grps = System\\ntau_t = 1\\nref_t = 100/",
                                    "s/integrator = md/integrator = md-vv\\ntcoupl = v-rescale\\ntc-grps = System\\ntau_t = 1\\nref_t = 100/")):
-        with open(HERE + "/../data/make_md.sh") as f:
-            text = f.read()
-        for part in [change] if change else []:
-            _, old, new, _ = part.split("/")
-            text = text.replace(old, new.replace("\\n", "\n\t"))
         target = "%s/run%d" % (folder, seed)
-        os.mkdir(target)
-        if not shutil.which("gmx"):
-            raise registry.Absent("gmx is not installed")
-        done = subprocess.run(["bash", "-s", "gromacs"], input=text, text=True, cwd=target)
-        if done.returncode == 0:
+        swaps = [change.replace("\\n", "\n\t").split("/")[1:3]] if change else []
+        if registry.run_gromacs(target, *swaps):
             paths.append(target + "/run.cpt")
         else:
             refuse("gmx: %s" % change)
@@ -294,12 +286,9 @@ STYLES = ("atom_style atomic", "atom_style charge", "atom_style sphere", "atom_s
 
 
 def genuine_lammps(folder):
-    if not shutil.which("lmp"):
-        raise registry.Absent("lmp is not installed")
     paths = []
     for i, style in enumerate(STYLES):
         target = "%s/style%d" % (folder, i)
-        os.mkdir(target)
         extra = "set type 1 mass 1\n" if "sphere" in style else ""
         text = ("units lj\n%s\nlattice fcc 0.8442\nregion box block 0 3 0 3 0 3\ncreate_box 1 box %s\ncreate_atoms 1 box\n"
                 "%s\n%s\nrun 0\nwrite_restart single.rst\nwrite_restart multi.%%.rst\n") % (
@@ -308,10 +297,7 @@ def genuine_lammps(folder):
         if "bond_style" in style:
             text = text.replace("create_box 1 box ", "create_box 1 box bond/types 1 angle/types 1 extra/bond/per/atom 2 extra/angle/per/atom 2" if "full" in style
                                 else "create_box 1 box bond/types 1 extra/bond/per/atom 2").replace("\nrun 0", "\nbond_coeff 1 1 1\n%srun 0" % ("angle_coeff 1 1 1\n" if "full" in style else ""))
-        with open(target + "/in", "w") as f:
-            f.write(text)
-        done = subprocess.run(["lmp", "-in", "in"], cwd=target, stdout=subprocess.DEVNULL, env=dict(os.environ, OMP_NUM_THREADS="1"))
-        if done.returncode == 0:
+        if registry.run_lammps(target, text):
             paths += [target + "/single.rst", target + "/multi.base.rst"]
         else:
             refuse("lmp: %s" % style.replace("\n", ", "))

@@ -11,7 +11,6 @@ import base_more
 import registry
 from registry import each, refuse
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def fill_chunks(f, np, _):
@@ -303,16 +302,10 @@ def gmx(target, *arguments):
 
 
 def genuine_gromacs_options(folder):
-    if not shutil.which("gmx"):
-        raise registry.Absent("gmx is not installed")
-    with open(HERE + "/../data/make_md.sh") as f:
-        text = f.read()
     paths = []
     for i, (integrator, more) in enumerate(RUNS):
         target = "%s/run%d" % (folder, i)
-        os.mkdir(target)
-        changed = text.replace("integrator = md\n", "integrator = %s\n\t%s\n" % (integrator, more))
-        if subprocess.run(["bash", "-s", "gromacs"], input=changed, text=True, cwd=target, check=False).returncode == 0:
+        if registry.run_gromacs(target, ("integrator = md\n", "integrator = %s\n\t%s\n" % (integrator, more))):
             paths += [target + "/run.cpt"]
         else:
             refuse("gmx: %s" % more.replace("\n\t", ", "))
@@ -344,16 +337,10 @@ INPUTS = (
 
 
 def genuine_lammps_options(folder):
-    if not shutil.which("lmp"):
-        raise registry.Absent("lmp is not installed")
     paths = []
     for i, text in enumerate(INPUTS):
         target = "%s/run%d" % (folder, i)
-        os.mkdir(target)
-        with open(target + "/in", "w") as f:
-            f.write(text)
-        done = subprocess.run(["lmp", "-in", "in"], cwd=target, stdout=subprocess.DEVNULL, env=dict(os.environ, OMP_NUM_THREADS="1"), check=False)
-        if done.returncode == 0:
+        if registry.run_lammps(target, text):
             paths += [os.path.join(target, n) for n in ("single.rst", "multi.base.rst", "all.mpiio.5") if os.path.exists(os.path.join(target, n))]
         else:
             refuse("lmp: %s" % text.replace("\n", ", ")[-80:])

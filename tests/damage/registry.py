@@ -11,6 +11,8 @@ shape. It raises Absent where this machine has no such writer or sample. base_*.
 import glob
 import importlib
 import os
+import shutil
+import subprocess
 
 FORMATS = {}
 SAMPLES = os.environ.get("CKPT_SAMPLES") or os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -74,6 +76,31 @@ def each(folder, name, save, cases):
             if os.path.isfile(path):
                 os.remove(path)
     return paths
+
+
+def run_gromacs(folder, *swaps):
+    """Runs tests/data/make_md.sh, in which each pair's first text is swapped for its second, in a new FOLDER. As
+    run_lammps()."""
+    if not shutil.which("gmx"):
+        raise Absent("gmx is not installed")
+    os.mkdir(folder)
+    with open(os.path.dirname(os.path.abspath(__file__)) + "/../data/make_md.sh") as f:
+        text = f.read()
+    for old, new in swaps:
+        text = text.replace(old, new)
+    return subprocess.run(["bash", "-s", "gromacs"], input=text, text=True, cwd=folder, check=False).returncode == 0
+
+
+def run_lammps(folder, text):
+    """Runs the input in a new FOLDER. Whether LAMMPS was through with it; Absent where it is not installed."""
+    if not shutil.which("lmp"):
+        raise Absent("lmp is not installed")
+    os.mkdir(folder)
+    with open(folder + "/in", "w") as f:
+        f.write(text)
+    env = dict(os.environ, OMP_NUM_THREADS="1")
+    done = subprocess.run(["lmp", "-in", "in"], cwd=folder, stdout=subprocess.DEVNULL, env=env, check=False)
+    return done.returncode == 0
 
 
 def refuse(what):

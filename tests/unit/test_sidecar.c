@@ -79,33 +79,11 @@ static void test_sidecar__lines(void **state)
 static void put_list(const struct scratch *dir, const char *list, const char *name,
 		     const char *shown, bool wrong)
 {
-	unsigned char *data, digest[32];
-	char text[512], *at = text;
-	size_t size;
+	char text[512], hex[SEALED_HEX];
 
-	data = scratch_read(dir->fd, name, &size);
-	assert_int_equal(EVP_Digest(data, size, digest, NULL, EVP_sha256(), NULL), 1);
-	digest[31] ^= wrong;
-	for (int i = 0; i < 32; i++)
-		at += sprintf(at, "%02x", digest[i]);
-	sprintf(at, "%s%s\n", *shown ? "  " : "", shown);
+	sealed_hex(dir, name, wrong, hex);
+	sprintf(text, "%s%s%s\n", hex, *shown ? "  " : "", shown);
 	scratch_put(dir->fd, list, text);
-	free(data);
-}
-
-static void put_noise(const struct scratch *dir, const char *name)
-{
-	uint8_t *noise = scratch_noise(5000, 1);
-
-	scratch_write(dir->fd, name, noise, 5000);
-	free(noise);
-}
-
-static void make_older(const struct scratch *dir, const char *name)
-{
-	static const struct timespec times[2] = { { 1000, 0 }, { 1000, 0 } };
-
-	assert_int_equal(utimensat(dir->fd, name, times, 0), 0);
 }
 
 static void test_sidecar__what_a_list_is_worth(void **state)
@@ -142,10 +120,10 @@ static void test_sidecar__what_a_list_is_worth(void **state)
 		struct scratch dir;
 
 		assert_int_equal(scratch_open(&dir), 0);
-		put_noise(&dir, "x_1.dump");
+		scratch_put_noise(dir.fd, "x_1.dump", 5000);
 		put_list(&dir, cases[i].list, "x_1.dump", cases[i].shown, cases[i].wrong);
 		if (cases[i].older)
-			make_older(&dir, cases[i].list);
+			scratch_make_older(dir.fd, cases[i].list);
 		sealed_verify(NULL, &dir, "x_1.dump", CKPT_LEVEL_FULL, &report);
 		if (report.verdict.status != cases[i].status ||
 		    report.verdict.evidence != cases[i].evidence ||
@@ -196,7 +174,7 @@ static void test_sidecar__other_forms(void **state)
 		const char *rest = strstr(cases[i].path, "%s");
 
 		assert_int_equal(scratch_open(&dir), 0);
-		put_noise(&dir, "x_1.dump");
+		scratch_put_noise(dir.fd, "x_1.dump", 5000);
 		snprintf(shown, sizeof(shown), "%s%s", rest ? dir.path : "",
 			 rest ? rest + 2 : cases[i].path);
 		put_list(&dir, "line", "x_1.dump", shown, cases[i].wrong);
@@ -224,7 +202,7 @@ static void test_sidecar__lines_of_others_are_not_the_file_s(void **state)
 	struct ckpt_report report;
 	char text[512], *line;
 
-	put_noise(dir, "x_1.dump");
+	scratch_put_noise(dir->fd, "x_1.dump", 5000);
 	for (size_t i = 0; i < 2; i++)
 		for (int damaged = 0; damaged < 2; damaged++) {
 			text[0] = '\0';
@@ -260,7 +238,7 @@ static void test_sidecar__lists_that_disagree(void **state)
 	} lists[] = { { "SHA256SUMS", "x_1.dump.sha256" }, { "x_1.dump.sha256sum", "SHA256SUMS" } };
 	const struct scratch *dir = *state;
 
-	put_noise(dir, "x_1.dump");
+	scratch_put_noise(dir->fd, "x_1.dump", 5000);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		for (size_t k = 0; k < 2; k++) {
 			struct ckpt_report report;
@@ -282,10 +260,10 @@ static void test_sidecar__an_older_list_hides_no_damage(void **state)
 	const struct scratch *dir = *state;
 	struct ckpt_report report;
 
-	put_noise(dir, "x_1.dump");
+	scratch_put_noise(dir->fd, "x_1.dump", 5000);
 	put_list(dir, "SHA256SUMS", "x_1.dump", "x_1.dump", true);
 	put_list(dir, "x_1.dump.sha256", "x_1.dump", "x_1.dump", true);
-	make_older(dir, "x_1.dump.sha256");
+	scratch_make_older(dir->fd, "x_1.dump.sha256");
 	sealed_verify(NULL, dir, "x_1.dump", CKPT_LEVEL_FULL, &report);
 	assert_int_equal(report.verdict.status, CKPT_CORRUPT);
 }
@@ -400,14 +378,14 @@ static void test_sidecar__a_newer_file_hides_no_damage(void **state)
 		put_safetensors(dir, names[0]);
 		for (size_t i = 0; i < 3; i++) {
 			if (i != newer)
-				make_older(dir, names[i]);
+				scratch_make_older(dir->fd, names[i]);
 			put_list(dir, "line", names[i], names[i] + sizeof(D), true);
 			line = scratch_get(dir->fd, "line");
 			strcat(text, line);
 			free(line);
 		}
 		scratch_put(dir->fd, D "/SHA256SUMS", text);
-		make_older(dir, D "/SHA256SUMS");
+		scratch_make_older(dir->fd, D "/SHA256SUMS");
 		sealed_verify(NULL, dir, D, CKPT_LEVEL_FULL, &report);
 		assert_int_equal(report.verdict.status, CKPT_CORRUPT);
 	}
@@ -419,7 +397,7 @@ static void test_sidecar__what_the_budget_cut_off_is_said(void **state)
 	struct ckpt_ctx ctx = { .max_bytes = 9000 };
 	struct ckpt_report report;
 
-	put_noise(dir, "x_1.dump");
+	scratch_put_noise(dir->fd, "x_1.dump", 5000);
 	put_list(dir, "SHA256SUMS", "x_1.dump", "x_1.dump", true);
 	sealed_verify(&ctx, dir, "x_1.dump", CKPT_LEVEL_FULL, &report);
 	assert_int_equal(report.verdict.status, CKPT_CORRUPT); /* enough to see that */
@@ -487,7 +465,7 @@ static void test_sidecar__manifests_of_htcondor(void **state)
 		char *line;
 
 		assert_int_equal(scratch_open(&dir), 0);
-		put_noise(&dir, "x_1.dump");
+		scratch_put_noise(dir.fd, "x_1.dump", 5000);
 		line = manifest_line(&dir, "x_1.dump", cases[i].shown, cases[i].wrong);
 		put_manifest(&dir, cases[i].name, line, cases[i].own);
 		free(line);
@@ -507,7 +485,7 @@ static void test_sidecar__the_newest_whole_manifest_counts(void **state)
 	struct ckpt_report report;
 	char *good, *bad, *text;
 
-	put_noise(dir, "x_1.dump");
+	scratch_put_noise(dir->fd, "x_1.dump", 5000);
 	good = manifest_line(dir, "x_1.dump", "x_1.dump", false);
 	bad = manifest_line(dir, "x_1.dump", "x_1.dump", true);
 	put_manifest(dir, M "0009", bad, M "0009");
@@ -579,7 +557,7 @@ static void test_sidecar__raw_digests(void **state)
 		unsigned char *data;
 		size_t size;
 
-		put_noise(dir, "x_1.dump");
+		scratch_put_noise(dir->fd, "x_1.dump", 5000);
 		data = scratch_read(dir->fd, "x_1.dump", &size);
 		assert_int_equal(EVP_Digest(data, size, digest, NULL, EVP_sha256(), NULL), 1);
 		free(data);

@@ -3,7 +3,6 @@
  * core/integrity/sidecar_lfs.h: which texts are pointers, and that one beside a checkpoint is worth
  * what a NAME.sha256 is, its length included.
  */
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,37 +92,17 @@ static void test_sidecar_lfs__long_text(void **state)
 	assert_false(ckpt_lfs_read(text, sizeof(text), NULL, NULL));
 }
 
-static void put_noise(const struct scratch *dir, const char *name)
-{
-	uint8_t *noise = scratch_noise(SIZE, 1);
-
-	scratch_write(dir->fd, name, noise, SIZE);
-	free(noise);
-}
-
 /* A pointer to what @name holds, which says @more bytes, @begin in its version's place. */
 static void put_pointer(const struct scratch *dir, const char *pointer, const char *name,
 			const char *begin, bool wrong, int more)
 {
-	unsigned char *data, digest[32];
-	char text[256], *at = text + sprintf(text, "%soid sha256:", begin);
-	size_t size;
+	char text[256], hex[SEALED_HEX];
+	struct stat st;
 
-	data = scratch_read(dir->fd, name, &size);
-	assert_int_equal(EVP_Digest(data, size, digest, NULL, EVP_sha256(), NULL), 1);
-	digest[31] ^= wrong;
-	for (int i = 0; i < 32; i++)
-		at += sprintf(at, "%02x", digest[i]);
-	sprintf(at, "\nsize %zu\n", size + (size_t)more);
+	assert_int_equal(fstatat(dir->fd, name, &st, 0), 0);
+	sealed_hex(dir, name, wrong, hex);
+	sprintf(text, "%soid sha256:%s\nsize %lld\n", begin, hex, (long long)st.st_size + more);
 	scratch_put(dir->fd, pointer, text);
-	free(data);
-}
-
-static void make_older(const struct scratch *dir, const char *name)
-{
-	static const struct timespec times[2] = { { 1000, 0 }, { 1000, 0 } };
-
-	assert_int_equal(utimensat(dir->fd, name, times, 0), 0);
 }
 
 static void test_sidecar_lfs__what_a_pointer_is_worth(void **state)
@@ -163,11 +142,11 @@ static void test_sidecar_lfs__what_a_pointer_is_worth(void **state)
 		bool silent = !*cases[i].words;
 
 		assert_int_equal(scratch_open(&dir), 0);
-		put_noise(&dir, "x_1.dump");
+		scratch_put_noise(dir.fd, "x_1.dump", SIZE);
 		put_pointer(&dir, cases[i].pointer, "x_1.dump", cases[i].begin, cases[i].wrong,
 			    cases[i].more);
 		if (cases[i].older)
-			make_older(&dir, cases[i].pointer);
+			scratch_make_older(dir.fd, cases[i].pointer);
 		sealed_verify(NULL, &dir, "x_1.dump", CKPT_LEVEL_FULL, &report);
 		v = &report.verdict;
 		if (v->status != cases[i].status || v->evidence != cases[i].evidence ||
@@ -189,7 +168,7 @@ static void test_sidecar_lfs__a_length_needs_no_budget(void **state)
 	struct ckpt_ctx ctx = { .max_bytes = 600 }; /* head, tail and the pointer */
 	struct ckpt_report report;
 
-	put_noise(dir, "x_1.dump");
+	scratch_put_noise(dir->fd, "x_1.dump", SIZE);
 	put_pointer(dir, "x_1.dump.lfs", "x_1.dump", V, true, 1);
 	sealed_verify(&ctx, dir, "x_1.dump", CKPT_LEVEL_FULL, &report);
 	assert_int_equal(report.verdict.status, CKPT_CORRUPT);
@@ -207,7 +186,7 @@ static void test_sidecar_lfs__another_list_disagrees(void **state)
 	struct ckpt_report report;
 
 	for (int more = 0; more < 2; more++) {
-		put_noise(dir, "x_1.dump");
+		scratch_put_noise(dir->fd, "x_1.dump", SIZE);
 		put_pointer(dir, "x_1.dump.lfs", "x_1.dump", V, false, 0);
 		put_pointer(dir, "x_1.dump.lfs-pointer", "x_1.dump", V, true, more);
 		sealed_verify(NULL, dir, "x_1.dump", CKPT_LEVEL_FULL, &report);

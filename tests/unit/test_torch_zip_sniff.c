@@ -59,20 +59,11 @@ static void test_torch_zip_sniff__directories_first(void **state)
 static void test_torch_zip_sniff__directories_cut(void **state)
 {
 	_cleanup_bench_ struct bench bench;
-	_cleanup_free_ unsigned char *data = NULL;
-	struct ckpt_report report;
-	size_t len;
 
 	(void)state;
 	if (!bench_put(&bench, script))
 		skip();
-	data = bench_read(&bench, "pickle.pt", &len);
-	for (size_t cut = 256; cut < len; cut += 37) {
-		bench_write(&bench, "cut.pt", data, cut);
-		bench_judge(&bench, "cut.pt", CKPT_KIND_FILE, CKPT_LEVEL_FULL, &report);
-		assert_string_equal(report.format->name, "torch-zip");
-		bench_expect(&report, CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED);
-	}
+	bench_expect_cuts(&bench, "pickle.pt", "cut.pt", 256, 37, "torch-zip");
 }
 
 int main(void)

@@ -70,18 +70,11 @@ static void test_zip_plain__whole(void **state)
 static void test_zip_plain__cuts(void **state)
 {
 	_cleanup_bench_ struct bench bench;
-	_cleanup_free_ unsigned char *data = NULL;
-	struct ckpt_report report;
-	size_t len;
 
 	(void)state;
 	if (!make(&bench))
 		skip();
-	data = bench_read(&bench, "stored.zip", &len);
-	for (size_t cut = 50; cut < len; cut += 61) {
-		bench_write(&bench, "cut.zip", data, cut);
-		expect(&bench, "cut.zip", CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED, &report);
-	}
+	bench_expect_cuts(&bench, "stored.zip", "cut.zip", 50, 61, "zip");
 }
 
 /* A bit of each member's bytes, and of what tells that it is a zip. */

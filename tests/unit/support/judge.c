@@ -125,3 +125,20 @@ void bench_expect(const struct ckpt_report *report, enum ckpt_status status,
 	assert_int_equal(v->status, status);
 	assert_int_equal(v->problem.code, code);
 }
+
+void bench_expect_cuts(struct bench *bench, const char *source, const char *name, size_t from,
+		       size_t step, const char *format)
+{
+	_cleanup_free_ unsigned char *data = NULL;
+	struct ckpt_report report;
+	size_t len;
+
+	data = bench_read(bench, source, &len);
+	assert_non_null(data);
+	for (size_t cut = from; cut < len; cut += step) {
+		bench_write(bench, name, data, cut);
+		bench_judge(bench, name, CKPT_KIND_FILE, CKPT_LEVEL_FULL, &report);
+		assert_string_equal(report.format->name, format);
+		bench_expect(&report, CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED);
+	}
+}

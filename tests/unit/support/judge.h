@@ -65,4 +65,9 @@ enum ckpt_status bench_judge(struct bench *bench, const char *name, enum ckpt_ki
 void bench_expect(const struct ckpt_report *report, enum ckpt_status status,
 		  enum ckpt_problem_code code);
 
+/* Writes the first @from bytes of @source to @name, then @step more of them each time, and fails
+ * unless all are told as cut files of @format. */
+void bench_expect_cuts(struct bench *bench, const char *source, const char *name, size_t from,
+		       size_t step, const char *format);
+
 #endif

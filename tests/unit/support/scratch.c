@@ -189,3 +189,18 @@ uint8_t *scratch_noise(size_t len, uint32_t seed)
 	}
 	return data;
 }
+
+void scratch_put_noise(int dirfd, const char *name, size_t len)
+{
+	uint8_t *noise = scratch_noise(len, 1);
+
+	scratch_write(dirfd, name, noise, len);
+	free(noise);
+}
+
+void scratch_make_older(int dirfd, const char *name)
+{
+	static const struct timespec times[2] = { { 1000, 0 }, { 1000, 0 } };
+
+	assert_int_equal(utimensat(dirfd, name, times, 0), 0);
+}

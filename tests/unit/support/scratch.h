@@ -69,4 +69,10 @@ void scratch_patch(int dirfd, const char *name, uint64_t off, const void *data, 
 /* @len bytes that depend on @seed alone. The caller frees them. */
 uint8_t *scratch_noise(size_t len, uint32_t seed);
 
+/* Writes @len such bytes, always the same, to @name in @dirfd. */
+void scratch_put_noise(int dirfd, const char *name, size_t len);
+
+/* Gives @name in @dirfd times of long ago. */
+void scratch_make_older(int dirfd, const char *name);
+
 #endif

@@ -68,6 +68,19 @@ char *sealed_text(const struct scratch *dir, const char *name)
 	return text;
 }
 
+void sealed_hex(const struct scratch *dir, const char *name, bool wrong, char ret[SEALED_HEX])
+{
+	unsigned char *data, digest[32];
+	size_t size;
+
+	data = scratch_read(dir->fd, name, &size);
+	assert_int_equal(EVP_Digest(data, size, digest, NULL, EVP_sha256(), NULL), 1);
+	digest[31] ^= wrong;
+	for (int i = 0; i < 32; i++)
+		sprintf(ret + 2 * i, "%02x", digest[i]);
+	free(data);
+}
+
 void sealed_forge(const struct scratch *dir, const char *name, char *text)
 {
 	static const char key[] = "\"self_sha256\":\t\"";

@@ -36,4 +36,9 @@ void sealed_take_as_unchanged(const struct scratch *dir, const char *name, const
 /* The text of @name's seal, on the heap. */
 char *sealed_text(const struct scratch *dir, const char *name);
 
+#define SEALED_HEX 65
+
+/* The SHA-256 of what @name holds, with another last digit if @wrong. */
+void sealed_hex(const struct scratch *dir, const char *name, bool wrong, char ret[SEALED_HEX]);
+
 #endif

@@ -12,7 +12,6 @@ import registry
 from registry import each, refuse
 
 
-
 def fill_chunks(f, np, _):
     """Each index of chunks: one, implicit, fixed and extensible arrays with and without pages, both B-trees."""
     rand = np.random.RandomState(4)

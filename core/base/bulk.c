@@ -30,10 +30,10 @@
 /*
  * All readers' buffers for what is read past the page cache lie in huge pages, where there are any:
  * the disk gets a read in one piece, not page by page, and its bytes are looked at twice as fast.
+ * Reads end where a block of that size ends in the file, so that the most of them are whole blocks.
  */
 #define HUGE ((size_t)2 * 1024 * 1024)
 #define ARENA ((size_t)24 * 1024 * 1024)
-#define READS_MOST ((size_t)8)	  /* out of one; a page more, since they need not begin with one */
 #define GAP ((uint64_t)64 * 1024) /* that a reader of one range after the other may leave out */
 /*
  * Bytes are copied to where they lie at the same place in a cache line as in the page cache: on a
@@ -61,15 +61,15 @@ static char *map_huge(size_t len)
 
 void ckpt_bulk_init(struct ckpt_bulk *bulk, const struct ckpt_file *file, int threads)
 {
-	size_t n = threads > 0 ? (size_t)threads : 1, reads = ARENA / n / CKPT_BULK_MOST;
+	size_t n = threads > 0 ? (size_t)threads : 1;
 
 	*bulk = (struct ckpt_bulk) { .file = file, .whole = *file };
 	bulk->whole.base = 0;
 	bulk->whole.size = UINT64_MAX;
 	if (file->source || file->pages == CKPT_PAGES_ANY || file->direct < 0)
 		return;
-	reads = reads > READS_MOST ? READS_MOST : reads;
-	bulk->each = (reads > 0 ? reads : 1) * CKPT_BULK_MOST + ALIGN;
+	for (bulk->each = HUGE; bulk->each > CKPT_BULK_MOST && n * bulk->each > ARENA;)
+		bulk->each /= 2;
 	bulk->arena_size = n * bulk->each;
 	bulk->arena = map_huge(bulk->arena_size);
 }
@@ -141,48 +141,78 @@ static void enter_around(struct ckpt_bulk_reader *reader, uint64_t at)
 	enter_window(reader, begin, end);
 }
 
-/* How much to read past the page cache for [@at, @at + @len), from @begin on: as many such reads
- * as the buffer holds where one range follows the other. */
-static size_t direct_len(const struct ckpt_bulk_reader *reader, uint64_t begin, uint64_t at,
-			 size_t len)
+static bool holds(const struct ckpt_bulk_reader *reader, uint64_t at, size_t len)
 {
-	uint64_t end = align_up(at + len), room = begin + reader->bulk->each - at;
-
-	if (len > 0 && at >= reader->next && at - reader->next <= GAP && reader->end > end) {
-		end = align_up(at + room / len * len);
-		if (end > begin + reader->bulk->each)
-			end = begin + reader->bulk->each;
-		if (end > reader->end)
-			end = reader->end;
-	}
-	return (size_t)(end - begin);
+	return at >= reader->held_off && at + len <= reader->held_off + reader->held_len;
 }
 
-/* Fills the buffer with whole pages. 0 if it then holds [@at, @at + @len), else an errno. */
-static int fill_direct(struct ckpt_bulk_reader *reader, uint64_t at, size_t len)
+/* How far reading past the page cache is worth it where [@at, @at + @len) is asked for: where one
+ * range follows the other, as far as the window. */
+static uint64_t worth_until(const struct ckpt_bulk_reader *reader, uint64_t at, size_t len)
 {
-	uint64_t begin = at / ALIGN * ALIGN;
-	size_t want = direct_len(reader, begin, at, len), got = 0;
+	bool follows = at >= reader->next && at - reader->next <= GAP;
+
+	return follows && reader->end > at + len ? reader->end : align_up(at + len);
+}
+
+/* Fills the buffer with whole pages from @at on, up to @end, but not beyond its block. 0 if it then
+ * holds some of it, else an errno. */
+static int fill_direct(struct ckpt_bulk_reader *reader, uint64_t at, uint64_t end)
+{
+	uint64_t begin = at / ALIGN * ALIGN, each = reader->bulk->each,
+		 edge = at / each * each + each;
+	size_t want = (size_t)((end < edge ? end : edge) - begin), got = 0;
 	ssize_t n = 1;
 
 	reader->held_len = 0;
 	while (got < want && n > 0 && got % ALIGN == 0) {
-		n = ckpt_file_read_some(&reader->bulk->whole, begin + got, reader->direct_buf + got,
-					want - got);
+		n = ckpt_file_read_some(&reader->bulk->whole, begin + got,
+					reader->direct_buf + begin % each + got, want - got);
 		got += n > 0 ? (size_t)n : 0;
 	}
 	if (n < 0)
 		return (int)n;
-	if (begin + got < at + len)
+	if (begin + got <= at)
 		return -ENODATA;
 	reader->held_off = begin;
 	reader->held_len = got;
 	return 0;
 }
 
-static bool holds(const struct ckpt_bulk_reader *reader, uint64_t at, size_t len)
+/* Copies [@at, @at + @len), which are not all of one block, or came in parts, to one place. */
+static int gather(struct ckpt_bulk_reader *reader, uint64_t at, size_t len, uint64_t end)
 {
-	return at >= reader->held_off && at + len <= reader->held_off + reader->held_len;
+	char *buf = reader->buf + at % LINE;
+	size_t got = 0;
+
+	while (got < len) {
+		uint64_t from = at + got, held;
+		int r = holds(reader, from, 1) ? 0 : fill_direct(reader, from, end);
+
+		if (r != 0)
+			return r;
+		held = reader->held_off + reader->held_len - from;
+		held = held < len - got ? held : len - got;
+		memcpy(buf + got, reader->direct_buf + from % reader->bulk->each, (size_t)held);
+		got += (size_t)held;
+	}
+	return 0;
+}
+
+/* Past the page cache. 0 or an errno; nothing is said by that of the file. */
+static int read_direct(struct ckpt_bulk_reader *reader, uint64_t at, size_t len, const void **ret)
+{
+	uint64_t end = worth_until(reader, at, len);
+	int r = holds(reader, at, 1) ? 0 : fill_direct(reader, at, end);
+
+	if (r != 0)
+		return r;
+	if (holds(reader, at, len)) {
+		*ret = reader->direct_buf + at % reader->bulk->each;
+		return 0;
+	}
+	*ret = reader->buf + at % LINE;
+	return gather(reader, at, len, end);
 }
 
 /* Through the page cache. */
@@ -250,7 +280,7 @@ int ckpt_bulk_read(struct ckpt_bulk_reader *reader, uint64_t off, size_t len, co
 {
 	const struct ckpt_file *file = reader->bulk->file;
 	uint64_t at = file->base + off;
-	int r = 0;
+	int r;
 
 	if (!has_windows(file, off, len))
 		return read_cached(reader, off, len, ret, err);
@@ -258,13 +288,9 @@ int ckpt_bulk_read(struct ckpt_bulk_reader *reader, uint64_t off, size_t len, co
 		enter_around(reader, at);
 	if (!reader->direct)
 		return read_cached(reader, off, len, ret, err);
-	if (!holds(reader, at, len))
-		r = fill_direct(reader, at, len);
+	r = read_direct(reader, at, len, ret);
 	reader->next = at + len;
-	if (r != 0)
-		return read_cached(reader, off, len, ret, err);
-	*ret = reader->direct_buf + (at - reader->held_off);
-	return 0;
+	return r == 0 ? 0 : read_cached(reader, off, len, ret, err);
 }
 
 struct runner {

@@ -17,11 +17,11 @@ struct ckpt_bulk {
 	struct ckpt_file whole;	      /* it, or what it is a view of; borrowed */
 	/* What is read past the page cache: each reader's part. NULL: nothing is. */
 	char *arena;
-	size_t arena_size, each; /* bytes */
+	size_t arena_size, each; /* bytes; a part is a power of two */
 	size_t readers;		 /* that have one */
 };
 
-/* Prepares for reading @file, which has to live as long, by @threads readers. Takes up to 12 MiB,
+/* Prepares for reading @file, which has to live as long, by @threads readers. Takes up to 24 MiB,
  * and more than 260 KiB a reader only then. Cannot fail. */
 void ckpt_bulk_init(struct ckpt_bulk *bulk, const struct ckpt_file *file, int threads);
 

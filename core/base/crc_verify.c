@@ -16,7 +16,7 @@
 #include "core/base/crc_share.h"
 #include "wire/text.h"
 
-#define PIECE ((uint64_t)4 * 1024 * 1024)
+#define PIECE ((uint64_t)2 * 1024 * 1024)
 #define PIECES_MAX 65536 /* of one range: larger ranges have larger pieces */
 #define BATCH_MAX 64
 #define GAP ((uint64_t)64 * 1024) /* between ranges that are read as one: headers, padding */
@@ -24,7 +24,7 @@
 /* A range in pieces. Freed when neither a batch nor the pool's cut refers to it. */
 struct cut {
 	struct ckpt_crc_range range;
-	uint64_t piece; /* bytes of each but the last */
+	uint64_t first, piece; /* bytes of the first, and of each but that and the last */
 	uint32_t n, given, done, refs;
 	uint32_t crc[];
 };
@@ -84,38 +84,52 @@ static void cut_put(struct cut *cut)
 		free(cut);
 }
 
-static struct cut *cut_new(const struct ckpt_crc_range *range)
+/* Pieces end at multiples of their size in the file. */
+static struct cut *cut_new(const struct ckpt_file *file, const struct ckpt_crc_range *range)
 {
-	uint64_t piece = PIECE, n;
+	uint64_t piece = PIECE, first, left;
 	struct cut *cut;
+	size_t n;
 
 	while (range->len / piece >= PIECES_MAX)
 		piece *= 2;
-	n = range->len / piece + (range->len % piece != 0);
+	first = piece - (file->base + range->off) % piece;
+	first = first < range->len ? first : range->len;
+	left = range->len - first;
+	n = 1 + (size_t)(left / piece) + (left % piece != 0);
 	cut = malloc(sizeof(*cut) + n * sizeof(cut->crc[0]));
 	if (!cut)
 		return NULL;
-	*cut = (struct cut) { .range = *range, .piece = piece, .n = (uint32_t)n, .refs = 1 };
+	*cut = (struct cut) {
+		.range = *range, .first = first, .piece = piece, .n = (uint32_t)n, .refs = 1
+	};
 	return cut;
 }
 
-/* Adds the next piece of the pool's cut; lets go of the cut after its last one. Returns its bytes.
- */
-static uint64_t take_piece(struct pool *pool, struct batch *batch)
+/* Where in its range the @i-th piece begins; the range's length is where the one after the last
+ * would. */
+static uint64_t piece_at(const struct cut *cut, uint32_t i)
+{
+	if (i == 0)
+		return 0;
+	return i == cut->n ? cut->range.len : cut->first + (i - 1) * cut->piece;
+}
+
+/* Adds the next piece of the pool's cut; lets go of the cut after its last one. */
+static void take_piece(struct pool *pool, struct batch *batch)
 {
 	struct cut *cut = pool->cut;
 	struct work *work = &batch->work[batch->n++];
-	uint64_t at = cut->given * cut->piece, left = cut->range.len - at;
+	uint64_t at = piece_at(cut, cut->given);
 
 	*work = (struct work) { .range = cut->range, .cut = cut, .index = cut->given++ };
 	work->range.off += at;
-	work->range.len = left < cut->piece ? left : cut->piece;
+	work->range.len = piece_at(cut, cut->given) - at;
 	cut->refs++;
 	if (cut->given == cut->n) {
 		pool->cut = NULL;
 		cut_put(cut);
 	}
-	return work->range.len;
 }
 
 static bool in_file(const struct ckpt_file *file, const struct ckpt_crc_range *range)
@@ -143,27 +157,33 @@ static bool next_range(struct pool *pool, struct ckpt_crc_range *ret)
 	return false;
 }
 
-/* Adds one whole range, or begins to cut it. Returns bytes added; false in *@more when none is
- * left. */
-static uint64_t take_range(struct pool *pool, struct batch *batch, bool *more)
+/* Whether the end of @range is that of its block of the file, or beyond it. */
+static bool leaves_block(const struct ckpt_file *file, const struct ckpt_crc_range *range)
+{
+	uint64_t begin = file->base + range->off;
+
+	return begin / PIECE != (begin + range->len) / PIECE;
+}
+
+/* Adds one whole range, or begins to cut it. False when none is left. */
+static bool take_range(struct pool *pool, struct batch *batch)
 {
 	struct ckpt_crc_range range = { 0 };
 
-	*more = next_range(pool, &range);
-	if (!*more)
-		return 0;
-	if (range.len <= PIECE) {
+	if (!next_range(pool, &range))
+		return false;
+	if (range.len <= CKPT_BULK_MOST || !leaves_block(pool->file, &range)) {
 		batch->work[batch->n++] = (struct work) { .range = range };
-		return range.len;
+		return true;
 	}
-	pool->cut = cut_new(&range);
-	if (!pool->cut) {
+	pool->cut = cut_new(pool->file, &range);
+	if (!pool->cut)
 		pool_fail(pool, -ENOMEM, &no_memory);
-		*more = false;
-	}
-	return 0;
+	return pool->cut != NULL;
 }
 
+/* As much as fills a block, and up to the end of one, so that those who read past the page cache
+ * ask for whole ones, in their order: the disk is fastest so. */
 static void take_batch(struct pool *pool, struct batch *batch)
 {
 	uint64_t bytes = 0;
@@ -171,10 +191,17 @@ static void take_batch(struct pool *pool, struct batch *batch)
 
 	batch->n = 0;
 	while (more && !pool->stop && !pool->at_end && batch->n < BATCH_MAX && bytes < PIECE) {
+		const struct ckpt_crc_range *last = &batch->work[batch->n].range;
+		int before = batch->n;
+
 		if (pool->cut)
-			bytes += take_piece(pool, batch);
+			take_piece(pool, batch);
 		else
-			bytes += take_range(pool, batch, &more);
+			more = take_range(pool, batch);
+		if (batch->n == before)
+			continue;
+		bytes += last->len;
+		more = more && !leaves_block(pool->file, last);
 	}
 }
 
@@ -190,12 +217,9 @@ static void judge_cut(struct pool *pool, const struct cut *cut)
 {
 	uint32_t crc = cut->crc[0];
 
-	for (uint32_t i = 1; i < cut->n; i++) {
-		uint64_t left = cut->range.len - i * cut->piece;
-
+	for (uint32_t i = 1; i < cut->n; i++)
 		crc = ckpt_crc_combine(pool->job->kind, crc, cut->crc[i],
-				       left < cut->piece ? left : cut->piece);
-	}
+				       piece_at(cut, i + 1) - piece_at(cut, i));
 	judge(pool, &cut->range, crc);
 }
 

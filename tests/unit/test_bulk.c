@@ -22,6 +22,7 @@
 #include "tests/unit/support/scratch.h"
 
 #define MIB ((uint64_t)1024 * 1024)
+#define BLOCK ((off_t)(2 * MIB)) /* that reads past the page cache are cut to */
 #define SIZE                                                                                       \
 	(9 * MIB + 1234) /* three windows, the last one short, and no whole page at the end        \
 			  */
@@ -32,6 +33,7 @@ struct world {
 	int direct_errno;   /* of reads past the page cache; 0: they work */
 	size_t direct_most; /* bytes of such a read; 0: all */
 	_Atomic int n_direct, n_cached;
+	_Atomic int n_crossing; /* of the direct ones, those over an edge of BLOCK */
 	struct ckpt_seam seam;
 	struct ckpt_ctx ctx;
 };
@@ -45,6 +47,7 @@ static ssize_t world_pread(void *arg, int fd, void *buf, size_t len, off_t off)
 		return pread(fd, buf, len, off);
 	}
 	w->n_direct++;
+	w->n_crossing += off / BLOCK != (off + (off_t)len - 1) / BLOCK;
 	assert_int_equal(off % 4096, 0);
 	assert_int_equal(len % 4096, 0);
 	assert_int_equal((uintptr_t)buf % 512, 0);
@@ -70,7 +73,7 @@ static void world_begin(struct world *w)
 				       .memory = w->seam.memory,
 				       .arg = w };
 	w->ctx.seam = &w->seam;
-	w->n_direct = w->n_cached = 0;
+	w->n_direct = w->n_cached = w->n_crossing = 0;
 }
 
 static uint64_t sequential(uint64_t at, uint64_t size, uint32_t seed)
@@ -282,11 +285,62 @@ static void test_bulk__reads_past_the_page_cache_only_what_is_not_in_it(void **s
 		skip();
 	}
 	assert_int_equal(w.n_cached, 0);
-	assert_in_range(w.n_direct, 5, 6); /* eight reads come out of one */
+	assert_int_equal(w.n_direct, 5); /* eight reads come out of one */
+	assert_int_equal(w.n_crossing, 0);
 	assert_in_range(w.ctx.bytes_read, 2 * SIZE, 2 * SIZE + 16 * 4096);
 	w.ctx.cache = CKPT_CACHE_FILL;
 	assert_int_equal(read_one(&w, dir), 0);
 	assert_int_equal(w.n_direct, 0);
+}
+
+/* Records of an archive: they begin anywhere, with a little of something else between. */
+struct records {
+	const uint8_t *data;
+	uint64_t at;
+};
+
+static int next_record(void *arg, struct ckpt_crc_range *ret)
+{
+	struct records *records = arg;
+	uint64_t off = records->at + 61, len = 3 * MIB + 517;
+
+	if (off >= SIZE)
+		return 0;
+	len = len < SIZE - off ? len : SIZE - off;
+	*ret = (struct ckpt_crc_range) {
+		.off = off,
+		.len = len,
+		.expected = ckpt_crc(CKPT_CRC32, 0, records->data + off, len),
+	};
+	records->at = off + len;
+	return 1;
+}
+
+static void test_bulk__records_are_read_by_whole_blocks(void **state)
+{
+	const struct scratch *dir = *state;
+	_cleanup_free_ uint8_t *data = scratch_noise(SIZE, 12);
+	struct world w = { .cached = CKPT_CACHED_NONE, .ctx = { .cache = CKPT_CACHE_LEAVE } };
+
+	scratch_write(dir->fd, "file", data, SIZE);
+	for (int threads = 1; threads <= 12; threads += 11) {
+		_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
+		struct records records = { .data = data };
+		const struct ckpt_crc_job job = { CKPT_CRC32, next_record, &records, SIZE };
+		struct ckpt_crc_range bad;
+
+		world_begin(&w);
+		w.ctx.threads = threads;
+		assert_int_equal(ckpt_file_open(&w.ctx, dir->fd, "file", &file, NULL), 0);
+		assert_int_equal(ckpt_crc_verify(&file, &job, &bad, NULL), 0);
+		if (w.n_direct == 0) {
+			print_message("skip: this file system knows no O_DIRECT\n");
+			skip();
+		}
+		assert_int_equal(w.n_crossing, 0);
+		assert_in_range(w.n_direct, 5, 6); /* the last page may be the cache's */
+		assert_int_equal(w.n_cached, 0);
+	}
 }
 
 static void test_bulk__a_refusal_is_asked_for_once(void **state)
@@ -453,6 +507,7 @@ int main(void)
 		scratch_test(test_bulk__what_the_page_cache_holds_afterwards),
 		scratch_test(test_bulk__keeps_what_was_there),
 		scratch_test(test_bulk__reads_past_the_page_cache_only_what_is_not_in_it),
+		scratch_test(test_bulk__records_are_read_by_whole_blocks),
 		scratch_test(test_bulk__a_refusal_is_asked_for_once),
 		scratch_test(test_bulk__a_file_that_shrinks),
 		scratch_test(test_bulk__keeps_the_deadline),

@@ -438,13 +438,68 @@ static void test_zip__beyond_4gib(void **state)
 	assert_int_equal(walk(&bench, &zip, &n), CKPT_ZIP_DAMAGED);
 }
 
+static ssize_t counted_pread(void *arg, int fd, void *buf, size_t len, off_t off)
+{
+	++*(int *)arg;
+	return pread(fd, buf, len, off);
+}
+
+/* The sum of where the data of all entries begin. */
+static uint64_t pass(struct ckpt_zip *zip)
+{
+	struct ckpt_zip_walk w;
+	struct ckpt_zip_entry e;
+	uint64_t sum = 0;
+
+	ckpt_zip_walk_init(&w, zip);
+	while (ckpt_zip_walk_next(&w, &e, NULL) == 0)
+		sum += e.data_off;
+	return sum;
+}
+
+static void test_zip__a_second_pass_reads_no_local_headers(void **state)
+{
+	_cleanup_free_ struct maker *m = malloc(sizeof(*m));
+	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
+	_cleanup_bench_ struct bench bench;
+	int reads = 0, first;
+	struct ckpt_seam seam = { .pread = counted_pread, .arg = &reads };
+	struct ckpt_ctx ctx = { .seam = &seam };
+	struct ckpt_zip zip;
+	uint64_t sum;
+
+	(void)state;
+	bench_init(&bench);
+	make(m, 8, false);
+	bench_write(&bench, NAME, m->data, m->len);
+	assert_int_equal(ckpt_file_open(&ctx, bench.fd, NAME, &file, NULL), 0);
+	assert_int_equal(ckpt_zip_open(&file, &zip, NULL), 0);
+	sum = pass(&zip);
+	assert_true(sum > 0);
+	ckpt_zip_keep(&zip);
+	reads = 0;
+	assert_int_equal(pass(&zip), sum);
+	first = reads;
+	reads = 0;
+	assert_int_equal(pass(&zip), sum);
+	assert_int_equal(first - reads, 8);
+	ckpt_zip_done(&zip);
+	reads = 0;
+	assert_int_equal(pass(&zip), sum);
+	assert_int_equal(reads, first);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_zip__whole),	 cmocka_unit_test(test_zip__damaged),
-		cmocka_unit_test(test_zip__wrong_count), cmocka_unit_test(test_zip__gaps),
-		cmocka_unit_test(test_zip__no_end),	 cmocka_unit_test(test_zip__trailing),
+		cmocka_unit_test(test_zip__whole),
+		cmocka_unit_test(test_zip__damaged),
+		cmocka_unit_test(test_zip__wrong_count),
+		cmocka_unit_test(test_zip__gaps),
+		cmocka_unit_test(test_zip__no_end),
+		cmocka_unit_test(test_zip__trailing),
 		cmocka_unit_test(test_zip__beyond_4gib),
+		cmocka_unit_test(test_zip__a_second_pass_reads_no_local_headers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

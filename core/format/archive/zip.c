@@ -29,6 +29,7 @@ enum { LOCAL_SIZE = 30, CENTRAL_SIZE = 46, END_SIZE = 22, LOCATOR_SIZE = 20, END
 #define ATTRIBUTE_DIRECTORY 0x10
 #define VERSION_MAX 63 /* 6.3: APPNOTE.TXT 4.4.3.2; in the low byte, the other is a system's */
 #define FULL32 0xffffffffu
+#define KEPT_MAX ((uint64_t)1024 * 1024) /* entries */
 
 static uint16_t get16(const uint8_t *p)
 {
@@ -204,6 +205,21 @@ int ckpt_zip_open(const struct ckpt_file *file, struct ckpt_zip *ret, struct ckp
 	return r ? r : search(ret, tail, len, err);
 }
 
+void ckpt_zip_keep(struct ckpt_zip *zip)
+{
+	uint64_t n = zip->entries < KEPT_MAX ? zip->entries : KEPT_MAX;
+
+	if (n)
+		zip->memo.skip = malloc(n * sizeof(*zip->memo.skip));
+	zip->memo.max = zip->memo.skip ? n : 0;
+}
+
+void ckpt_zip_done(struct ckpt_zip *zip)
+{
+	free(zip->memo.skip);
+	zip->memo = (struct ckpt_zip_memo) { 0 };
+}
+
 void ckpt_zip_walk_init(struct ckpt_zip_walk *walk, struct ckpt_zip *zip)
 {
 	walk->zip = zip;
@@ -238,7 +254,8 @@ static int directory_bytes(struct ckpt_zip_walk *walk, size_t len, const uint8_t
 			return r;
 		walk->buf_off = walk->pos;
 		walk->buf_len = want;
-		ckpt_zip_soon(zip->file, walk->buf, walk->buf_len);
+		if (walk->index >= zip->memo.n)
+			ckpt_zip_soon(zip->file, walk->buf, walk->buf_len);
 	}
 	*ret = walk->buf + (walk->pos - walk->buf_off);
 	return 0;
@@ -335,27 +352,57 @@ static int check_local(struct ckpt_zip_walk *walk, const struct ckpt_zip_entry *
 	return 0;
 }
 
-/* Reads the gap before @e and its local header at once, checks both, and finds its data. */
+/* Reads the gap before @e and its local header, up to @end, at once, and checks both. *@ret_skip:
+ * from there to its data. */
+static int read_local(struct ckpt_zip_walk *walk, const struct ckpt_zip_entry *e, uint64_t end,
+		      uint16_t *ret_skip, struct ckpt_error *err)
+{
+	uint8_t buf[CKPT_ZIP_GAP + LOCAL_SIZE + CKPT_ZIP_NAME];
+	uint64_t gap = e->header_off - walk->data_end;
+	int r = read_at(walk->zip, walk->data_end, buf, end - walk->data_end, err);
+
+	r = r ? r : check_gap(walk, buf, e->header_off);
+	r = r ? r : check_local(walk, e, buf + gap);
+	if (r == 0)
+		*ret_skip = get16(buf + gap + 28);
+	return r;
+}
+
+/* The same, once for all passes over the zip. */
+static int know_local(struct ckpt_zip_walk *walk, const struct ckpt_zip_entry *e, uint64_t end,
+		      uint16_t *ret_skip, struct ckpt_error *err)
+{
+	struct ckpt_zip_memo *memo = &walk->zip->memo;
+	int r;
+
+	if (e->index < memo->n) {
+		*ret_skip = memo->skip[e->index];
+		return 0;
+	}
+	r = read_local(walk, e, end, ret_skip, err);
+	if (r == 0 && e->index == memo->n && memo->n < memo->max)
+		memo->skip[memo->n++] = *ret_skip;
+	return r;
+}
+
+/* Checks where @e lies and what its local header says, and finds its data. */
 static int check_entry(struct ckpt_zip_walk *walk, struct ckpt_zip_entry *e, struct ckpt_error *err)
 {
 	struct ckpt_zip *zip = walk->zip;
-	uint8_t buf[CKPT_ZIP_GAP + LOCAL_SIZE + CKPT_ZIP_NAME];
-	uint64_t gap, end;
+	uint16_t skip = 0;
+	uint64_t end;
 	int r;
 
 	if (e->header_off < walk->data_end || e->header_off - walk->data_end > CKPT_ZIP_GAP)
 		return damaged(zip, e->header_off, e->name,
 			       "the entry does not begin where the one before ends");
-	gap = e->header_off - walk->data_end;
 	if (__builtin_add_overflow(e->header_off, LOCAL_SIZE + e->name_len, &end) ||
 	    end > zip->cd_off)
 		return damaged(zip, e->header_off, e->name, "the entry reaches into the directory");
-	r = read_at(zip, walk->data_end, buf, end - walk->data_end, err);
-	r = r ? r : check_gap(walk, buf, e->header_off);
-	r = r ? r : check_local(walk, e, buf + gap);
+	r = know_local(walk, e, end, &skip, err);
 	if (r)
 		return r;
-	e->data_off = end + get16(buf + gap + 28);
+	e->data_off = end + skip;
 	if (__builtin_add_overflow(e->data_off, e->csize, &end) || end > zip->cd_off)
 		return damaged(zip, e->header_off, e->name, "the entry reaches into the directory");
 	walk->data_end = end;

@@ -31,12 +31,22 @@ struct ckpt_zip_fault {
 	char detail[256];
 };
 
+/*
+ * What passes over one zip need not read twice: how far behind its name each of the first entries'
+ * data begin. So only the first pass reads local headers.
+ */
+struct ckpt_zip_memo {
+	uint16_t *skip;	 /* owned; NULL: nothing is kept */
+	uint64_t n, max; /* entries that are known, or can be */
+};
+
 /* A zip whose end records are found and agree. */
 struct ckpt_zip {
 	const struct ckpt_file *file; /* borrowed */
 	uint64_t cd_off, cd_size;
 	uint64_t entries;
 	uint64_t trailing; /* bytes after the end record and its comment */
+	struct ckpt_zip_memo memo;
 	struct ckpt_zip_fault fault;
 };
 
@@ -69,6 +79,13 @@ struct ckpt_zip_walk {
  * or an errno.
  */
 int ckpt_zip_open(const struct ckpt_file *file, struct ckpt_zip *ret, struct ckpt_error *err);
+
+/* Has @zip keep what later passes need, up to 2 MiB of it; without memory for that they read again.
+ */
+void ckpt_zip_keep(struct ckpt_zip *zip);
+
+/* Frees what ckpt_zip_keep() took, if it was called. */
+void ckpt_zip_done(struct ckpt_zip *zip);
 
 /* Begins a pass over @zip, which must outlive it. */
 void ckpt_zip_walk_init(struct ckpt_zip_walk *walk, struct ckpt_zip *zip);

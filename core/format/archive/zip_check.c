@@ -203,23 +203,33 @@ static int check_stored(struct ckpt_check *check, struct pass *pass)
 	return r <= 0 ? r : crc_fault(check, bad.off, entry_name(&pass->feed, bad.tag));
 }
 
-int ckpt_zip_check_content(struct ckpt_check *check, ckpt_zip_check_head_fn *head)
+static int check_all(struct ckpt_check *check, struct pass *pass)
 {
-	_cleanup_free_ struct pass *pass = calloc(1, sizeof(*pass));
-	int r;
+	struct ckpt_zip *zip = &pass->feed.zip;
+	int r = ckpt_zip_check_open(check, zip);
 
-	if (!pass)
-		return ckpt_fail(check->err, -ENOMEM, "no memory to check %s",
-				 CKPT_QUOTE(check->file->name));
-	pass->head = head;
-	r = ckpt_zip_check_open(check, &pass->feed.zip);
-	r = r ? r : ckpt_zip_check_walk(check, &pass->feed.zip, check_deflated, pass);
+	if (r)
+		return r;
+	ckpt_zip_keep(zip);
+	r = ckpt_zip_check_walk(check, zip, check_deflated, pass);
 	r = r ? r : check_stored(check, pass);
+	ckpt_zip_done(zip);
 	if (r == 0 && pass->unread)
 		ckpt_check_cap(check, CKPT_EVIDENCE_STRUCTURE,
 			       "%llu entries are encrypted or compressed in a way not known here",
 			       (unsigned long long)pass->unread);
 	return r;
+}
+
+int ckpt_zip_check_content(struct ckpt_check *check, ckpt_zip_check_head_fn *head)
+{
+	_cleanup_free_ struct pass *pass = calloc(1, sizeof(*pass));
+
+	if (!pass)
+		return ckpt_fail(check->err, -ENOMEM, "no memory to check %s",
+				 CKPT_QUOTE(check->file->name));
+	pass->head = head;
+	return check_all(check, pass);
 }
 
 struct looking {

@@ -81,7 +81,7 @@ ROWS = [
     dict(id="one", work="SHA256SUMS, one large file", input="one", files="{d}/one/model.safetensors",
          list="{d}/one/SHA256SUMS", ours="{ctl} validate -q {f}", peers={"openssl dgst": 1.0, "sha256sum -c": None}),
     dict(id="cold", work="cold, past the page cache", input="zip", files="{d}/ckpt-1.pt", cold=True,
-         ours="{ctl} validate -q --cache=leave {f}", peers={"O_DIRECT read": 1.1}, cpu_per_gb=0.15),
+         ours="{ctl} validate -q --cache=leave {f}", peers={"O_DIRECT read": 1.1}, cpu_per_gb=0.15, turns=11),
     dict(id="cold-fill", work="cold, filling the page cache", input="zip", files="{d}/ckpt-1.pt", cold=True,
          ours="{ctl} validate -q --cache=fill {f}", peers={"O_DIRECT read": None, "plain read": None}),
     dict(id="structure", work="structure alone, 1,200 members", input="zip", files="{d}/ckpt-1.pt",

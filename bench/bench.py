@@ -20,7 +20,7 @@ import picture
 import rows
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-MOMENT = 10  # seconds
+MOMENT = 2  # seconds
 OK = {0, 1}  # of ours: 1 is an answer too (nothing to resume from)
 
 
@@ -91,24 +91,26 @@ class Run:
         if row.get("files") and os.path.isfile(self.command("{f}", row)[0]):
             subprocess.run(self.command("{b}/plain-read {t} {f}", row), check=True)
 
-    def enough(self, row, pairs):
-        """A row's turns; three times as many of what is over in a moment: that varies most."""
-        turns, took = row.get("turns", self.args.turns), sum(ours[0] + theirs[0] for ours, theirs in pairs)
-        if took > self.args.seconds:
-            return len(pairs) >= self.args.least
-        return len(pairs) >= (turns if took > MOMENT else 3 * turns)
-
-    def turns(self, row, peer):
-        command = self.command(rows.PEERS[peer], row)
-        pairs = []
-        while not self.enough(row, pairs):
+    def pairs(self, row, peer):
+        """One, or three of what is over in a moment: that varies most."""
+        command, pairs = self.command(rows.PEERS[peer], row), []
+        while len(pairs) < 3 and took(pairs) < MOMENT:
             pairs.append((self.ours(row), self.measure(command, row, peer in rows.OWN_FIGURE)))
         return pairs
 
-    def peer(self, row, peer):
-        if peer.startswith("torch.load") and not self.made.get("torch", have("torch")):
-            return None
-        pairs = self.turns(row, peer)
+    def rounds(self, row):
+        """Pairs with each peer, in rounds: what the machine has to do besides for a while weighs on all of them."""
+        pairs = {peer: [] for peer in row["peers"] if self.has(peer)}
+        for n in range(row.get("turns", self.args.turns)):
+            for peer, taken in pairs.items():
+                if n < self.args.least or took(taken) < self.args.seconds:
+                    taken += self.pairs(row, peer)
+        return pairs
+
+    def has(self, peer):
+        return not peer.startswith("torch.load") or self.made.get("torch", have("torch"))
+
+    def peer(self, row, peer, pairs):
         if any(theirs[3] for _, theirs in pairs):
             print(f"skip: {peer} fails on {row['id']}", file=sys.stderr)
             return None
@@ -122,7 +124,7 @@ class Run:
         if not self.make(row["input"]):
             return []
         self.once(row, "begin")
-        found = [r for r in (self.peer(row, peer) for peer in row["peers"]) if r]
+        found = [r for r in (self.peer(row, peer, pairs) for peer, pairs in self.rounds(row).items()) if r]
         self.once(row, "after_all")
         return found + self.absolute(row, found)
 
@@ -151,6 +153,10 @@ class Run:
         return [dict(row=row["id"], work=row["work"], peer="cost a unit, 4 : 1 and 2", pairs=len(costs),
                      ours=costs[-1][0], theirs=costs[0][0], ratio=unit[2] / max(unit[:2]), aim=row["aim"],
                      cpu=costs[-1][3], peak=max(c[2] for c in costs))]
+
+
+def took(pairs):
+    return sum(ours[0] + theirs[0] for ours, theirs in pairs)
 
 
 def have(module):

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cli/common.h"
+#include "core/base/ahead.h"
 #include "core/integrity/plain.h"
 #include "core/integrity/seal.h"
 #include "core/integrity/verify.h"
@@ -208,7 +209,7 @@ int ckpt_cmd_seal(int argc, char **argv)
 	if (s.background)
 		step_back();
 	ctx.no_recall = s.background;
-	ctx.ahead = !s.background;
+	ctx.ahead = !s.background && ckpt_ahead_pays();
 	array = cJSON_CreateArray();
 	ckpt_cli_progress(&ctx);
 	for (int i = 0; i < s.n_paths; i++) {

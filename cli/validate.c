@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/shard.h"
+#include "core/base/ahead.h"
 #include "core/base/share.h"
 #include "core/integrity/verify.h"
 #include "core/resolve/trail.h"
@@ -196,7 +197,7 @@ int ckpt_cmd_validate(int argc, char **argv)
 	ctx.seed = (uint64_t)v.seed;
 	ctx.cache = v.cache;
 	ctx.tell_all = true;
-	ctx.ahead = true;
+	ctx.ahead = ckpt_ahead_pays();
 	array = cJSON_CreateArray();
 	ckpt_cli_progress(&ctx);
 	for (int i = 0; i < v.n_paths; i++) {

@@ -10,6 +10,7 @@
 
 #include "core/base/memory.h"
 #include "core/base/pages.h"
+#include "core/base/sha256_cpu.h"
 
 #ifdef __x86_64__
 #define HAS_PREFETCH true
@@ -53,6 +54,11 @@ static int populate(const struct ckpt_file *file, void *map, size_t len)
 	if (seam && seam->populate)
 		return seam->populate(seam->arg, map, len);
 	return madvise(map, len, MADV_POPULATE_READ);
+}
+
+bool ckpt_ahead_pays(void)
+{
+	return HAS_PREFETCH && !ckpt_sha256_cpu().amd;
 }
 
 void ckpt_ahead_done(struct ckpt_ahead *ahead)

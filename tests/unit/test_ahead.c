@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -355,9 +356,28 @@ static void test_ahead__changes_meanwhile(void **state)
 	}
 }
 
+/* What /proc/cpuinfo calls AMD's CPUs gain nothing. */
+static void test_ahead__pays_by_cpu(void **state)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/cpuinfo", "re");
+	char line[4096];
+	bool amd = false;
+
+	(void)state;
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		amd |= strstr(line, "AuthenticAMD") != NULL;
+#ifdef __x86_64__
+	assert_int_equal(ckpt_ahead_pays(), !amd);
+#else
+	assert_false(ckpt_ahead_pays() || amd);
+#endif
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		scratch_test(test_ahead__pays_by_cpu),
 		scratch_test(test_ahead__what_is_mapped),
 		scratch_test(test_ahead__the_right_bytes),
 		scratch_test(test_ahead__off),

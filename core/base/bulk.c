@@ -34,6 +34,8 @@
  */
 #define HUGE ((size_t)2 * 1024 * 1024)
 #define ARENA ((size_t)24 * 1024 * 1024)
+/* Of what lies behind an edge: less would go through the page cache (pages.c). */
+#define REST ((uint64_t)64 * 1024)
 #define GAP ((uint64_t)64 * 1024) /* that a reader of one range after the other may leave out */
 /*
  * Bytes are copied to where they lie at the same place in a cache line as in the page cache: on a
@@ -186,8 +188,10 @@ static int gather(struct ckpt_bulk_reader *reader, uint64_t at, size_t len, uint
 	size_t got = 0;
 
 	while (got < len) {
-		uint64_t from = at + got, held;
-		int r = holds(reader, from, 1) ? 0 : fill_direct(reader, from, end);
+		uint64_t from = at + got, least = align_up(from) + REST, held;
+		int r = holds(reader, from, 1)
+				? 0
+				: fill_direct(reader, from, end > least ? end : least);
 
 		if (r != 0)
 			return r;

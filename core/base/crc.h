@@ -45,7 +45,7 @@ enum ckpt_crc_result {
 
 /*
  * Verifies all ranges of @file, or those of its context's share. Threads split large ranges into
- * pieces; memory is threads x 772 KiB, at most 32 MiB, plus 4 bytes a 4 MiB piece. 0,
+ * pieces; memory is 260 KiB a thread, what bulk.h takes, and 4 bytes a 2 MiB piece. 0,
  * ckpt_crc_result, or an errno (-ETIMEDOUT, -EDQUOT, -EIO ...). Where the context defers, 0 may
  * also mean that the ranges wait to be read.
  */

@@ -196,6 +196,8 @@ static int run_work(struct worker *self, struct work *work, struct ckpt_error *e
 	uint64_t off = work->range.off, left = work->range.len;
 	const void *data = NULL;
 
+	if (left > CKPT_BULK_MOST)
+		ckpt_bulk_expect(self->reader, off, left);
 	while (left > 0) {
 		/* whole numbers of every size */
 		size_t n = left < CKPT_BULK_MOST ? (size_t)left : CKPT_BULK_MOST;

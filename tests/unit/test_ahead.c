@@ -60,15 +60,15 @@ static uint32_t fs_type(void *arg, int fd)
 static int populate(void *arg, void *at, size_t len)
 {
 	struct kernel *k = arg;
+	int maps = __atomic_add_fetch(&k->maps, 1, __ATOMIC_RELAXED); /* as of this thread's */
 
-	__atomic_add_fetch(&k->maps, 1, __ATOMIC_RELAXED);
 	k->longest = len > k->longest ? len : k->longest;
 	if (k->populated != 0) {
 		errno = k->populated;
 		return -1;
 	}
 	madvise(at, len, MADV_POPULATE_READ); /* where the kernel has it */
-	if (k->cut_after && k->maps == k->cut_after)
+	if (k->cut_after && maps == k->cut_after)
 		scratch_resize(k->dirfd, "f", k->cut_to);
 	return 0;
 }

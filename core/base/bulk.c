@@ -30,9 +30,8 @@
 /*
  * All readers' buffers for what is read past the page cache lie in huge pages, where there are any:
  * the disk gets a read in one piece, not page by page, and its bytes are looked at twice as fast.
- * Reads end where a block of that size ends in the file, so that the most of them are whole blocks.
  */
-#define HUGE ((size_t)2 * 1024 * 1024)
+#define HUGE CKPT_BULK_BLOCK
 #define ARENA ((size_t)24 * 1024 * 1024)
 /* Of what lies behind an edge: less would go through the page cache (pages.c). */
 #define REST ((uint64_t)64 * 1024)

@@ -10,6 +10,9 @@
 #include "core/base/file.h"
 
 #define CKPT_BULK_MOST ((size_t)256 * 1024) /* of one read: fits a core's L2 cache */
+/* Past the page cache no read goes beyond a multiple of that in the file, the size of a huge page:
+ * work that is cut there is read in one piece. */
+#define CKPT_BULK_BLOCK ((size_t)2 * 1024 * 1024)
 
 /* A file that is being read; shared by its readers. */
 struct ckpt_bulk {
@@ -33,7 +36,6 @@ struct ckpt_bulk_reader {
 	struct ckpt_bulk *bulk;
 	char *buf;		     /* CKPT_BULK_MOST bytes and a cache line */
 	char *direct_buf;	     /* NULL until it is needed */
-	size_t direct_size;	     /* bytes */
 	uint64_t begin, end;	     /* the window */
 	bool direct;		     /* some of it is not in memory, and to be read past that */
 	uint64_t held_off, held_len; /* what direct_buf holds of the file */

@@ -16,7 +16,7 @@
 #include "core/base/crc_share.h"
 #include "wire/text.h"
 
-#define PIECE ((uint64_t)2 * 1024 * 1024)
+#define PIECE ((uint64_t)CKPT_BULK_BLOCK)
 #define PIECES_MAX 65536 /* of one range: larger ranges have larger pieces */
 #define BATCH_MAX 64
 #define GAP ((uint64_t)64 * 1024) /* between ranges that are read as one: headers, padding */

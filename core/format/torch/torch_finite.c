@@ -46,6 +46,7 @@ struct look {
 static void look_free(struct look **l)
 {
 	if (*l) {
+		ckpt_zip_done(&(*l)->zip);
 		ckpt_torch_members_done(&(*l)->m);
 		ckpt_torch_views_done(&(*l)->views);
 	}
@@ -81,6 +82,8 @@ static int read_directory(struct look *l)
 {
 	int r = ckpt_zip_open(l->check->file, &l->zip, l->check->err);
 
+	if (r == 0)
+		ckpt_zip_keep(&l->zip);
 	ckpt_zip_walk_init(&l->walk, &l->zip);
 	while (r == 0) {
 		r = ckpt_zip_walk_next(&l->walk, &l->entry, l->check->err);

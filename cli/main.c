@@ -2,7 +2,6 @@
 /*
  * ckptctl's front door: the table of commands.
  */
-#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -86,7 +85,6 @@ static int run_command(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	setlocale(LC_CTYPE, "");
 	argp_err_exit_status = CKPT_EXIT_USAGE;
 	if (argc < 2) {
 		print_help(stderr);

@@ -5,6 +5,7 @@
 #include "cli/table.h"
 
 #include <errno.h>
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -58,6 +59,8 @@ int ckpt_table_begin(struct ckpt_table *table)
 
 	if (r != 0)
 		return r;
+	setlocale(LC_CTYPE,
+		  ""); /* for the width of names; commands that print none need not wait */
 	table->scols = scols_new_table();
 	if (!table->scols)
 		return -ENOMEM;

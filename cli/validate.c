@@ -197,7 +197,7 @@ int ckpt_cmd_validate(int argc, char **argv)
 	ctx.seed = (uint64_t)v.seed;
 	ctx.cache = v.cache;
 	ctx.tell_all = true;
-	ctx.ahead = ckpt_ahead_pays();
+	ctx.ahead = v.level > CKPT_LEVEL_STRUCTURE && ckpt_ahead_pays();
 	array = cJSON_CreateArray();
 	ckpt_cli_progress(&ctx);
 	for (int i = 0; i < v.n_paths; i++) {

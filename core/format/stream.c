@@ -50,7 +50,7 @@ static int fill(struct ckpt_stream *in, struct ckpt_error *err)
 	return 0;
 }
 
-int ckpt_stream_take(struct ckpt_stream *in, void *dst, uint64_t len, struct ckpt_error *err)
+int ckpt_stream_take_on(struct ckpt_stream *in, void *dst, uint64_t len, struct ckpt_error *err)
 {
 	uint8_t *out = dst;
 

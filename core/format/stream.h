@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "core/base/file.h"
 
@@ -31,8 +32,20 @@ int ckpt_stream_init(struct ckpt_stream *in, const struct ckpt_file *file, uint6
 void ckpt_stream_done(struct ckpt_stream *in);
 #define _cleanup_stream_ _cleanup_(ckpt_stream_done)
 
+/* ckpt_stream_take() of what is not all in the buffer. */
+int ckpt_stream_take_on(struct ckpt_stream *in, void *dst, uint64_t len, struct ckpt_error *err);
+
 /* The next @len bytes to @dst, or skipped if it is NULL. 0; CKPT_STREAM_END; or an errno. */
-int ckpt_stream_take(struct ckpt_stream *in, void *dst, uint64_t len, struct ckpt_error *err);
+static inline int ckpt_stream_take(struct ckpt_stream *in, void *dst, uint64_t len,
+				   struct ckpt_error *err)
+{
+	if (len > in->len - in->at)
+		return ckpt_stream_take_on(in, dst, len, err);
+	if (dst && len)
+		memcpy(dst, in->buf + in->at, len);
+	in->at += (uint32_t)len;
+	return 0;
+}
 
 /* The next byte, as above. */
 static inline int ckpt_stream_byte(struct ckpt_stream *in, uint8_t *ret, struct ckpt_error *err)

@@ -4,6 +4,7 @@
  */
 #include "core/format/torch/pickle.h"
 
+#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,36 @@ static const struct {
 static bool same(const char *word, const char *text)
 {
 	return word[0] == text[0] && strcmp(word, text) == 0;
+}
+
+/* One of 256 bits, by the first letter and the length. */
+static uint8_t shape(const char *text, size_t len)
+{
+	return (uint8_t)((uint8_t)text[0] * 8 + len);
+}
+
+static void note_shape(struct ckpt_pickle_scan *s, const char *word)
+{
+	uint8_t bit = shape(word, strlen(word));
+
+	s->shapes[bit / 64] |= UINT64_C(1) << bit % 64;
+}
+
+static void note_shapes(struct ckpt_pickle_scan *s)
+{
+	for (size_t i = 0; i < s->sink->n_words; i++)
+		note_shape(s, s->sink->words[i]);
+	for (size_t i = 0; i < N_OWN; i++)
+		note_shape(s, own_words[i].text);
+}
+
+uint8_t ckpt_pickle_word_here(const struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *text)
+{
+	uint8_t bit = shape(text->text, text->len);
+
+	if (text->text[0] != '_' && !(s->shapes[bit / 64] >> bit % 64 & 1))
+		return 0;
+	return ckpt_pickle_word(s->sink, text);
 }
 
 /* All functions that give a tensor begin with _rebuild_. */
@@ -161,15 +192,10 @@ void ckpt_pickle_path(const struct ckpt_pickle_scan *s, char *ret, size_t size)
 /* Little-endian number of @len bytes. */
 static int take_number(struct ckpt_pickle_scan *s, size_t len, uint64_t *ret)
 {
-	uint8_t raw[8] = { 0 };
-	uint64_t v = 0;
-	int r;
+	uint64_t raw = 0;
+	int r = ckpt_stream_take(s->in, &raw, len, s->err);
 
-	r = len == 1 ? ckpt_stream_byte(s->in, raw, s->err)
-		     : ckpt_stream_take(s->in, raw, len, s->err);
-	for (size_t i = 8; i-- > 0;)
-		v = v << 8 | raw[i];
-	*ret = v;
+	*ret = le64toh(raw);
 	return r;
 }
 
@@ -282,6 +308,7 @@ int ckpt_pickle_scan(struct ckpt_stream *in, const struct ckpt_pickle_sink *sink
 	s->in = in;
 	s->sink = sink;
 	s->err = err;
+	note_shapes(s);
 	r = run(s, &a);
 	free(s->stack);
 	if (r == 0)

@@ -52,7 +52,7 @@ int ckpt_pickle_run_text(struct ckpt_pickle_scan *s, const struct ckpt_pickle_ar
 		return ckpt_pickle_push(
 			s, (struct ckpt_pickle_slot) { .tag = CKPT_TAG_INTERNED, .value = id });
 
-	slot.word = ckpt_pickle_word(s->sink, a);
+	slot.word = ckpt_pickle_word_here(s, a);
 	if (slot.word) {
 		slot.tag = CKPT_TAG_WORD;
 	} else if (ckpt_pickle_digits(a, &value)) {

@@ -51,7 +51,7 @@ static int push_global(struct ckpt_pickle_scan *s, uint8_t word)
 
 static int run_global(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 {
-	return push_global(s, ckpt_pickle_word(s->sink, a));
+	return push_global(s, ckpt_pickle_word_here(s, a));
 }
 
 static int run_stack_global(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
@@ -77,23 +77,26 @@ static int run_mark(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 	return r;
 }
 
-static int run_put(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
+static int put(struct ckpt_pickle_scan *s, uint64_t index)
 {
 	if (ckpt_pickle_above_mark(s) < 1)
 		return CKPT_PICKLE_BAD;
-	ckpt_pickle_memo_put(&s->memo, a->num, s->stack[s->n - 1]);
+	ckpt_pickle_memo_put(&s->memo, index, s->stack[s->n - 1]);
 	if (s->fresh == s->n)
-		s->sink->memo(s->sink->arg, a->num, s->text);
+		s->sink->memo(s->sink->arg, index, s->text);
 	s->fresh = 0;
 	return 0;
 }
 
+static int run_put(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
+{
+	return put(s, a->num);
+}
+
 static int run_memoize(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 {
-	struct ckpt_pickle_arg next = { .num = s->memoized++ };
-
 	(void)a;
-	return run_put(s, &next);
+	return put(s, s->memoized++);
 }
 
 static int run_get(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
@@ -104,18 +107,19 @@ static int run_get(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 /* PUT and GET of protocol 0 name the number as a line. */
 static int run_put_line(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 {
-	struct ckpt_pickle_arg n = { 0 };
+	uint64_t index;
 
-	return ckpt_pickle_digits(a, &n.num) && n.num < UINT32_MAX ? run_put(s, &n)
+	return ckpt_pickle_digits(a, &index) && index < UINT32_MAX ? put(s, index)
 								   : CKPT_PICKLE_BAD;
 }
 
 static int run_get_line(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 {
-	struct ckpt_pickle_arg n = { 0 };
+	uint64_t index;
 
-	return ckpt_pickle_digits(a, &n.num) && n.num < UINT32_MAX ? run_get(s, &n)
-								   : CKPT_PICKLE_BAD;
+	if (!ckpt_pickle_digits(a, &index) || index >= UINT32_MAX)
+		return CKPT_PICKLE_BAD;
+	return ckpt_pickle_push(s, ckpt_pickle_memo_get(&s->memo, index));
 }
 
 /* POP also takes a mark, as Python's does. */

@@ -31,6 +31,7 @@ struct ckpt_pickle_scan {
 	struct ckpt_stream *in;
 	const struct ckpt_pickle_sink *sink;
 	struct ckpt_error *err;
+	uint64_t shapes[4]; /* a bit for each first letter and length that a word has */
 	struct ckpt_pickle_slot *stack;
 	size_t n, cap;
 	size_t mark; /* index of the topmost mark plus one; 0 = none */
@@ -117,6 +118,9 @@ int ckpt_pickle_step(struct ckpt_pickle_scan *s, const struct ckpt_pickle_op *op
 
 /* What slot.word stands for @text, 0 if it is no known word. */
 uint8_t ckpt_pickle_word(const struct ckpt_pickle_sink *sink, const struct ckpt_pickle_arg *text);
+
+/* The same in a scan, where nearly all texts are told by their first letter and length. */
+uint8_t ckpt_pickle_word_here(const struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *text);
 
 /* Bytes an element of the storage class @word; 0 if it is none. */
 uint8_t ckpt_pickle_element(uint8_t word);

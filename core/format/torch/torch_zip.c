@@ -149,28 +149,34 @@ static bool size_fits(const struct ckpt_pickle_storage *storage, uint64_t size)
 	return size >= bytes && size - bytes < storage->element;
 }
 
+/* @record does not hold @storage, or is NULL. */
+static int storage_fault(struct ckpt_check *check, const struct ckpt_pickle_storage *storage,
+			 const struct ckpt_storage *record)
+{
+	char member[32];
+
+	snprintf(member, sizeof(member), "data/%llu", (unsigned long long)storage->key);
+	if (!record)
+		return missing(check, member);
+	return ckpt_check_reject(
+		check, CKPT_CORRUPT, CKPT_PROBLEM_DIRECTORY, CKPT_NO_OFFSET, member,
+		"the record has %llu bytes, the pickle names %llu elements of %u bytes",
+		(unsigned long long)record->size, (unsigned long long)storage->numel,
+		storage->element);
+}
+
 static bool on_storage(void *arg, const struct ckpt_pickle_storage *storage)
 {
 	struct compare *c = arg;
 	struct ckpt_storage *record;
-	char member[32];
 
 	if (!storage->has_key)
 		return true;
 	record = ckpt_storages_find(&c->m->storages, storage->key);
-	snprintf(member, sizeof(member), "data/%llu", (unsigned long long)storage->key);
 	if (!record && c->m->storages_cut)
 		return true;
-	if (!record) {
-		c->result = missing(c->check, member);
-		return false;
-	}
-	if (!size_fits(storage, record->size)) {
-		c->result = ckpt_check_reject(
-			c->check, CKPT_CORRUPT, CKPT_PROBLEM_DIRECTORY, CKPT_NO_OFFSET, member,
-			"the record has %llu bytes, the pickle names %llu elements of %u bytes",
-			(unsigned long long)record->size, (unsigned long long)storage->numel,
-			storage->element);
+	if (!record || !size_fits(storage, record->size)) {
+		c->result = storage_fault(c->check, storage, record);
 		return false;
 	}
 	c->seen += !record->seen;

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,12 +20,13 @@
 #include "tests/unit/support/judge.h"
 
 #define NAME "f.zip"
+#define MANY 1202 /* entries that are worth threads */
 
 /* An archive under construction. Entries are "a/0", "a/1" ... with 10 bytes each. */
 struct maker {
-	uint8_t data[65536];
+	uint8_t data[262144];
 	size_t len, cd, end64, end;
-	size_t local[8], record[8];
+	size_t local[MANY], record[MANY];
 	int entries;
 };
 
@@ -61,6 +63,7 @@ static void add_local(struct maker *m)
 	char name[16];
 
 	m->local[m->entries] = m->len;
+	snprintf(name, sizeof(name), "a/%d", m->entries++);
 	add(m, 0x04034b50, 4);
 	add(m, 20, 2);
 	add(m, descriptor ? 0x8 : 0, 2);
@@ -68,9 +71,8 @@ static void add_local(struct maker *m)
 	add(m, descriptor ? 0 : CRC, 4);
 	add(m, descriptor ? 0 : 10, 4);
 	add(m, descriptor ? 0 : 10, 4);
-	add(m, 3, 2);
+	add(m, strlen(name), 2);
 	add(m, 6, 2);
-	snprintf(name, sizeof(name), "a/%d", m->entries++);
 	add_text(m, name);
 	add_text(m, "FB\2");
 	add_zeros(m, 3);
@@ -88,6 +90,7 @@ static void add_record(struct maker *m, int i)
 	char name[16];
 
 	m->record[i] = m->len;
+	snprintf(name, sizeof(name), "a/%d", i);
 	add(m, 0x02014b50, 4);
 	add(m, 0, 4);
 	add(m, i % 2 == 0 ? 0x8 : 0, 2);
@@ -95,10 +98,9 @@ static void add_record(struct maker *m, int i)
 	add(m, CRC, 4);
 	add(m, 10, 4);
 	add(m, 10, 4);
-	add(m, 3, 2);
+	add(m, strlen(name), 2);
 	add_zeros(m, 12);
 	add(m, m->local[i], 4);
-	snprintf(name, sizeof(name), "a/%d", i);
 	add_text(m, name);
 }
 
@@ -440,7 +442,7 @@ static void test_zip__beyond_4gib(void **state)
 
 static ssize_t counted_pread(void *arg, int fd, void *buf, size_t len, off_t off)
 {
-	++*(int *)arg;
+	++*(atomic_int *)arg;
 	return pread(fd, buf, len, off);
 }
 
@@ -462,7 +464,8 @@ static void test_zip__a_second_pass_reads_no_local_headers(void **state)
 	_cleanup_free_ struct maker *m = malloc(sizeof(*m));
 	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
 	_cleanup_bench_ struct bench bench;
-	int reads = 0, first;
+	atomic_int reads = 0;
+	int first;
 	struct ckpt_seam seam = { .pread = counted_pread, .arg = &reads };
 	struct ckpt_ctx ctx = { .seam = &seam };
 	struct ckpt_zip zip;
@@ -476,7 +479,7 @@ static void test_zip__a_second_pass_reads_no_local_headers(void **state)
 	assert_int_equal(ckpt_zip_open(&file, &zip, NULL), 0);
 	sum = pass(&zip);
 	assert_true(sum > 0);
-	ckpt_zip_keep(&zip);
+	ckpt_zip_keep(&zip, 1);
 	reads = 0;
 	assert_int_equal(pass(&zip), sum);
 	first = reads;
@@ -487,6 +490,98 @@ static void test_zip__a_second_pass_reads_no_local_headers(void **state)
 	reads = 0;
 	assert_int_equal(pass(&zip), sum);
 	assert_int_equal(reads, first);
+}
+
+/* What a pass finds with @threads: the sum of places, and the fault if there is one. */
+static int look(const struct maker *m, int threads, uint64_t *ret_sum, struct ckpt_zip_fault *fault)
+{
+	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_zip_walk w;
+	struct ckpt_zip_entry e;
+	struct ckpt_zip zip;
+	int r;
+
+	bench_init(&bench);
+	bench_write(&bench, NAME, m->data, m->len);
+	assert_int_equal(ckpt_file_open(NULL, bench.fd, NAME, &file, NULL), 0);
+	assert_int_equal(ckpt_zip_open(&file, &zip, NULL), 0);
+	ckpt_zip_keep(&zip, threads);
+	ckpt_zip_walk_init(&w, &zip);
+	*ret_sum = 0;
+	while ((r = ckpt_zip_walk_next(&w, &e, NULL)) == 0)
+		*ret_sum += e.data_off;
+	ckpt_zip_done(&zip);
+	*fault = zip.fault;
+	return r;
+}
+
+/* Flips a bit of byte @at of the entry's local header, or behind it; twice is not at all. */
+static void flip_local(struct maker *m, int entry, size_t at)
+{
+	m->data[m->local[entry] + at] ^= 1;
+}
+
+static void test_zip__threads_find_what_one_finds(void **state)
+{
+	/* a signature, a name, a flag, a CRC, an extra field's length; the last and the first of a
+	 * part among them, the descriptor before one, and the very last */
+	static const struct {
+		int entry;
+		size_t at;
+	} flips[] = { { 0, 0 },	   { 299, 30 },	 { 300, 30 },  { 301, 14 },
+		      { 599, 28 }, { 600, 0 },	 { 600, 28 },  { 601, 28 },
+		      { 899, 8 },  { 1199, 31 }, { 1199, 28 }, { 299, 46 },
+		      { 599, 46 }, { 598, 60 },	 { 298, 60 },  { 898, 56 } };
+	_cleanup_free_ struct maker *m = malloc(sizeof(*m));
+	struct ckpt_zip_fault one, more;
+	uint64_t expected, sum;
+
+	(void)state;
+	make(m, MANY, false);
+	assert_int_equal(look(m, 1, &expected, &one), CKPT_ZIP_END);
+	for (int threads = 2; threads <= 9; threads++) {
+		assert_int_equal(look(m, threads, &sum, &more), CKPT_ZIP_END);
+		assert_true(sum == expected);
+	}
+	for (size_t i = 0; i < sizeof(flips) / sizeof(flips[0]); i++) {
+		int r;
+
+		flip_local(m, flips[i].entry, flips[i].at);
+		r = look(m, 1, &expected, &one);
+		for (int threads = 2; threads <= 5; threads++) {
+			assert_int_equal(look(m, threads, &sum, &more), r);
+			assert_true(sum == expected);
+			assert_memory_equal(&more, &one, sizeof(one));
+		}
+		flip_local(m, flips[i].entry, flips[i].at);
+	}
+}
+
+static void test_zip__threads_read_each_header_once(void **state)
+{
+	_cleanup_free_ struct maker *m = malloc(sizeof(*m));
+	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
+	_cleanup_bench_ struct bench bench;
+	atomic_int reads = 0;
+	struct ckpt_seam seam = { .pread = counted_pread, .arg = &reads };
+	struct ckpt_ctx ctx = { .seam = &seam };
+	struct ckpt_zip zip;
+
+	(void)state;
+	bench_init(&bench);
+	make(m, MANY, false);
+	bench_write(&bench, NAME, m->data, m->len);
+	assert_int_equal(ckpt_file_open(&ctx, bench.fd, NAME, &file, NULL), 0);
+	assert_int_equal(ckpt_zip_open(&file, &zip, NULL), 0);
+	reads = 0;
+	ckpt_zip_keep(&zip, 2);
+	/* and one before the second part, and the directory */
+	assert_in_range(reads, MANY + 1, MANY + 20);
+	reads = 0;
+	assert_true(pass(&zip) > 0);
+	assert_in_range(reads, 1, 20);
+	ckpt_zip_done(&zip);
 }
 
 int main(void)
@@ -500,6 +595,8 @@ int main(void)
 		cmocka_unit_test(test_zip__trailing),
 		cmocka_unit_test(test_zip__beyond_4gib),
 		cmocka_unit_test(test_zip__a_second_pass_reads_no_local_headers),
+		cmocka_unit_test(test_zip__threads_find_what_one_finds),
+		cmocka_unit_test(test_zip__threads_read_each_header_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

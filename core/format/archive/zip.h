@@ -33,12 +33,14 @@ struct ckpt_zip_fault {
 
 /*
  * What passes over one zip need not read twice: how far behind its name each of the first entries'
- * data begin. So only the first pass reads local headers.
+ * data begin. So local headers are read once.
  */
 struct ckpt_zip_memo {
-	uint16_t *skip;	 /* owned; NULL: nothing is kept */
-	uint64_t n, max; /* entries that are known, or can be */
+	uint16_t *skip; /* owned; CKPT_ZIP_UNKNOWN until the entry's local header is read */
+	uint64_t n;	/* entries that it has room for */
 };
+
+#define CKPT_ZIP_UNKNOWN UINT16_MAX
 
 /* A zip whose end records are found and agree. */
 struct ckpt_zip {
@@ -68,6 +70,7 @@ struct ckpt_zip_walk {
 	uint32_t crc;	       /* of the entry before, for its descriptor */
 	uint64_t csize, usize; /* likewise */
 	bool descriptor;
+	bool passing;	  /* what lies ahead is not looked at: its local headers need no hint */
 	uint64_t buf_off; /* what buf holds of the file */
 	uint32_t buf_len;
 	uint8_t buf[16384];
@@ -80,9 +83,12 @@ struct ckpt_zip_walk {
  */
 int ckpt_zip_open(const struct ckpt_file *file, struct ckpt_zip *ret, struct ckpt_error *err);
 
-/* Has @zip keep what later passes need, up to 2 MiB of it; without memory for that they read again.
+/*
+ * Has @zip keep what passes over it need of local headers, up to 2 MiB of it; without memory for
+ * that each pass reads them. Of many entries all are read at once, by @threads threads, since each
+ * lies in a page of its own: what is wrong with one is found by the first pass.
  */
-void ckpt_zip_keep(struct ckpt_zip *zip);
+void ckpt_zip_keep(struct ckpt_zip *zip, int threads);
 
 /* Frees what ckpt_zip_keep() took, if it was called. */
 void ckpt_zip_done(struct ckpt_zip *zip);

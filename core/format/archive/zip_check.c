@@ -210,7 +210,7 @@ static int check_all(struct ckpt_check *check, struct pass *pass)
 
 	if (r)
 		return r;
-	ckpt_zip_keep(zip);
+	ckpt_zip_keep(zip, ckpt_ctx_threads(check->ctx));
 	r = ckpt_zip_check_walk(check, zip, check_deflated, pass);
 	r = r ? r : check_stored(check, pass);
 	ckpt_zip_done(zip);

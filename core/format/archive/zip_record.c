@@ -4,14 +4,42 @@
  */
 #include "core/format/archive/zip_record.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 #include "core/base/bytes.h"
 #include "core/base/pages.h"
+#include "wire/text.h"
 
 #define SATURATED 0xffffffffu
 #define SIG 0x02014b50
-#define SIZE 46			    /* of a directory record, its name and extra field aside */
 #define LOCAL_SIZE 30		    /* likewise of a local header */
 #define APART ((uint64_t)64 * 1024) /* headers that do not come with each other anyway */
+
+int ckpt_zip_damaged(struct ckpt_zip *zip, uint64_t offset, const char *member, const char *fmt,
+		     ...)
+{
+	struct ckpt_zip_fault *fault = &zip->fault;
+	va_list ap;
+
+	fault->offset = offset;
+	snprintf(fault->member, sizeof(fault->member), "%s", member);
+	ckpt_text_clean(fault->member);
+	va_start(ap, fmt);
+	vsnprintf(fault->detail, sizeof(fault->detail), fmt, ap);
+	va_end(ap);
+	return CKPT_ZIP_DAMAGED;
+}
+
+int ckpt_zip_read(struct ckpt_zip *zip, uint64_t off, void *buf, size_t len, struct ckpt_error *err)
+{
+	int r = ckpt_file_read(zip->file, off, buf, len, err);
+
+	if (r == CKPT_FILE_SHORT)
+		return ckpt_zip_damaged(zip, off, "",
+					"the file ends before %zu bytes that it must have", len);
+	return r;
+}
 
 bool ckpt_zip_widen(struct ckpt_zip_entry *e, const uint8_t *extra, size_t len)
 {
@@ -45,20 +73,21 @@ void ckpt_zip_soon(const struct ckpt_file *file, const uint8_t *records, size_t 
 	const uint8_t *p = records, *end = records + len;
 	uint64_t last = 0;
 
-	while (end - p >= SIZE && ckpt_bytes_le(p, 4) == SIG) {
-		size_t name = ckpt_bytes_le(p + 28, 2), extra = ckpt_bytes_le(p + 30, 2);
-		struct ckpt_zip_entry e = { .csize = ckpt_bytes_le(p + 20, 4),
-					    .usize = ckpt_bytes_le(p + 24, 4),
-					    .header_off = ckpt_bytes_le(p + 42, 4) };
+	while (end - p >= CKPT_ZIP_CENTRAL && ckpt_zip_get32(p) == SIG) {
+		size_t name = ckpt_zip_get16(p + 28), extra = ckpt_zip_get16(p + 30);
+		struct ckpt_zip_entry e = { .csize = ckpt_zip_get32(p + 20),
+					    .usize = ckpt_zip_get32(p + 24),
+					    .header_off = ckpt_zip_get32(p + 42) };
 
-		if ((size_t)(end - p) < SIZE + name + extra ||
-		    !ckpt_zip_widen(&e, p + SIZE + name, extra) || e.header_off > file->size)
+		if ((size_t)(end - p) < CKPT_ZIP_CENTRAL + name + extra ||
+		    !ckpt_zip_widen(&e, p + CKPT_ZIP_CENTRAL + name, extra) ||
+		    e.header_off > file->size)
 			return;
 		if (e.header_off >= last + APART &&
 		    !ckpt_pages_soon(file, e.header_off - CKPT_ZIP_GAP,
 				     CKPT_ZIP_GAP + LOCAL_SIZE + name))
 			return;
 		last = e.header_off;
-		p += SIZE + name + extra; /* comments are rare, and end the hints */
+		p += CKPT_ZIP_CENTRAL + name + extra; /* comments are rare, and end the hints */
 	}
 }

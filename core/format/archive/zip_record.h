@@ -1,13 +1,64 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What of a zip's directory records is needed before they are checked.
+ * Inside of the zip reader, shared by its files: its reads and faults, and what of directory
+ * records is needed before they are checked.
  */
 #ifndef CKPT_CORE_FORMAT_ARCHIVE_ZIP_RECORD_H
 #define CKPT_CORE_FORMAT_ARCHIVE_ZIP_RECORD_H
 
+#include <endian.h>
+#include <string.h>
+
 #include "core/format/archive/zip.h"
 
-#define CKPT_ZIP_GAP 24 /* most bytes before an entry: the descriptor of the one before */
+#define CKPT_ZIP_CENTRAL 46 /* bytes of a directory record, its name and extra field aside */
+#define CKPT_ZIP_GAP 24	    /* most bytes before an entry: the descriptor of the one before */
+
+static inline uint16_t ckpt_zip_get16(const uint8_t *p)
+{
+	uint16_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return le16toh(v);
+}
+
+static inline uint32_t ckpt_zip_get32(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return le32toh(v);
+}
+
+static inline uint64_t ckpt_zip_get64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return le64toh(v);
+}
+
+/* Whether a field says @full, or that another one does. */
+static inline bool ckpt_zip_agrees(uint64_t narrow, uint64_t full, uint64_t saturated)
+{
+	return narrow == full || narrow == saturated;
+}
+
+/* Fills the fault, cut and cleaned, and returns CKPT_ZIP_DAMAGED. */
+int ckpt_zip_damaged(struct ckpt_zip *zip, uint64_t offset, const char *member, const char *fmt,
+		     ...) __attribute__((format(printf, 4, 5)));
+
+/* Reads a range that was checked against the size before: DAMAGED if it is short now, since the
+ * file shrank. Otherwise as ckpt_file_read(). */
+int ckpt_zip_read(struct ckpt_zip *zip, uint64_t off, void *buf, size_t len,
+		  struct ckpt_error *err);
+
+/*
+ * Takes @walk, which has just begun, to entry @index without looking at the local headers before,
+ * but for that of the last one, whose data end must be known. @e is for use on the way. As
+ * ckpt_zip_walk_next().
+ */
+int ckpt_zip_walk_from(struct ckpt_zip_walk *walk, struct ckpt_zip_entry *e, uint64_t index);
 
 /*
  * Takes the 64-bit values of the zip64 extra field (APPNOTE 4.5.3), which is among the @len bytes

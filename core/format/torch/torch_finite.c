@@ -83,7 +83,7 @@ static int read_directory(struct look *l)
 	int r = ckpt_zip_open(l->check->file, &l->zip, l->check->err);
 
 	if (r == 0)
-		ckpt_zip_keep(&l->zip);
+		ckpt_zip_keep(&l->zip, ckpt_ctx_threads(l->check->ctx));
 	ckpt_zip_walk_init(&l->walk, &l->zip);
 	while (r == 0) {
 		r = ckpt_zip_walk_next(&l->walk, &l->entry, l->check->err);

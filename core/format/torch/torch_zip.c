@@ -51,7 +51,12 @@ static int add_entry(struct ckpt_check *check, const struct ckpt_zip_entry *e, v
 static int read_directory(struct ckpt_check *check, struct ckpt_zip *zip,
 			  struct ckpt_torch_members *m)
 {
-	return ckpt_zip_check_walk(check, zip, add_entry, m);
+	int r;
+
+	ckpt_zip_keep(zip, ckpt_ctx_threads(check->ctx));
+	r = ckpt_zip_check_walk(check, zip, add_entry, m);
+	ckpt_zip_done(zip);
+	return r;
 }
 
 static int missing(struct ckpt_check *check, const char *member)

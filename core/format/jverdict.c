@@ -32,13 +32,27 @@ int ckpt_jverdict(struct ckpt_check *check, const struct ckpt_jstream *js, int r
 				 "it is not JSON from here on");
 }
 
-bool ckpt_jverdict_entry_name(const struct ckpt_jtoken *token)
+/* An entry of a directory; no way up. */
+static bool is_entry(const char *name, size_t n)
 {
-	const char *s = token->text;
+	return n > 0 && n <= NAME_MAX && !(n <= 2 && strncmp(name, "..", n) == 0);
+}
 
-	if (token->type != CKPT_J_STRING || token->cut || !token->len || token->len > NAME_MAX)
-		return false;
-	if (strlen(s) != token->len || strchr(s, '/') || ckpt_text_has_control(s))
-		return false;
-	return strcmp(s, ".") != 0 && strcmp(s, "..") != 0;
+int ckpt_jverdict_path_depth(const struct ckpt_jtoken *token)
+{
+	const char *at = token->text;
+	int folders = 0;
+
+	if (token->type != CKPT_J_STRING || token->cut || strlen(at) != token->len ||
+	    ckpt_text_has_control(at))
+		return -1;
+	for (;; folders++) {
+		size_t n = strcspn(at, "/");
+
+		if (!is_entry(at, n))
+			return -1;
+		if (!at[n])
+			return folders;
+		at += n + 1;
+	}
 }

@@ -15,8 +15,11 @@
  */
 int ckpt_jverdict(struct ckpt_check *check, const struct ckpt_jstream *js, int r);
 
-/* True for a name that can only be an entry of the directory itself: no '/', not "." or "..",
- * printable. */
-bool ckpt_jverdict_entry_name(const struct ckpt_jtoken *token);
+/*
+ * How many folders are in the path that @token gives, which can only lead downwards from the
+ * directory itself: entries with one '/' between them, none of them "." or "..", printable. -1 for
+ * anything else.
+ */
+int ckpt_jverdict_path_depth(const struct ckpt_jtoken *token);
 
 #endif

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "core/catalog/pool.h"
+#include "core/format/hpc/adios2.h"
 #include "wire/text.h"
 
 /* One listing under way. */
@@ -125,6 +126,33 @@ static int list_folder(const struct listing *l, const char *folder, int depth)
 	return errno ? cannot(l, errno, "read directory", folder) : 0;
 }
 
+/* What ADIOS keeps in a folder beside its file is part of it, and has the file's own name: other
+ * files there are not. */
+static int list_beside(const struct listing *l, const char *name)
+{
+	char path[PATH_MAX];
+	int r = 0;
+
+	for (int i = 0; r == 0 && ckpt_adios_bp3_beside(name, i, path, sizeof(path)); i++) {
+		if (ckpt_dir_lacks(l->rootfd, path))
+			return 0;
+		r = add_file(l, path);
+	}
+	return r;
+}
+
+static int list_members(const struct listing *l, const struct ckpt_set *set)
+{
+	int r = 0;
+
+	for (int i = 0; r == 0 && set->members[i]; i++) {
+		r = add_file(l, set->members[i]);
+		if (r == 0 && set->kind == CKPT_KIND_FILE && ckpt_adios_bp3_named(set->members[i]))
+			r = list_beside(l, set->members[i]);
+	}
+	return r;
+}
+
 static int by_name(const void *a, const void *b)
 {
 	return strcmp(((const struct ckpt_member *)a)->name, ((const struct ckpt_member *)b)->name);
@@ -140,12 +168,8 @@ int ckpt_files_list(int rootfd, const struct ckpt_set *set, struct ckpt_files *r
 {
 	_cleanup_files_ struct ckpt_files files = { 0 };
 	struct listing l = { .rootfd = rootfd, .files = &files, .err = err };
-	int r = 0;
+	int r = set->kind == CKPT_KIND_DIRECTORY ? list_folder(&l, "", 0) : list_members(&l, set);
 
-	if (set->kind == CKPT_KIND_DIRECTORY)
-		r = list_folder(&l, "", 0);
-	for (int i = 0; set->kind != CKPT_KIND_DIRECTORY && r == 0 && set->members[i]; i++)
-		r = add_file(&l, set->members[i]);
 	if (r != 0)
 		return r;
 	if (files.n > 1)

@@ -129,7 +129,7 @@ BY_LIBRARY = (
 LOWERS = (("hf-trainer", GONE, r"/(optimizer|scheduler)\.pt$"),)
 
 # Sets that the catalog does not know as such by their names: they have no seal.
-UNSEALED = ("lammps-set", "dmtcp-script", "adios-bp3-parts")
+UNSEALED = ("lammps-set", "dmtcp-script")
 
 # What is read in full only: loss or cuts of these are not promised by structure.
 LATE = (

@@ -148,6 +148,136 @@ static void test_safetensors__corrupt(void **state)
 	}
 }
 
+/* Types of later versions, whose name gives the width that the data have. */
+static void test_safetensors__later_types(void **state)
+{
+	static const struct {
+		const char *dtype;
+		unsigned elements, bytes, unscanned;
+	} rows[] = {
+		{ "F8_E3M4", 5, 5, 1 },	     { "F8_E5M3", 5, 5, 1 }, { "F8_E4M3B11FNUZ", 3, 3, 1 },
+		{ "F4_E2M1", 4, 2, 1 },	     { "BF8", 3, 3, 1 },     { "NF4", 4, 2, 1 },
+		{ "TF32", 2, 8, 1 },	     { "F128", 1, 16, 1 },   { "C128", 1, 16, 1 },
+		{ "C32", 1, 4, 1 },	     { "I4", 4, 2, 0 },	     { "U24", 3, 9, 0 },
+		{ "U1", 9, 2, 0 },	     { "UINT4", 3, 2, 0 },   { "I128", 2, 32, 0 },
+		{ "F4_E2M1FN_X2", 4, 2, 1 }, { "U24", 0, 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		_cleanup_bench_ struct bench bench;
+		struct ckpt_report report;
+		char json[256];
+
+		bench_init(&bench);
+		snprintf(json, sizeof(json),
+			 "{" T("a", "U8", "1", 0, 1) ",\"w.b\":{\"dtype\":\"%s\",\"shape\":[%u],"
+						     "\"data_offsets\":[1,%u]}}",
+			 rows[i].dtype, rows[i].elements, 1 + rows[i].bytes);
+		put(&bench, json, 0, 1 + rows[i].bytes);
+		bench_judge(&bench, F, CKPT_KIND_FILE, CKPT_LEVEL_FINITE, &report);
+		bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
+		assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_STRUCTURE);
+		if (!strstr(report.verdict.note, "w.b") ||
+		    !strstr(report.verdict.note, rows[i].dtype))
+			fail_msg("%s: %s", rows[i].dtype, report.verdict.note);
+		assert_int_equal(report.finite.unscanned, rows[i].unscanned);
+		put(&bench, json, 0, rows[i].bytes);
+		judge(&bench, &report);
+		bench_expect(&report, CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED);
+	}
+}
+
+/* No name of a type, neither of this version nor of a later one. */
+static void test_safetensors__no_types(void **state)
+{
+	static const char *const rows[] = {
+		"",
+		"F",
+		"32",
+		"F3r",
+		"f32",
+		"F032",
+		"F32_",
+		"F32 ",
+		"F32_e",
+		"F-32",
+		"F32.",
+		"FLOAT",
+		"F8__",
+		"F32\\u0000",
+		"F8_E4M2",
+		"F8_E8M1",
+		"F16_E4M3",
+		"F8_E04M3",
+		"F99999999999",
+		"U24",
+		"F33",
+		"FFFFFFFFFFFFFFFF32",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		_cleanup_bench_ struct bench bench;
+		struct ckpt_report report;
+		char json[256];
+
+		bench_init(&bench);
+		snprintf(json, sizeof(json),
+			 "{\"a\":{\"dtype\":\"%s\",\"shape\":[8],\"data_offsets\":[0,32]}}",
+			 rows[i]);
+		put(&bench, json, 0, 32);
+		judge(&bench, &report);
+		if (report.verdict.status != CKPT_CORRUPT ||
+		    !strstr(report.verdict.problem.detail, "dtype"))
+			fail_msg("%s: %s %s", rows[i], ckpt_status_name(report.verdict.status),
+				 report.verdict.problem.detail);
+	}
+}
+
+/* Where a flipped bit makes another layout of as many bits, the file cannot show it. */
+static bool is_layout_too(const char *dtype)
+{
+	return !strncmp(dtype, "F8_E5M3", 7) || !strncmp(dtype, "F6_E3M3", 7);
+}
+
+/* One flipped bit in the name of any type. */
+static void test_safetensors__flipped_types(void **state)
+{
+	static const struct {
+		const char *dtype;
+		unsigned bits;
+	} rows[] = {
+		{ "BOOL", 8 },	      { "F4", 4 },	    { "F6_E2M3", 6 }, { "F6_E3M2", 6 },
+		{ "U8", 8 },	      { "I8", 8 },	    { "F8_E5M2", 8 }, { "F8_E4M3", 8 },
+		{ "F8_E8M0", 8 },     { "I16", 16 },	    { "U16", 16 },    { "F16", 16 },
+		{ "BF16", 16 },	      { "I32", 32 },	    { "U32", 32 },    { "F32", 32 },
+		{ "C64", 64 },	      { "F64", 64 },	    { "I64", 64 },    { "U64", 64 },
+		{ "F8_E4M3FNUZ", 8 }, { "F8_E5M2FNUZ", 8 },
+	};
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+
+	(void)state;
+	bench_init(&bench);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		for (size_t bit = 0; bit < 8 * strlen(rows[i].dtype); bit++) {
+			char dtype[16], json[256];
+
+			snprintf(dtype, sizeof(dtype), "%s", rows[i].dtype);
+			dtype[bit / 8] = (char)(dtype[bit / 8] ^ 1 << bit % 8);
+			snprintf(json, sizeof(json),
+				 "{\"a\":{\"dtype\":\"%s\",\"shape\":[4],\"data_offsets\":[0,%u]}}",
+				 dtype, rows[i].bits / 2);
+			put(&bench, json, 0, rows[i].bits / 2);
+			judge(&bench, &report);
+			if ((report.verdict.status == CKPT_CORRUPT) == is_layout_too(dtype))
+				fail_msg("%s, was %s: %s", dtype, rows[i].dtype,
+					 ckpt_status_name(report.verdict.status));
+		}
+	}
+}
+
 /* Each length short of the whole is incomplete, each beyond it trails. */
 static void test_safetensors__every_size(void **state)
 {
@@ -377,6 +507,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_safetensors__valid),
 		cmocka_unit_test(test_safetensors__corrupt),
+		cmocka_unit_test(test_safetensors__later_types),
+		cmocka_unit_test(test_safetensors__no_types),
+		cmocka_unit_test(test_safetensors__flipped_types),
 		cmocka_unit_test(test_safetensors__every_size),
 		cmocka_unit_test(test_safetensors__zeros_in_header),
 		cmocka_unit_test(test_safetensors__progress),

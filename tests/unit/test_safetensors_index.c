@@ -110,6 +110,51 @@ static void test_safetensors_index__shards(void **state)
 	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
 }
 
+/* Weights in folders below, each with numbers of its own. */
+static void test_safetensors_index__subfolders(void **state)
+{
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+	size_t len;
+
+	(void)state;
+	bench_init(&bench);
+	put_shard(&bench, SHARD_1, "a");
+	put_shard(&bench, "unet/" SHARD_1, "b");
+	put_shard(&bench, "unet/" SHARD_2, "c");
+	put_shard(&bench, "x-00001-of-00009/y/model.safetensors", "d");
+	put_shard(&bench, "a/b/c/d/e/f/g/h", "e");
+	bench_text(&bench, INDEX,
+		   "{\"weight_map\":{\"m.a\":\"" SHARD_1 "\",\"m.b\":\"unet/" SHARD_1
+		   "\",\"m.c\":\"unet/" SHARD_2
+		   "\",\"m.d\":\"x-00001-of-00009/y/model.safetensors\",\"m.e\":\"a/b/c/d/e/f/g/"
+		   "h\"}}");
+	judge(&bench, &report);
+	bench_expect(&report, CKPT_CORRUPT, CKPT_PROBLEM_SHARD_MISMATCH); /* 1 of 2 at the top */
+	bench_text(&bench, INDEX,
+		   "{\"weight_map\":{\"m.b\":\"unet/" SHARD_1 "\",\"m.c\":\"unet/" SHARD_2
+		   "\",\"m.d\":\"x-00001-of-00009/y/model.safetensors\",\"m.e\":\"a/b/c/d/e/f/g/"
+		   "h\"}}");
+	judge(&bench, &report);
+	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
+	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_STRUCTURE);
+	assert_int_equal(report.tensors, 4);
+
+	free(bench_read(&bench, "unet/" SHARD_2, &len));
+	bench_resize(&bench, "unet/" SHARD_2, len - 1);
+	judge(&bench, &report);
+	bench_expect(&report, CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED);
+	assert_string_equal(report.verdict.problem.file, "unet/" SHARD_2);
+	put_shard(&bench, "unet/" SHARD_2, "x");
+	judge(&bench, &report);
+	bench_expect(&report, CKPT_CORRUPT, CKPT_PROBLEM_SHARD_MISMATCH);
+	assert_string_equal(report.verdict.problem.member, "m.c");
+	bench_remove(&bench, "unet/" SHARD_2);
+	judge(&bench, &report);
+	bench_expect(&report, CKPT_INCOMPLETE, CKPT_PROBLEM_SHARD_MISSING);
+	assert_string_equal(report.verdict.problem.file, "unet/" SHARD_2);
+}
+
 static void test_safetensors_index__refused(void **state)
 {
 	static const struct {
@@ -121,6 +166,20 @@ static void test_safetensors_index__refused(void **state)
 		  CKPT_PROBLEM_HEADER },
 		{ "{\"weight_map\":{\"m.a\":\"/etc/passwd\"}}", CKPT_CORRUPT, CKPT_PROBLEM_HEADER },
 		{ "{\"weight_map\":{\"m.a\":\"..\"}}", CKPT_CORRUPT, CKPT_PROBLEM_HEADER },
+		{ "{\"weight_map\":{\"m.a\":\".\"}}", CKPT_CORRUPT, CKPT_PROBLEM_HEADER },
+		{ "{\"weight_map\":{\"m.a\":\"./" SHARD_1 "\"}}", CKPT_CORRUPT,
+		  CKPT_PROBLEM_HEADER },
+		{ "{\"weight_map\":{\"m.a\":\"a/../" SHARD_1 "\"}}", CKPT_CORRUPT,
+		  CKPT_PROBLEM_HEADER },
+		{ "{\"weight_map\":{\"m.a\":\"a//b\"}}", CKPT_CORRUPT, CKPT_PROBLEM_HEADER },
+		{ "{\"weight_map\":{\"m.a\":\"a/\"}}", CKPT_CORRUPT, CKPT_PROBLEM_HEADER },
+		{ "{\"weight_map\":{\"m.a\":\"a/..\"}}", CKPT_CORRUPT, CKPT_PROBLEM_HEADER },
+		{ "{\"weight_map\":{\"m.a\":\"a/b\\nc\"}}", CKPT_CORRUPT, CKPT_PROBLEM_HEADER },
+		{ "{\"weight_map\":{\"m.a\":\"a/" INDEX "\"}}", CKPT_CORRUPT, CKPT_PROBLEM_HEADER },
+		{ "{\"weight_map\":{\"m.a\":\"1/2/3/4/5/6/7/8/9\"}}", CKPT_UNREADABLE,
+		  CKPT_PROBLEM_NESTING_LIMIT },
+		{ "{\"weight_map\":{\"m.a\":\"a/b\"}}", CKPT_INCOMPLETE,
+		  CKPT_PROBLEM_SHARD_MISSING },
 		{ "{\"weight_map\":{\"m.a\":\"\"}}", CKPT_CORRUPT, CKPT_PROBLEM_HEADER },
 		{ "{\"weight_map\":{\"m.a\":\"x\\u0000y\"}}", CKPT_CORRUPT, CKPT_PROBLEM_HEADER },
 		{ "{\"weight_map\":{\"m.a\":\"" INDEX "\"}}", CKPT_CORRUPT, CKPT_PROBLEM_HEADER },
@@ -201,6 +260,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_safetensors_index__whole),
 		cmocka_unit_test(test_safetensors_index__shards),
+		cmocka_unit_test(test_safetensors_index__subfolders),
 		cmocka_unit_test(test_safetensors_index__refused),
 		cmocka_unit_test(test_safetensors_index__torn),
 		cmocka_unit_test(test_safetensors_index__too_many_shards),

@@ -343,6 +343,10 @@ static void test_seal__covers_what_an_index_names(void **state)
 		    "{\"metadata\": {}, \"weight_map\": {\"w\": \"elsewhere.safetensors\"}}");
 	assert_int_equal(make(NULL, dir, "model.safetensors.index.json"), CKPT_SEAL_REFUSED);
 	assert_int_equal(scratch_count(dir->fd), 2);
+	put_safetensors(dir, "below/model.safetensors");
+	scratch_put(dir->fd, "model.safetensors.index.json",
+		    "{\"metadata\": {}, \"weight_map\": {\"w\": \"below/model.safetensors\"}}");
+	assert_int_equal(make(NULL, dir, "model.safetensors.index.json"), CKPT_SEAL_REFUSED);
 }
 
 static void test_seal__only_what_is_valid(void **state)

@@ -532,6 +532,52 @@ static void test_verify_seal__a_set_of_ranks(void **state)
 	assert_string_equal(report.verdict.problem.file, "ep1-ba1-rank1.pt");
 }
 
+/* A BP3 file of no variables, whose data lie beside it or in itself. */
+static void put_bp3(const struct scratch *dir, const char *name, bool beside)
+{
+	/* three empty indices: a count of 8 or 4 bytes, a length of 8 */
+	unsigned char data[16 + 12 + 12 + 56] = { 0 }, *footer = data + 40;
+
+	memcpy(footer, "ADIOS-BP v1.13.1", 16);
+	footer[36] = 16; /* where the second and third begin */
+	footer[44] = 28;
+	footer[54] = beside ? 3 : 0;
+	footer[55] = 3;
+	scratch_write(dir->fd, name, data, sizeof(data));
+}
+
+static void test_verify_seal__data_in_a_folder_beside(void **state)
+{
+	static const struct copying damaged = { .flip = 3, .resize = -1, .keep_time = true };
+	const struct scratch *dir = *state;
+	struct ckpt_report report;
+
+	put_bp3(dir, "run.bp", true);
+	put_bp3(dir, "run.bp.dir/run.bp.0", false);
+	put_bp3(dir, "run.bp.dir/run.bp.1", false);
+	scratch_put(dir->fd, "run.bp.dir/notes", "nobody's");
+	sealed_make(dir, "run.bp");
+	sealed_verify(NULL, dir, "run.bp", CKPT_LEVEL_STRUCTURE, &report);
+	expect(&report, CKPT_VALID, CKPT_EVIDENCE_SEAL_UNCHANGED, CKPT_PROBLEM_NONE);
+	assert_int_equal(report.verdict.size_bytes, 3 * 96);
+	sealed_verify(NULL, dir, "run.bp", CKPT_LEVEL_FULL, &report);
+	expect(&report, CKPT_VALID, CKPT_EVIDENCE_SEAL, CKPT_PROBLEM_NONE);
+	replace_by_copy(dir, "run.bp.dir/run.bp.1", &damaged);
+	sealed_verify(NULL, dir, "run.bp", CKPT_LEVEL_FULL, &report);
+	expect(&report, CKPT_CORRUPT, CKPT_EVIDENCE_NONE, CKPT_PROBLEM_DIGEST);
+	assert_string_equal(report.verdict.problem.file, "run.bp.dir/run.bp.1");
+	assert_int_equal(unlinkat(dir->fd, "run.bp.dir/run.bp.1", 0), 0);
+	sealed_verify(NULL, dir, "run.bp", CKPT_LEVEL_STRUCTURE, &report);
+	expect(&report, CKPT_INCOMPLETE, CKPT_EVIDENCE_NONE, CKPT_PROBLEM_MEMBER_MISSING);
+	assert_string_equal(report.verdict.problem.file, "run.bp.dir/run.bp.1");
+	put_bp3(dir, "run.bp.dir/run.bp.1", false);
+	sealed_make(dir, "run.bp");
+	put_bp3(dir, "run.bp.dir/run.bp.2", false);
+	sealed_verify(NULL, dir, "run.bp", CKPT_LEVEL_FULL, &report);
+	expect(&report, CKPT_VALID, CKPT_EVIDENCE_STRUCTURE, CKPT_PROBLEM_NONE);
+	expect_note(&report, "run.bp.dir/run.bp.2 was added");
+}
+
 static void test_verify_seal__missing_is_missing(void **state)
 {
 	const struct scratch *dir = *state;
@@ -580,6 +626,7 @@ int main(void)
 		cmocka_unit_test(test_verify_seal__a_directory_counts_whole),
 		scratch_test(test_verify_seal__names_the_file_of_a_directory),
 		scratch_test(test_verify_seal__a_set_of_ranks),
+		scratch_test(test_verify_seal__data_in_a_folder_beside),
 		scratch_test(test_verify_seal__missing_is_missing),
 		scratch_test(test_verify_seal__is_no_checkpoint),
 	};

@@ -162,6 +162,19 @@ static int judge(struct ckpt_check *check, const struct ckpt_safetensors_reader 
 	return 0;
 }
 
+/* Says of the first tensor with a type of a later version that no more than its length is known. */
+static void note_later(struct ckpt_check *check, const struct ckpt_safetensors_tensor *tensor)
+{
+	struct ckpt_verdict *verdict = &check->report->verdict;
+
+	if (!tensor->later || verdict->note[0])
+		return;
+	snprintf(verdict->note, sizeof(verdict->note),
+		 "type %s of tensor %.120s is not known here: checked by the width in its name",
+		 tensor->dtype, tensor->name);
+	ckpt_text_clean(verdict->note);
+}
+
 static int read_all(struct ckpt_check *check, struct ckpt_safetensors_reader *reader,
 		    struct tiling *t)
 {
@@ -175,6 +188,7 @@ static int read_all(struct ckpt_check *check, struct ckpt_safetensors_reader *re
 						 tensor->off, tensor->name,
 						 "more than %zu scattered tensors: not checked",
 						 t->cap_ranges);
+		note_later(check, tensor);
 		check->report->tensors++;
 		ckpt_report_add_key(check->report, tensor->name, strcspn(tensor->name, "."));
 	}

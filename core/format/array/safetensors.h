@@ -23,7 +23,8 @@ struct ckpt_safetensors_tensor {
 	uint64_t begin, end; /* in the buffer; begin <= end, and the length fits dtype and shape */
 	uint64_t off;	     /* in the file, of the name */
 	enum ckpt_float type;
-	char dtype[16];	   /* as it stands there, cut to fit */
+	char dtype[16];	   /* as it stands there */
+	bool later;	   /* a dtype not known here, whose width its name says */
 	uint64_t elements; /* product of the shape */
 	uint64_t shape;	   /* ckpt_tensor_shape() of its dimensions */
 };

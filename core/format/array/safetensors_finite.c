@@ -33,7 +33,7 @@ static int next_range(void *arg, struct ckpt_finite_range *ret)
 		if (t->type >= CKPT_FLOAT_F16 && t->begin < t->end)
 			break;
 		ckpt_finiteness_skip(l->check, t->type == CKPT_FLOAT_UNKNOWN,
-				     "an 8-bit type not known here");
+				     "a type not known here");
 	}
 	*ret = (struct ckpt_finite_range) { .off = sizeof(uint64_t) + l->reader.header_len +
 						   t->begin,

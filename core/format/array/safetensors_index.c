@@ -28,13 +28,31 @@ static bool shard_numbers(const char *name, unsigned long *ret_k, unsigned long 
 	return *end == '.' || *end == 0;
 }
 
-/* All shards that carry numbers must be of one set, and all of that set be mapped. */
-static int check_numbers(struct ckpt_check *check, const struct ckpt_weight_map *map)
+/* Length of the folders in a shard's path, their last slash included. */
+static size_t folder_len(const char *shard)
 {
+	const char *slash = strrchr(shard, '/');
+
+	return slash ? (size_t)(slash + 1 - shard) : 0;
+}
+
+static bool same_folder(const char *a, const char *b)
+{
+	size_t n = folder_len(a);
+
+	return n == folder_len(b) && memcmp(a, b, n) == 0;
+}
+
+/* All shards that carry numbers in the folder of the shard @first must be of one set, and all of
+ * that set be mapped. */
+static int check_folder(struct ckpt_check *check, const struct ckpt_weight_map *map, size_t first)
+{
+	const char *folder = map->shards[first];
 	unsigned long k, of, total = 0, numbered = 0;
 
-	for (size_t i = 0; i < map->n_shards; i++) {
-		if (!shard_numbers(map->shards[i], &k, &of))
+	for (size_t i = first; i < map->n_shards; i++) {
+		if (!same_folder(folder, map->shards[i]) ||
+		    !shard_numbers(map->shards[i] + folder_len(folder), &k, &of))
 			continue;
 		if (!total)
 			total = of;
@@ -47,7 +65,25 @@ static int check_numbers(struct ckpt_check *check, const struct ckpt_weight_map 
 	if (numbered == total)
 		return 0;
 	return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_SHARD_MISMATCH, CKPT_NO_OFFSET,
-				 NULL, "it maps tensors to %lu of %lu shards", numbered, total);
+				 NULL, "it maps tensors to %lu of %lu shards%s%.*s", numbered,
+				 total, folder_len(folder) ? " in " : "", (int)folder_len(folder),
+				 folder);
+}
+
+/* Each folder has numbers of its own. */
+static int check_numbers(struct ckpt_check *check, const struct ckpt_weight_map *map)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < map->n_shards; i++) {
+		size_t before = 0;
+
+		while (before < i && !same_folder(map->shards[before], map->shards[i]))
+			before++;
+		if (before == i)
+			r = check_folder(check, map, i);
+	}
+	return r;
 }
 
 /* The tensors mapped to one shard: a part of the map's table, and which of them were found. */

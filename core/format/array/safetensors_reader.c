@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/format/array/safetensors_dtype.h"
+
 enum { HAS_DTYPE = 1, HAS_SHAPE = 2, HAS_OFFSETS = 4, HAS_ALL = 7 };
 
 /* What a tensor's object says, while it is read. */
@@ -63,52 +65,23 @@ static int skip(struct ckpt_safetensors_reader *reader, struct ckpt_jtoken tok,
 	return 0;
 }
 
-/* What one element is. An F8 type of later versions has 8 bits, whatever they mean. */
-static const struct dtype {
-	char name[12];
-	uint8_t bits; /* 0 = unknown */
-	enum ckpt_float type;
-} dtypes[] = {
-	{ "BF16", 16, CKPT_FLOAT_BF16 },       { "F32", 32, CKPT_FLOAT_F32 },
-	{ "F16", 16, CKPT_FLOAT_F16 },	       { "F64", 64, CKPT_FLOAT_F64 },
-	{ "I64", 64, CKPT_FLOAT_NONE },	       { "I32", 32, CKPT_FLOAT_NONE },
-	{ "U8", 8, CKPT_FLOAT_NONE },	       { "I8", 8, CKPT_FLOAT_NONE },
-	{ "BOOL", 8, CKPT_FLOAT_NONE },	       { "I16", 16, CKPT_FLOAT_NONE },
-	{ "U16", 16, CKPT_FLOAT_NONE },	       { "U32", 32, CKPT_FLOAT_NONE },
-	{ "U64", 64, CKPT_FLOAT_NONE },	       { "C64", 64, CKPT_FLOAT_F32 },
-	{ "F8_E4M3", 8, CKPT_FLOAT_E4M3 },     { "F8_E5M2", 8, CKPT_FLOAT_E5M2 },
-	{ "F8_E8M0", 8, CKPT_FLOAT_E8M0 },     { "F8_E4M3FNUZ", 8, CKPT_FLOAT_FNUZ },
-	{ "F8_E5M2FNUZ", 8, CKPT_FLOAT_FNUZ }, { "F4", 4, CKPT_FLOAT_NONE },
-	{ "F6_E2M3", 6, CKPT_FLOAT_NONE },     { "F6_E3M2", 6, CKPT_FLOAT_NONE },
-};
-static const struct dtype later_f8 = { "F8_", 8, CKPT_FLOAT_UNKNOWN };
-static const struct dtype unknown = { "", 0, CKPT_FLOAT_UNKNOWN };
-
-static const struct dtype *dtype_of(const struct ckpt_jtoken *tok)
-{
-	if (tok->type != CKPT_J_STRING || tok->cut)
-		return &unknown;
-	for (size_t i = 0; i < sizeof(dtypes) / sizeof(dtypes[0]); i++)
-		if (tok->len == strnlen(dtypes[i].name, sizeof(dtypes[i].name)) &&
-		    !memcmp(tok->text, dtypes[i].name, tok->len))
-			return &dtypes[i];
-	return tok->len > 3 && !memcmp(tok->text, "F8_", 3) ? &later_f8 : &unknown;
-}
-
 static int read_dtype(struct ckpt_safetensors_reader *reader, struct entry *e,
 		      struct ckpt_error *err)
 {
+	struct ckpt_safetensors_dtype dtype;
 	struct ckpt_jtoken tok;
 	int r = next(reader, &tok, err);
 
 	if (r)
 		return r;
-	e->bits = dtype_of(&tok)->bits;
-	reader->tensor.type = dtype_of(&tok)->type;
-	if (e->bits)
-		snprintf(reader->tensor.dtype, sizeof(reader->tensor.dtype), "%.*s", (int)tok.len,
-			 tok.text);
-	return e->bits ? 0 : wrong(reader, "unknown dtype");
+	if (tok.type != CKPT_J_STRING || tok.cut ||
+	    !ckpt_safetensors_dtype(tok.text, tok.len, &dtype))
+		return wrong(reader, "unknown dtype");
+	e->bits = dtype.bits;
+	reader->tensor.type = dtype.type;
+	reader->tensor.later = dtype.later;
+	snprintf(reader->tensor.dtype, sizeof(reader->tensor.dtype), "%s", tok.text);
+	return 0;
 }
 
 static int read_shape(struct ckpt_safetensors_reader *reader, struct entry *e,
@@ -192,18 +165,22 @@ static int read_member(struct ckpt_safetensors_reader *reader, const struct ckpt
 	return r ? r : skip(reader, tok, err);
 }
 
-/* The length of the data must be that of dtype and shape. */
+/* The length of the data must be that of dtype and shape; a later version may fill up a byte. */
 static int fit(struct ckpt_safetensors_reader *reader, const struct entry *e)
 {
+	const struct ckpt_safetensors_tensor *t = &reader->tensor;
 	uint64_t bits;
+	bool whole;
 
 	if (e->has != HAS_ALL)
 		return wrong(reader, "a tensor lacks dtype, shape or data_offsets");
 	if (e->too_many || __builtin_mul_overflow(e->elements, e->bits, &bits))
 		return wrong(reader, "the shape overflows");
-	if (bits % 8 || bits / 8 != reader->tensor.end - reader->tensor.begin)
-		return wrong(reader, "data_offsets does not fit dtype and shape");
-	return 0;
+	whole = bits % 8 == 0;
+	if ((whole || t->later) && bits / 8 + !whole == t->end - t->begin)
+		return 0;
+	return wrong(reader, t->later ? "unknown dtype of a width that does not fit data_offsets"
+				      : "data_offsets does not fit dtype and shape");
 }
 
 static int read_tensor(struct ckpt_safetensors_reader *reader, struct ckpt_error *err)

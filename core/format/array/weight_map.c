@@ -152,10 +152,12 @@ static int add_pair(void *arg, const struct ckpt_jtoken *key, const struct ckpt_
 {
 	struct reading *in = arg;
 	size_t shard = 0;
-	int r;
+	int folders = ckpt_jverdict_path_depth(value), r;
 
-	/* An index among the shards could name itself; a path could lead anywhere. */
-	if (!ckpt_jverdict_entry_name(value) || ckpt_text_ends(value->text, ".json"))
+	if (folders > CKPT_WEIGHT_MAP_FOLDERS)
+		return too_many(in->check, "folders around a shard", CKPT_WEIGHT_MAP_FOLDERS);
+	/* An index among the shards could name itself; a path upwards could lead anywhere. */
+	if (folders < 0 || ckpt_text_ends(value->text, ".json"))
 		return ckpt_check_reject(in->check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, value->off,
 					 key->text, "it is mapped to %s, which is no shard's name",
 					 CKPT_QUOTE(value->text));

@@ -10,6 +10,7 @@
 
 #define CKPT_WEIGHT_MAP_SHARDS 1024	/* the largest public models have under 200 */
 #define CKPT_WEIGHT_MAP_TENSORS 1048576 /* 16 MiB; the largest public models have about 100,000 */
+#define CKPT_WEIGHT_MAP_FOLDERS 7	/* pipelines keep each model in a folder of its own: 1 */
 
 /* One tensor: two words, so that the table sorts by shard, then name. */
 struct ckpt_weight {
@@ -17,7 +18,7 @@ struct ckpt_weight {
 };
 
 struct ckpt_weight_map {
-	char *shards[CKPT_WEIGHT_MAP_SHARDS];
+	char *shards[CKPT_WEIGHT_MAP_SHARDS]; /* paths below the index's directory */
 	uint64_t shard_hashes[CKPT_WEIGHT_MAP_SHARDS];
 	size_t n_shards;
 	struct ckpt_weight *weights; /* sorted */
@@ -26,8 +27,8 @@ struct ckpt_weight_map {
 
 /*
  * Reads the index check->file into @map (zeroed by the caller) and adds tensors and keys to the
- * report. As a check function: CORRUPT for a name that is no entry of the directory, INCOMPLETE
- * where it names no tensor, UNREADABLE beyond the caps.
+ * report. As a check function: CORRUPT for a shard that does not lie in the directory or below,
+ * INCOMPLETE where it names no tensor, UNREADABLE beyond the caps.
  */
 int ckpt_weight_map_read(struct ckpt_check *check, struct ckpt_weight_map *map);
 

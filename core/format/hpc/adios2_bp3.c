@@ -107,17 +107,22 @@ static int check_subfile(struct ckpt_check *check, const char *path)
 	return r;
 }
 
+bool ckpt_adios_bp3_beside(const char *name, int no, char *ret, size_t size)
+{
+	const char *slash = strrchr(name, '/');
+
+	return (size_t)snprintf(ret, size, "%s.dir/%s.%d", name, slash ? slash + 1 : name, no) <
+	       size;
+}
+
 /* The data files beside: from 0 on without a gap. */
 static int check_subfiles(struct ckpt_check *check)
 {
-	const char *name = check->file->name, *slash = strrchr(name, '/');
-	const char *base = slash ? slash + 1 : name;
 	char path[1024];
 	int r = 0;
 
 	for (int i = 0; r == 0 && i < FILES_MAX; i++) {
-		if ((size_t)snprintf(path, sizeof(path), "%s.dir/%s.%d", name, base, i) >=
-		    sizeof(path))
+		if (!ckpt_adios_bp3_beside(check->file->name, i, path, sizeof(path)))
 			return -ENAMETOOLONG;
 		if (i && ckpt_dir_lacks(check->dirfd, path))
 			break;
@@ -187,8 +192,7 @@ static int bp3_structure(struct ckpt_check *check)
 	return r;
 }
 
-/* NAME.bp, or NAME.bp.0 and so on. */
-static bool is_named(const char *name)
+bool ckpt_adios_bp3_named(const char *name)
 {
 	size_t len = strlen(name);
 
@@ -225,7 +229,7 @@ static bool has_data_beside(const struct ckpt_check *check)
 
 static bool bp3_sniff(const struct ckpt_check *check)
 {
-	return has_footer(check) || (is_named(check->file->name) &&
+	return has_footer(check) || (ckpt_adios_bp3_named(check->file->name) &&
 				     (begins_with_group(&check->head) || has_data_beside(check)));
 }
 

@@ -6,6 +6,7 @@
 #include "core/integrity/sidecar_list.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -87,18 +88,54 @@ static DIR *open_entries(int fd)
 	return copy >= 0 ? fdopendir(copy) : NULL;
 }
 
-/* Whether an entry of @fd begins as a numbered list: in a directory of 100,000 names, reading it
- * once for each kind takes longer than all else. */
-static bool has_numbered(int fd)
+#define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+_Static_assert(N_KINDS <= 64, "a bit for each kind");
+
+/* Told by the letter behind the dot nearly always. */
+static bool ends_as(const char *ending, const char *kind)
+{
+	return kind[0] == '.' && ending[1] == kind[1] && strcmp(ending, kind) == 0;
+}
+
+/* The kinds that the name may be a list of, as far as a beginning or an ending tells. */
+static uint64_t kinds_of(const char *name)
+{
+	const char *ending = strrchr(name, '.');
+	uint64_t found = 0;
+
+	if (!ending) /* neither has any */
+		return 0;
+	for (size_t i = 0; i < N_KINDS; i++)
+		if (kinds[i].place == NUMBERED ? ckpt_text_starts(name, kinds[i].name, NULL)
+					       : ends_as(ending, kinds[i].name))
+			found |= UINT64_C(1) << i;
+	return found;
+}
+
+/*
+ * The kinds that entries of @fd may be, by one look at their names: on a network file system a
+ * question for each file and ending takes longer than all else, and so does reading a directory of
+ * 100,000 names once for each kind. All of them where the names cannot be read.
+ */
+static uint64_t kinds_in(int fd)
 {
 	_cleanup_closedir_ DIR *d = open_entries(fd);
 	const struct dirent *e;
+	uint64_t found = 0;
 
+	errno = 0;
 	while (d && (e = readdir(d)))
-		for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-			if (kinds[i].place == NUMBERED &&
-			    ckpt_text_starts(e->d_name, kinds[i].name, NULL))
-				return true;
+		found |= kinds_of(e->d_name);
+	return d && errno == 0 ? found : UINT64_MAX;
+}
+
+/* Whether some of the files lie in a folder, whose names nobody has looked at. */
+static bool is_nested(const struct ckpt_files *files)
+{
+	for (size_t i = 0; i < files->n; i++)
+		if (strchr(files->f[i].name, '/'))
+			return true;
 	return false;
 }
 
@@ -173,7 +210,7 @@ static void take_raw_in(const struct ckpt_sidecar_search *s, int fd, const char 
 }
 
 /* VELOC writes them to its meta directory, which mostly lies beside the one of the data. */
-static void take_raw(const struct ckpt_sidecar_search *s, const char *ending)
+static void take_raw_apart(const struct ckpt_sidecar_search *s, const char *ending)
 {
 	char name[PATH_MAX];
 	const struct ckpt_beside beside = { "..", ".", name };
@@ -184,7 +221,6 @@ static void take_raw(const struct ckpt_sidecar_search *s, const char *ending)
 		fd = ckpt_beside_open(s->rootfd, &beside);
 	if (fd >= 0)
 		take_raw_in(s, fd, ending);
-	take_raw_in(s, s->rootfd, ending);
 }
 
 static void take_beside(const struct ckpt_sidecar_search *s, const char *name,
@@ -232,12 +268,34 @@ static void take_each(const struct ckpt_sidecar_search *s, const char *ending,
 	}
 }
 
+/* Lists of the @i-th kind that have a file's name and an ending: @may says whether any can be
+ * there. */
+static void take_named(const struct ckpt_sidecar_search *s, size_t i, bool may)
+{
+	if (kinds[i].place == RAW)
+		take_raw_apart(s, kinds[i].name);
+	if (!may)
+		return;
+	if (kinds[i].place == RAW)
+		take_raw_in(s, s->rootfd, kinds[i].name);
+	else if (kinds[i].place == EACH)
+		take_each(s, kinds[i].name, kinds[i].kind);
+	else
+		ckpt_sidecar_lfs(s, kinds[i].name);
+}
+
 void ckpt_sidecar_search(const struct ckpt_sidecar_search *search)
 {
-	bool beside = has_numbered(search->dirfd);
-	bool inside = search->set->kind == CKPT_KIND_DIRECTORY && has_numbered(search->rootfd);
+	uint64_t beside = kinds_in(search->dirfd), inside = 0, named;
 
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+	if (search->set->kind == CKPT_KIND_DIRECTORY)
+		inside = kinds_in(search->rootfd);
+	named = search->set->kind == CKPT_KIND_DIRECTORY ? inside : beside;
+	if (is_nested(search->files))
+		named = UINT64_MAX;
+	for (size_t i = 0; i < N_KINDS; i++) {
+		uint64_t bit = UINT64_C(1) << i;
+
 		switch (kinds[i].place) {
 		case BESIDE:
 			take_beside(search, kinds[i].name, kinds[i].kind);
@@ -246,19 +304,15 @@ void ckpt_sidecar_search(const struct ckpt_sidecar_search *search)
 			take_inside(search, kinds[i].name, kinds[i].kind);
 			break;
 		case NUMBERED:
-			if (beside)
+			if (beside & bit)
 				take_numbered(search, search->dirfd, kinds[i].name);
-			if (inside)
+			if (inside & bit)
 				take_numbered(search, search->rootfd, kinds[i].name);
 			break;
 		case RAW:
-			take_raw(search, kinds[i].name);
-			break;
 		case EACH:
-			take_each(search, kinds[i].name, kinds[i].kind);
-			break;
 		case POINTER:
-			ckpt_sidecar_lfs(search, kinds[i].name);
+			take_named(search, i, named & bit);
 			break;
 		case BLOB:
 			ckpt_sidecar_links(search);

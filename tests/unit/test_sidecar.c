@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/integrity/sidecar.h"
 #include "core/integrity/sidecar_list.h"
 #include "tests/unit/support/sealed.h"
 #include "tests/unit/support/torch_synthetic.h"
@@ -535,6 +536,18 @@ static void test_sidecar__manifest_of_a_directory(void **state)
 	}
 }
 
+/* Nobody has looked at the names in the folders of a directory beforehand. */
+static void test_sidecar__beside_a_file_in_a_folder(void **state)
+{
+	const struct scratch *dir = *state;
+	struct ckpt_report report;
+
+	sealed_put_trainer(dir, 1000);
+	put_list(dir, D "/notes/more/readme.txt.sha256", D "/notes/more/readme.txt", "", true);
+	sealed_verify(NULL, dir, D, CKPT_LEVEL_FULL, &report);
+	assert_non_null(strstr(report.verdict.note, "readme.txt.sha256 has another digest"));
+}
+
 /* 32 bytes, and nothing else, are a digest. */
 static void test_sidecar__raw_digests(void **state)
 {
@@ -586,6 +599,7 @@ int main(void)
 		cmocka_unit_test(test_sidecar__manifests_of_htcondor),
 		scratch_test(test_sidecar__the_newest_whole_manifest_counts),
 		cmocka_unit_test(test_sidecar__manifest_of_a_directory),
+		scratch_test(test_sidecar__beside_a_file_in_a_folder),
 		scratch_test(test_sidecar__raw_digests),
 	};
 

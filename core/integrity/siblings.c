@@ -18,7 +18,8 @@
 #include "core/integrity/files.h"
 #include "wire/text.h"
 
-#define FILES_MAX 4096 /* looked at: a rank each */
+#define FILES_MAX 4096	   /* looked at: a rank each */
+#define DCP_DATA ".distcp" /* of PyTorch's distributed checkpoint, whose .metadata tell of it */
 
 /* What is told of a name. */
 struct entry {
@@ -157,6 +158,8 @@ static int tell_set(struct ckpt_ctx *ctx, const struct ckpt_set *set, ckpt_tenso
 	if (r || files.n > FILES_MAX)
 		return r < 0 ? r : -E2BIG;
 	for (size_t i = 0; r == 0 && i < files.n; i++) {
+		if (ckpt_text_ends(files.f[i].name, DCP_DATA))
+			continue;
 		if (set->kind == CKPT_KIND_DIRECTORY) /* whose files keep their names */
 			unnamed.name = files.f[i].name;
 		r = tell_one(ctx, rootfd, CKPT_KIND_FILE, files.f[i].name, tell_named, &unnamed);

@@ -17,13 +17,15 @@
 	"import sys, os\nimport numpy as np\n"                                                     \
 	"def f(n, t='f4'): return np.arange(n).astype(t)\n"
 
-/* Makes @old and @new by @script, which has save(name, dict of arrays). */
+/* Runs @script, which finds what makes checkpoints for other tests. */
 static void make(const struct scratch *dir, const char *script)
 {
-	char command[256];
+	char command[512];
 
 	scratch_put(dir->fd, "make.py", script);
-	snprintf(command, sizeof(command), "cd %s && /usr/bin/python3 make.py 2>&1", dir->path);
+	snprintf(command, sizeof(command),
+		 "cd %s && PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=%s /usr/bin/python3 make.py 2>&1",
+		 dir->path, CKPT_TEST_DATA);
 	if (system(command) == 0)
 		return;
 	print_message("no writer of this format here\n");
@@ -119,6 +121,12 @@ static const struct writer {
 	  "  h += b''.join(text(k) + array(v) for k, v in d.items())\n"
 	  "  open(name, 'wb').write(h)\n",
 	  "float32", "float16", "int64", true },
+	{ "step-%d",
+	  "import make_dcp, torch\n"
+	  "def save(name, d):\n"
+	  "  d = {'model/' + k: torch.from_numpy(v.copy()) for k, v in d.items()}\n"
+	  "  make_dcp.save(name, dict(d, lr={'last_epoch': 1}), name < 'step-5')\n",
+	  "float32", "float16", "int64", true },
 };
 
 static void check_writer(const struct scratch *dir, const struct writer *w)
@@ -193,6 +201,46 @@ static void test_siblings__netcdf(void **state)
 static void test_siblings__flax(void **state)
 {
 	check_writer(*state, &writers[6]);
+}
+
+static void test_siblings__distributed(void **state)
+{
+	check_writer(*state, &writers[7]);
+}
+
+/* A single tensor, none of whose dimensions says anything, names that agree in 80 letters or are
+ * words of the format, and ranks whose parts are told once. */
+static void test_siblings__distributed_names(void **state)
+{
+	const struct scratch *dir = *state;
+
+	make(dir,
+	     "import make_dcp, torch\n"
+	     "long = 'optim.state.' + 'x' * 80 + '.exp_avg'\n"
+	     "one, two = torch.zeros(()), torch.zeros(2, 3)\n"
+	     "def save(i, d): make_dcp.save('step-%d' % i, d, True)\n"
+	     "save(1, {'w': one})\n"
+	     "save(2, {'w': one.double()})\n"
+	     "save(3, {long: two, long + '_sq': two, 'size': two, 'properties': two, '0': two})\n"
+	     "save(4, {long: two, 'size': two, 'properties': two})\n"
+	     "save(5, {long: two, long + '_sq': one, 'size': two.T, '0': two})\n"
+	     "make_dcp.two_ranks('step-6', 3)\n"
+	     "make_dcp.two_ranks('step-7', 3)\n"
+	     "make_dcp.save('step-8', {'rank0.model.w': two}, True)\n");
+	assert_string_equal(words(dir, "step-2", "step-1"), "w is of float64, float32 in step-1");
+	assert_string_equal(
+		words(dir, "step-4", "step-3"),
+		"no optim.state.xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+		"xxxxxxxxxxxx, which step-3 has (and 1 more)");
+	assert_string_equal(
+		words(dir, "step-5", "step-3"),
+		"optim.state.xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+		"xxxxxxxxx has 1 numbers, 6 in step-3 (and 1 more); no properties, "
+		"which step-3 has");
+	assert_string_equal(words(dir, "step-7", "step-6"), "");
+	assert_string_equal(words(dir, "step-8", "step-6"),
+			    "rank0.model.w has 6 numbers, 3000 in step-6; no rank0.model.b, which "
+			    "step-6 has (and 6 more)");
 }
 
 /* A bundle's files are no files of tensors by themselves. */
@@ -367,6 +415,8 @@ int main(void)
 		scratch_test(test_siblings__safetensors),
 		scratch_test(test_siblings__netcdf),
 		scratch_test(test_siblings__flax),
+		scratch_test(test_siblings__distributed),
+		scratch_test(test_siblings__distributed_names),
 		scratch_test(test_siblings__tensorflow),
 		scratch_test(test_siblings__npy),
 		scratch_test(test_siblings__parts_of_storages),

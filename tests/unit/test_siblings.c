@@ -121,6 +121,18 @@ static const struct writer {
 	  "  h += b''.join(text(k) + array(v) for k, v in d.items())\n"
 	  "  open(name, 'wb').write(h)\n",
 	  "float32", "float16", "int64", true },
+	/* as Keras writes its archive (saving_lib.py), all members stored */
+	{ "model_%d.keras",
+	  "import h5py, io, zipfile\n"
+	  "def save(name, d):\n"
+	  "  b = io.BytesIO()\n"
+	  "  with h5py.File(b, 'w') as h:\n"
+	  "    for k in d: h['model/' + k] = d[k]\n"
+	  "  with zipfile.ZipFile(name, 'w') as z:\n"
+	  "    z.writestr('metadata.json', '{\"keras_version\": \"3.0.5\"}')\n"
+	  "    z.writestr('config.json', '{\"class_name\": \"Sequential\"}')\n"
+	  "    z.writestr('model.weights.h5', b.getvalue())\n",
+	  "float32", "float16", "int64", true },
 	{ "step-%d",
 	  "import make_dcp, torch\n"
 	  "def save(name, d):\n"
@@ -143,7 +155,7 @@ static void check_writer(const struct scratch *dir, const struct writer *w)
 		"save(names %% 7, {k: a[k] for k in 'wb'})\n" /* two are gone */
 		"save(names %% 8, dict(a, w=f(60).reshape(6, 10)))\n";
 	char script[4096], quoted[64], name[9][64], expect[160];
-	const char *prefix = strstr(w->name, ".pt") || !strchr(w->name, '.') ? "model/" : "";
+	const char *prefix = strstr(w->save, "'model") ? "model/" : "";
 
 	snprintf(quoted, sizeof(quoted), "'%s'", w->name);
 	snprintf(script, sizeof(script), BEGIN "%s", w->save);
@@ -203,9 +215,14 @@ static void test_siblings__flax(void **state)
 	check_writer(*state, &writers[6]);
 }
 
-static void test_siblings__distributed(void **state)
+static void test_siblings__keras(void **state)
 {
 	check_writer(*state, &writers[7]);
+}
+
+static void test_siblings__distributed(void **state)
+{
+	check_writer(*state, &writers[8]);
 }
 
 /* A single tensor, none of whose dimensions says anything, names that agree in 80 letters or are
@@ -415,6 +432,7 @@ int main(void)
 		scratch_test(test_siblings__safetensors),
 		scratch_test(test_siblings__netcdf),
 		scratch_test(test_siblings__flax),
+		scratch_test(test_siblings__keras),
 		scratch_test(test_siblings__distributed),
 		scratch_test(test_siblings__distributed_names),
 		scratch_test(test_siblings__tensorflow),

@@ -142,6 +142,20 @@ static int tell_one(struct ckpt_ctx *ctx, int rootfd, enum ckpt_kind kind, const
 	return row && row->tensors ? row->tensors(&check, tell, arg) : 0;
 }
 
+/* Takes away those that are not asked. */
+static void keep_asked(struct ckpt_files *files)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < files->n; i++) {
+		if (ckpt_text_ends(files->f[i].name, DCP_DATA))
+			free(files->f[i].name);
+		else
+			files->f[n++] = files->f[i];
+	}
+	files->n = n;
+}
+
 /* The tensors of all of @set's files. */
 static int tell_set(struct ckpt_ctx *ctx, const struct ckpt_set *set, ckpt_tensor_fn *tell,
 		    void *arg)
@@ -155,11 +169,10 @@ static int tell_set(struct ckpt_ctx *ctx, const struct ckpt_set *set, ckpt_tenso
 	if (r >= 0 && set->kind == CKPT_KIND_PREFIX)
 		return tell_one(ctx, rootfd, set->kind, set->name, tell, arg);
 	r = r < 0 ? r : ckpt_files_list(rootfd, set, &files, NULL);
+	keep_asked(&files);
 	if (r || files.n > FILES_MAX)
 		return r < 0 ? r : -E2BIG;
 	for (size_t i = 0; r == 0 && i < files.n; i++) {
-		if (ckpt_text_ends(files.f[i].name, DCP_DATA))
-			continue;
 		if (set->kind == CKPT_KIND_DIRECTORY) /* whose files keep their names */
 			unnamed.name = files.f[i].name;
 		r = tell_one(ctx, rootfd, CKPT_KIND_FILE, files.f[i].name, tell_named, &unnamed);

@@ -260,6 +260,18 @@ static void test_siblings__distributed_names(void **state)
 			    "step-6 has (and 6 more)");
 }
 
+/* As many data files as a large run has ranks are not opened. */
+static void test_siblings__distributed_over_many(void **state)
+{
+	const struct scratch *dir = *state;
+
+	make(dir, "import make_dcp, torch\n"
+		  "make_dcp.save('step-1', {'w': torch.zeros(6), 'b': torch.zeros(2)}, True)\n"
+		  "make_dcp.save('step-2', {'w': torch.zeros(3), 'b': torch.zeros(2)}, True)\n"
+		  "for i in range(1, 5000): open('step-2/__%d_0.distcp' % i, 'w')\n");
+	assert_string_equal(words(dir, "step-2", "step-1"), "w has 3 numbers, 6 in step-1");
+}
+
 /* A bundle's files are no files of tensors by themselves. */
 static void test_siblings__tensorflow(void **state)
 {
@@ -435,6 +447,7 @@ int main(void)
 		scratch_test(test_siblings__keras),
 		scratch_test(test_siblings__distributed),
 		scratch_test(test_siblings__distributed_names),
+		scratch_test(test_siblings__distributed_over_many),
 		scratch_test(test_siblings__tensorflow),
 		scratch_test(test_siblings__npy),
 		scratch_test(test_siblings__parts_of_storages),

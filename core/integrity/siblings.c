@@ -234,6 +234,7 @@ static void count(struct comparing *c)
 		const struct entry *old = own->name ? find(&c->old, own->name) : own;
 
 		both += old->name && own->name;
+		c->found->fresh.n += own->name && !old->name;
 		grown += old->name && own->name && has_grown(own, old);
 	}
 	c->grown = 2 * grown > both;
@@ -247,6 +248,8 @@ static void count(struct comparing *c)
 		c->found->types.n += retyped(own, old);
 		c->found->sizes.n += resized(c, own, old);
 	}
+	if (c->found->gone.n == 0)
+		c->found->fresh.n = 0;
 }
 
 /* One of the own tensors. */
@@ -256,9 +259,11 @@ static void name_own(void *arg, const struct ckpt_tensor *tensor)
 	uint64_t name = hash_of(tensor->name);
 	const struct entry *own = find(&c->own, name), *old = find(&c->old, name);
 
-	if (!own->name || !old->name)
+	if (!own->name)
 		return;
-	if (retyped(own, old))
+	if (!old->name)
+		note(&c->found->fresh, tensor->name, own, old);
+	else if (retyped(own, old))
 		note(&c->found->types, tensor->name, own, old);
 	else if (resized(c, own, old))
 		note(&c->found->sizes, tensor->name, own, old);
@@ -294,7 +299,7 @@ int ckpt_siblings_compare(struct ckpt_ctx *ctx, const struct ckpt_set *own,
 	c.own = a;
 	c.old = b;
 	count(&c);
-	if (ret->types.n || ret->sizes.n)
+	if (ret->types.n || ret->sizes.n || ret->fresh.n)
 		r = tell_set(ctx, own, name_own, &c);
 	if (r == 0 && ret->gone.n)
 		r = tell_set(ctx, old, name_old, &c);
@@ -350,6 +355,9 @@ const char *ckpt_siblings_words(const struct ckpt_siblings *s, const char *elder
 		ckpt_str_add(&words, "%sno %.80s, which %.80s has", words.s ? "; " : "",
 			     s->gone.name, elder);
 	end_clause(&words, s->gone.n);
+	if (s->fresh.n)
+		ckpt_str_add(&words, "%s%.80s is new", words.s ? "; " : "", s->fresh.name);
+	end_clause(&words, s->fresh.n);
 	snprintf(buf, size, "%s", words.s ? words.s : "");
 	return buf;
 }

@@ -153,15 +153,16 @@ static void check_writer(const struct scratch *dir, const struct writer *w)
 		"save(names %% 5, dict(a, x=f(900)))\n"			   /* a history grows */
 		"save(names %% 6, {k: f(9 * len(v), v.dtype) for k, v in a.items()})\n"
 		"save(names %% 7, {k: a[k] for k in 'wb'})\n" /* two are gone */
-		"save(names %% 8, dict(a, w=f(60).reshape(6, 10)))\n";
-	char script[4096], quoted[64], name[9][64], expect[160];
+		"save(names %% 8, dict(a, w=f(60).reshape(6, 10)))\n"
+		"save(names %% 9, {k if k in 'wb' else 'm.' + k: a[k] for k in a})\n";
+	char script[4096], quoted[64], name[10][64], expect[160];
 	const char *prefix = strstr(w->save, "'model") ? "model/" : "";
 
 	snprintf(quoted, sizeof(quoted), "'%s'", w->name);
 	snprintf(script, sizeof(script), BEGIN "%s", w->save);
 	snprintf(script + strlen(script), sizeof(script) - strlen(script), body, quoted);
 	make(dir, script);
-	for (int i = 1; i <= 8; i++) {
+	for (int i = 1; i <= 9; i++) {
 		char digit[] = { (char)('0' + i), '\0' };
 		const char *hole = strstr(w->name, "%d");
 
@@ -182,6 +183,10 @@ static void check_writer(const struct scratch *dir, const struct writer *w)
 	assert_string_equal(words(dir, name[1], name[7]), "");
 	snprintf(expect, sizeof(expect), "%sw has another shape than in %s", prefix, name[1]);
 	assert_string_equal(words(dir, name[8], name[1]), w->shapes ? expect : "");
+	snprintf(expect, sizeof(expect),
+		 "no %sn, which %s has (and 1 more); %sm.n is new (and 1 more)", prefix, name[1],
+		 prefix);
+	assert_string_equal(words(dir, name[9], name[1]), expect);
 }
 
 static void test_siblings__hdf5(void **state)
@@ -420,6 +425,34 @@ static void test_siblings__another_number_of_ranks(void **state)
 			    "w has 60 numbers, 120 in checkpoint-1");
 }
 
+/* What runs do as they go on: an optimizer that has taken its first step, averages, thawed layers.
+ */
+static void test_siblings__new_ones_alone(void **state)
+{
+	const struct scratch *dir = *state;
+	struct ckpt_siblings s;
+
+	make(dir, "import torch\n"
+		  "def save(i, n):\n"
+		  "  m = torch.nn.Sequential(*[torch.nn.Linear(3, 4) for _ in range(9)])\n"
+		  "  o = torch.optim.Adam(m.parameters())\n"
+		  "  for l in m[:n]: l(torch.randn(2, 3)).sum().backward()\n"
+		  "  o.step()\n"
+		  "  torch.save({'model': m.state_dict(), 'optimizer': o.state_dict()},"
+		  " 'model_%d.pt' % i)\n"
+		  "save(1, 0)\nsave(2, 3)\nsave(3, 9)\n");
+	for (int i = 2; i <= 3; i++) {
+		char own[32], old[32];
+
+		snprintf(own, sizeof(own), "model_%d.pt", i);
+		snprintf(old, sizeof(old), "model_%d.pt", i - 1);
+		assert_string_equal(words(dir, own, old), "");
+		assert_int_equal(compare(dir, own, old, &s), 0);
+		assert_true(s.own > s.old);
+		assert_int_equal(s.fresh.n, 0);
+	}
+}
+
 /* Files whose rows tell no tensors differ in nothing; a torn header is no difference either. */
 static void test_siblings__unknown(void **state)
 {
@@ -453,6 +486,7 @@ int main(void)
 		scratch_test(test_siblings__parts_of_storages),
 		scratch_test(test_siblings__shards_and_limits),
 		scratch_test(test_siblings__another_number_of_ranks),
+		scratch_test(test_siblings__new_ones_alone),
 		scratch_test(test_siblings__unknown),
 	};
 

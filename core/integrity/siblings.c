@@ -114,8 +114,8 @@ static void tell_named(void *arg, const struct ckpt_tensor *tensor)
 	u->tell(u->arg, &told);
 }
 
-/* The tensors of @name, a file or a bundle (whose files are none by themselves), if its row tells
- * them. */
+/* The tensors of @name, if its row tells them: of a file, a bundle (whose files are none by
+ * themselves), or the directory @rootfd as a whole. */
 static int tell_one(struct ckpt_ctx *ctx, int rootfd, enum ckpt_kind kind, const char *name,
 		    ckpt_tensor_fn *tell, void *arg)
 {
@@ -164,11 +164,13 @@ static int tell_set(struct ckpt_ctx *ctx, const struct ckpt_set *set, ckpt_tenso
 	_cleanup_close_ int rootfd = dirfd < 0 ? dirfd : ckpt_files_root(dirfd, set, NULL);
 	_cleanup_files_ struct ckpt_files files = { 0 };
 	struct unnamed unnamed = { "the array", tell, arg };
-	int r = rootfd;
+	int r = rootfd < 0 ? rootfd : 0;
 
-	if (r >= 0 && set->kind == CKPT_KIND_PREFIX)
-		return tell_one(ctx, rootfd, set->kind, set->name, tell, arg);
-	r = r < 0 ? r : ckpt_files_list(rootfd, set, &files, NULL);
+	if (r == 0 && set->kind != CKPT_KIND_FILE)
+		r = tell_one(ctx, rootfd, set->kind, set->name, tell, arg);
+	if (r || set->kind == CKPT_KIND_PREFIX)
+		return r;
+	r = ckpt_files_list(rootfd, set, &files, NULL);
 	keep_asked(&files);
 	if (r || files.n > FILES_MAX)
 		return r < 0 ? r : -E2BIG;

@@ -32,12 +32,12 @@ struct ckpt_siblings {
 /*
  * Compares the tensors of @own with those of its elder @old, by names: all files of either whose
  * rows tell them (PyTorch zip and DCP, safetensors, HDF5, Keras, npy, npz, NetCDF, flax,
- * TensorFlow). Tensors that have only grown are no difference where most have not: histories do so;
- * nor are those of another number of ranks. New ones count beside such that are gone: together they
- * are a renaming, or another model. Alone they are what runs do, and nothing is lost by them: an
- * optimizer's states from its first step on, averages from theirs, layers that thaw, one more
- * history. Reads headers, no data. 0; -E2BIG for more tensors or files than are compared; or as a
- * check function where a file could not be read.
+ * Orbax, TensorFlow). Tensors that have only grown are no difference where most have not: histories
+ * do so; nor are those of another number of ranks. New ones count beside such that are gone:
+ * together they are a renaming, or another model. Alone they are what runs do, and nothing is lost
+ * by them: an optimizer's states from its first step on, averages from theirs, layers that thaw,
+ * one more history. Reads headers, no data. 0; -E2BIG for more tensors or files than are compared;
+ * or as a check function where a file could not be read.
  */
 int ckpt_siblings_compare(struct ckpt_ctx *ctx, const struct ckpt_set *own,
 			  const struct ckpt_set *old, struct ckpt_siblings *ret);

@@ -133,6 +133,28 @@ static const struct writer {
 	  "    z.writestr('config.json', '{\"class_name\": \"Sequential\"}')\n"
 	  "    z.writestr('model.weights.h5', b.getvalue())\n",
 	  "float32", "float16", "int64", true },
+/* Orbax: a tree in OCDBT, and the same with zarr 3 */
+#define ORBAX                                                                                      \
+	"from make_orbax import *\n"                                                               \
+	"def entry(v): return v2(v.shape, v.shape, 'raw').replace(b'<f4', v.dtype.str.encode())\n" \
+	"def entry3(v): return v3(v.shape, v.shape, PLAIN3).replace(b'float32', "                  \
+	"v.dtype.name.encode())\n"                                                                 \
+	"def store(name, entries):\n"                                                              \
+	"  s = Store(name, False)\n"                                                               \
+	"  s.finish(0, s.leaf(sorted(entries), 'd/' + '2' * 32))\n"                                \
+	"def place(v, c): return c.join('0' * v.ndim)\n"
+	{ "state-%d",
+	  ORBAX "def save(name, d):\n"
+		"  store(name, [(k + '/.zarray', entry(v)) for k, v in d.items()] +\n"
+		"        [(k + '/' + place(v, '.'), v.tobytes()) for k, v in d.items()])\n"
+		"  put(name + '/_METADATA', metadata())\n",
+	  "f4", "f2", "i8", true },
+	{ "state3-%d",
+	  ORBAX "def save(name, d):\n"
+		"  store(name, [(k + '/zarr.json', entry3(v)) for k, v in d.items()] +\n"
+		"        [(k + '/c/' + place(v, '/'), v.tobytes()) for k, v in d.items()])\n"
+		"  put(name + '/_METADATA', metadata(use_zarr3=True))\n",
+	  "float32", "float16", "int64", true },
 	{ "step-%d",
 	  "import make_dcp, torch\n"
 	  "def save(name, d):\n"
@@ -225,9 +247,78 @@ static void test_siblings__keras(void **state)
 	check_writer(*state, &writers[7]);
 }
 
-static void test_siblings__distributed(void **state)
+static void test_siblings__orbax(void **state)
 {
 	check_writer(*state, &writers[8]);
+	check_writer(*state, &writers[9]);
+}
+
+/* Folders come in the order of the file system. */
+static void test_siblings__orbax_folders(void **state)
+{
+	const struct scratch *dir = *state;
+
+	make(dir, BEGIN ORBAX
+	     "def save(i, d):\n"
+	     "  put('%d/model/_METADATA' % i, metadata(use_ocdbt=False))\n"
+	     "  for k, v in d.items():\n"
+	     "    put('%d/model/%s/.zarray' % (i, k), entry(v))\n"
+	     "    put('%d/model/%s/%s' % (i, k, place(v, '.')), v.tobytes())\n"
+	     "a = {'w': f(60), 'b.c': f(7)}\n"
+	     "save(1, a)\nsave(2, a)\nsave(3, dict(a, w=f(60, 'f2')))\nsave(4, dict(a, w=f(30)))\n"
+	     "save(5, {'w': f(60), 'b.d': f(7)})\n");
+	assert_string_equal(words(dir, "2", "1"), "");
+	assert_string_equal(words(dir, "3", "1"), "model/w is of f2, f4 in 1");
+	assert_string_equal(words(dir, "4", "1"), "model/w has 30 numbers, 60 in 1");
+	assert_string_equal(words(dir, "5", "1"), "no model/b.c, which 1 has; model/b.d is new");
+}
+
+/* Metadata that do not fit into the tree lie beside it; a tree too large to walk tells nothing. */
+static void test_siblings__orbax_beside_the_tree(void **state)
+{
+	const struct scratch *dir = *state;
+	struct ckpt_siblings s;
+
+	make(dir,
+	     BEGIN ORBAX "def save(i, d):\n"
+			 "  s, log, all = Store('%d' % i, False), 'd/' + '1' * 32, []\n"
+			 "  for k, v in d.items():\n"
+			 "    all += [(k + '/.zarray', (('', log), *s.append(log, entry(v))))]\n"
+			 "  s.finish(0, s.leaf(all, 'd/' + '2' * 32))\n"
+			 "  put('%d/_METADATA' % i, metadata("
+			 "store_array_data_equal_to_fill_value=False))\n"
+			 "save(1, {'b': f(7), 'w': f(60)})\nsave(2, {'b': f(7)})\n"
+			 "s = Store('3')\n"
+			 "s.finish(0, s.leaf([('x', b'y')], 'd/' + '9' * 32), kind=1)\n"
+			 "put('3/_METADATA', metadata())\n");
+	assert_string_equal(words(dir, "2", "1"), "no w, which 1 has");
+	assert_int_equal(compare(dir, "3", "1", &s), CKPT_UNREADABLE);
+}
+
+/* Orbax's own: the same tree as an item and as a whole. */
+static void test_siblings__orbax_samples(void **state)
+{
+	const struct scratch *dir = *state;
+	char command[512];
+
+	snprintf(command, sizeof(command),
+		 "cd %s && for i in composite direct; do cp -r " CKPT_SAMPLES
+		 "/orbax/v0_checkpoints/${i}_checkpoint/checkpoint_metadata_present/"
+		 "pytree_checkpointable_has_metadata $i || exit; cp -r $i $i-2; done 2>/dev/null",
+		 dir->path);
+	if (system(command) != 0) {
+		print_message("no samples of Orbax\n");
+		skip();
+	}
+	assert_string_equal(words(dir, "direct-2", "direct"), "");
+	assert_string_equal(words(dir, "composite-2", "composite"), "");
+	assert_string_equal(words(dir, "direct", "composite"),
+			    "no state/a, which composite has (and 1 more); a is new (and 1 more)");
+}
+
+static void test_siblings__distributed(void **state)
+{
+	check_writer(*state, &writers[10]);
 }
 
 /* A single tensor, none of whose dimensions says anything, names that agree in 80 letters or are
@@ -478,6 +569,10 @@ int main(void)
 		scratch_test(test_siblings__netcdf),
 		scratch_test(test_siblings__flax),
 		scratch_test(test_siblings__keras),
+		scratch_test(test_siblings__orbax),
+		scratch_test(test_siblings__orbax_folders),
+		scratch_test(test_siblings__orbax_beside_the_tree),
+		scratch_test(test_siblings__orbax_samples),
 		scratch_test(test_siblings__distributed),
 		scratch_test(test_siblings__distributed_names),
 		scratch_test(test_siblings__distributed_over_many),

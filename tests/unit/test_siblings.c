@@ -356,6 +356,26 @@ static void test_siblings__distributed_names(void **state)
 			    "step-6 has (and 6 more)");
 }
 
+/* In a folder of another checkpoint, as FSDP's trainers leave it, they are told too. */
+static void test_siblings__distributed_inside(void **state)
+{
+	const struct scratch *dir = *state;
+
+	make(dir,
+	     "import make_dcp, torch, os\n"
+	     "def save(i, n):\n"
+	     "  os.mkdir('checkpoint-%d' % i)\n"
+	     "  open('checkpoint-%d/trainer_state.json' % i, 'w').write("
+	     "'{\"epoch\": 1.0, \"global_step\": %d}' % i)\n"
+	     "  for part in 'pytorch_model_fsdp_0', 'optimizer_0':\n"
+	     "    make_dcp.save('checkpoint-%d/%s' % (i, part), {part[:5] + '.w': torch.zeros(n)},"
+	     " True)\n"
+	     "save(1, 6)\nsave(2, 6)\nsave(3, 3)\n");
+	assert_string_equal(words(dir, "checkpoint-2", "checkpoint-1"), "");
+	assert_string_equal(words(dir, "checkpoint-3", "checkpoint-1"),
+			    "optim.w has 3 numbers, 6 in checkpoint-1 (and 1 more)");
+}
+
 /* As many data files as a large run has ranks are not opened. */
 static void test_siblings__distributed_over_many(void **state)
 {
@@ -575,6 +595,7 @@ int main(void)
 		scratch_test(test_siblings__orbax_samples),
 		scratch_test(test_siblings__distributed),
 		scratch_test(test_siblings__distributed_names),
+		scratch_test(test_siblings__distributed_inside),
 		scratch_test(test_siblings__distributed_over_many),
 		scratch_test(test_siblings__tensorflow),
 		scratch_test(test_siblings__npy),

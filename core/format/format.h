@@ -79,8 +79,8 @@ struct ckpt_format {
 	 * a check function; only the names count. */
 	int (*at)(struct ckpt_check *check, const struct ckpt_extent *extent,
 		  struct ckpt_names *names);
-	/* Tells all tensors of a CKPT_KIND_FILE or CKPT_KIND_PREFIX, in the file's order. NULL: it
-	 * cannot. As a check function. */
+	/* Tells all tensors, in the file's order; of a CKPT_KIND_DIRECTORY those that are told by
+	 * no row of one of its files. NULL: it cannot. As a check function. */
 	int (*tensors)(struct ckpt_check *check, ckpt_tensor_fn *tell, void *arg);
 };
 

@@ -18,7 +18,8 @@
 #include "core/integrity/files.h"
 #include "wire/text.h"
 
-#define FILES_MAX 4096 /* looked at: a rank each */
+#define FILES_MAX 4096	   /* looked at: a rank each */
+#define DCP_DATA ".distcp" /* of PyTorch's distributed checkpoint, whose .metadata tell of it */
 
 /* What is told of a name. */
 struct entry {
@@ -113,8 +114,8 @@ static void tell_named(void *arg, const struct ckpt_tensor *tensor)
 	u->tell(u->arg, &told);
 }
 
-/* The tensors of @name, a file or a bundle (whose files are none by themselves), if its row tells
- * them. */
+/* The tensors of @name, if its row tells them: of a file, a bundle (whose files are none by
+ * themselves), or the directory @rootfd as a whole. */
 static int tell_one(struct ckpt_ctx *ctx, int rootfd, enum ckpt_kind kind, const char *name,
 		    ckpt_tensor_fn *tell, void *arg)
 {
@@ -141,6 +142,20 @@ static int tell_one(struct ckpt_ctx *ctx, int rootfd, enum ckpt_kind kind, const
 	return row && row->tensors ? row->tensors(&check, tell, arg) : 0;
 }
 
+/* Takes away those that are not asked. */
+static void keep_asked(struct ckpt_files *files)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < files->n; i++) {
+		if (ckpt_text_ends(files->f[i].name, DCP_DATA))
+			free(files->f[i].name);
+		else
+			files->f[n++] = files->f[i];
+	}
+	files->n = n;
+}
+
 /* The tensors of all of @set's files. */
 static int tell_set(struct ckpt_ctx *ctx, const struct ckpt_set *set, ckpt_tensor_fn *tell,
 		    void *arg)
@@ -149,11 +164,14 @@ static int tell_set(struct ckpt_ctx *ctx, const struct ckpt_set *set, ckpt_tenso
 	_cleanup_close_ int rootfd = dirfd < 0 ? dirfd : ckpt_files_root(dirfd, set, NULL);
 	_cleanup_files_ struct ckpt_files files = { 0 };
 	struct unnamed unnamed = { "the array", tell, arg };
-	int r = rootfd;
+	int r = rootfd < 0 ? rootfd : 0;
 
-	if (r >= 0 && set->kind == CKPT_KIND_PREFIX)
-		return tell_one(ctx, rootfd, set->kind, set->name, tell, arg);
-	r = r < 0 ? r : ckpt_files_list(rootfd, set, &files, NULL);
+	if (r == 0 && set->kind != CKPT_KIND_FILE)
+		r = tell_one(ctx, rootfd, set->kind, set->name, tell, arg);
+	if (r || set->kind == CKPT_KIND_PREFIX)
+		return r;
+	r = ckpt_files_list(rootfd, set, &files, NULL);
+	keep_asked(&files);
 	if (r || files.n > FILES_MAX)
 		return r < 0 ? r : -E2BIG;
 	for (size_t i = 0; r == 0 && i < files.n; i++) {
@@ -218,6 +236,7 @@ static void count(struct comparing *c)
 		const struct entry *old = own->name ? find(&c->old, own->name) : own;
 
 		both += old->name && own->name;
+		c->found->fresh.n += own->name && !old->name;
 		grown += old->name && own->name && has_grown(own, old);
 	}
 	c->grown = 2 * grown > both;
@@ -231,6 +250,8 @@ static void count(struct comparing *c)
 		c->found->types.n += retyped(own, old);
 		c->found->sizes.n += resized(c, own, old);
 	}
+	if (c->found->gone.n == 0)
+		c->found->fresh.n = 0;
 }
 
 /* One of the own tensors. */
@@ -240,9 +261,11 @@ static void name_own(void *arg, const struct ckpt_tensor *tensor)
 	uint64_t name = hash_of(tensor->name);
 	const struct entry *own = find(&c->own, name), *old = find(&c->old, name);
 
-	if (!own->name || !old->name)
+	if (!own->name)
 		return;
-	if (retyped(own, old))
+	if (!old->name)
+		note(&c->found->fresh, tensor->name, own, old);
+	else if (retyped(own, old))
 		note(&c->found->types, tensor->name, own, old);
 	else if (resized(c, own, old))
 		note(&c->found->sizes, tensor->name, own, old);
@@ -278,7 +301,7 @@ int ckpt_siblings_compare(struct ckpt_ctx *ctx, const struct ckpt_set *own,
 	c.own = a;
 	c.old = b;
 	count(&c);
-	if (ret->types.n || ret->sizes.n)
+	if (ret->types.n || ret->sizes.n || ret->fresh.n)
 		r = tell_set(ctx, own, name_own, &c);
 	if (r == 0 && ret->gone.n)
 		r = tell_set(ctx, old, name_old, &c);
@@ -334,6 +357,9 @@ const char *ckpt_siblings_words(const struct ckpt_siblings *s, const char *elder
 		ckpt_str_add(&words, "%sno %.80s, which %.80s has", words.s ? "; " : "",
 			     s->gone.name, elder);
 	end_clause(&words, s->gone.n);
+	if (s->fresh.n)
+		ckpt_str_add(&words, "%s%.80s is new", words.s ? "; " : "", s->fresh.name);
+	end_clause(&words, s->fresh.n);
 	snprintf(buf, size, "%s", words.s ? words.s : "");
 	return buf;
 }

@@ -84,7 +84,7 @@ def by_dcp():
 
 def by_orbax():
     sys.argv = ["make_orbax.py"]
-    made = runpy.run_path(HERE + "/make_orbax.py")
+    made = runpy.run_path(HERE + "/make_orbax.py", run_name="__main__")
     os.mkdir("steps")
     os.rename("tree-raw", "steps/default")
     os.rename("dir-raw", "folders")

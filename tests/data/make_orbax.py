@@ -251,24 +251,25 @@ def folders3(name, how):
         put(name + "/w/c/%d" % i, shard(i) if how == "shard" else plain3(i))
 
 
-for HOW in PACK:
-    tree("tree-" + HOW, HOW)
-    folders("dir-" + HOW, HOW)
-tree("tree-plain", "zstd", packed=False)
-tree("tree-lost", "zstd", lost=2)
-for HOW in ("shard", "crc"):
-    tree3("tree3-" + HOW, HOW)
-    folders3("dir3-" + HOW, HOW)
-tree3("tree3-lost", "shard", lost=True)
-folders("dir-sparse", "raw", everything=False)
-os.remove("dir-sparse/a/1.0")
-# the root lies in a process' store, and all paths below it count from there
-BELOW = Store("below/ocdbt.process_0")
-WHERE = BELOW.append("d/" + "1" * 32, pattern(40, 0))
-ROOT = BELOW.leaf([("a/.zarray", v2([10], [10], "raw")), ("a/0", (("", "d/" + "1" * 32), *WHERE))], "d/" + "2" * 32)
-BELOW.finish(0, ROOT)
-Store("below").finish(0, (("ocdbt.process_0/", ROOT[0]), *ROOT[1:]))
-put("below/_METADATA", metadata())
-APART = Store("apart")
-APART.finish(0, APART.leaf([("x", b"y")], "d/" + "9" * 32), kind=1)
-put("apart/_METADATA", metadata())
+if __name__ == "__main__":
+    for HOW in PACK:
+        tree("tree-" + HOW, HOW)
+        folders("dir-" + HOW, HOW)
+    tree("tree-plain", "zstd", packed=False)
+    tree("tree-lost", "zstd", lost=2)
+    for HOW in ("shard", "crc"):
+        tree3("tree3-" + HOW, HOW)
+        folders3("dir3-" + HOW, HOW)
+    tree3("tree3-lost", "shard", lost=True)
+    folders("dir-sparse", "raw", everything=False)
+    os.remove("dir-sparse/a/1.0")
+    # the root lies in a process' store, and all paths below it count from there
+    BELOW = Store("below/ocdbt.process_0")
+    WHERE = BELOW.append("d/" + "1" * 32, pattern(40, 0))
+    ROOT = BELOW.leaf([("a/.zarray", v2([10], [10], "raw")), ("a/0", (("", "d/" + "1" * 32), *WHERE))], "d/" + "2" * 32)
+    BELOW.finish(0, ROOT)
+    Store("below").finish(0, (("ocdbt.process_0/", ROOT[0]), *ROOT[1:]))
+    put("below/_METADATA", metadata())
+    APART = Store("apart")
+    APART.finish(0, APART.leaf([("x", b"y")], "d/" + "9" * 32), kind=1)
+    put("apart/_METADATA", metadata())

@@ -5,8 +5,22 @@
  */
 #include "core/format/torch/dcp_index.h"
 #include "core/format/torch/dcp_names.h"
+#include "core/format/torch/dcp_tensors.h"
 
 #include "tests/fuzz/harness.h"
+
+/* The same bytes by the name that tensors are told of. */
+static void ask_tensors(struct fuzz *f)
+{
+	struct ckpt_check check = { .ctx = &f->ctx,
+				    .dirfd = -1,
+				    .name = ".metadata",
+				    .file = &f->file,
+				    .report = &f->report,
+				    .err = &f->err };
+
+	ckpt_dcp_tensors(&check, fuzz_tensor, NULL);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -36,6 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ckpt_dcp_names_read(&f.file, &all, &names, &f.err);
 	if (names.kept > names.n || strlen(names.text) >= sizeof(names.text))
 		abort();
+	ask_tensors(&f);
 	fuzz_done(&f);
 	return 0;
 }

@@ -21,6 +21,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!nul || !ckpt_zarr_read((const char *)data, len, &zarr))
 		return 0;
 	ckpt_zarr_is_chunk(&zarr, (const char *)data, len);
+	fuzz_tensor(NULL, &zarr.all);
+	if (ckpt_text_has_control(zarr.all.type))
+		abort();
 	fuzz_init(&f, nul + 1, size - len - 1);
 	check = (struct ckpt_check) {
 		.ctx = &f.ctx, .dirfd = -1, .name = "fuzz", .report = &f.report, .err = &f.err

@@ -457,6 +457,69 @@ static void test_pickle__nested(void **state)
 	}
 }
 
+static bool on_holder(void *arg, const struct ckpt_pickle_value *key)
+{
+	tell(arg, "%s: ", key->kind == CKPT_PICKLE_TEXT ? key->text : "?");
+	return true;
+}
+
+static bool on_named(void *arg, size_t word)
+{
+	tell(arg, "!%s ", words[word]);
+	return true;
+}
+
+static bool on_numbers(void *arg, const struct ckpt_pickle_dims *dims)
+{
+	tell(arg, "(");
+	for (size_t i = 0; i < dims->n; i++)
+		tell(arg, "%s%llu", i ? "," : "", (unsigned long long)dims->of[i]);
+	tell(arg, ") ");
+	return dims->n < 5;
+}
+
+/* What objects are made of: the key that one with such a state stands under, classes as often as
+ * they are mentioned, tuples of numbers. */
+static void test_pickle__objects(void **state)
+{
+	static const struct {
+		const char *data;
+		size_t len;
+		const char *told;
+		int result;
+	} rows[] = {
+		{ P("}U\4stepK\5s."), "?: step=5 ", 0 },
+		{ P("}U\1acm\nx\n)\x81}U\4stepK\5sbs."), "() a: step=5 ", 0 },
+		{ P("}(U\1bK\1U\1acm\nx\n)\x81}(U\1yNU\4stepK\5U\5epochK\6ubu."),
+		  "() a: step=5 epoch=6 ", 0 },
+		{ P("cm\nx\n)\x81}U\4stepK\5sb."), "() ?: step=5 ", 0 },
+		{ P("](}U\4stepK\5se."), "?: step=5 ", 0 },
+		{ P("(cm\nversion\nq\0h\0t."), "!version !version ", 0 },
+		{ P("(K\1K\2K\3K\4t."), "(1,2,3,4) ", 0 },
+		{ P("K\1K\7\x86\x85."), "(1,7) ", 0 },
+		{ P("K\1J\xff\xff\xff\xff\x86."), "", 0 },
+		{ P("(K\1K\2K\3K\4K\5t]."), "(1,2,3,4,5) ", CKPT_PICKLE_STOPPED },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct told told = { .text = "" };
+		const struct ckpt_pickle_sink sink = { .words = words,
+						       .n_words = 3,
+						       .named = on_named,
+						       .holder = on_holder,
+						       .numbers = on_numbers,
+						       .nested = on_item,
+						       .paths = true,
+						       .arg = &told };
+		struct ckpt_pickle_summary sum;
+
+		assert_int_equal(scan_by(&sink, rows[i].data, rows[i].len, &sum, NULL),
+				 rows[i].result);
+		assert_string_equal(told.text, rows[i].told);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -470,6 +533,7 @@ int main(void)
 		cmocka_unit_test(test_pickle__long_text),
 		cmocka_unit_test(test_pickle__stops_where_told),
 		cmocka_unit_test(test_pickle__nested),
+		cmocka_unit_test(test_pickle__objects),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

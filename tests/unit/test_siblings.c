@@ -17,13 +17,15 @@
 	"import sys, os\nimport numpy as np\n"                                                     \
 	"def f(n, t='f4'): return np.arange(n).astype(t)\n"
 
-/* Makes @old and @new by @script, which has save(name, dict of arrays). */
+/* Runs @script, which finds what makes checkpoints for other tests. */
 static void make(const struct scratch *dir, const char *script)
 {
-	char command[256];
+	char command[512];
 
 	scratch_put(dir->fd, "make.py", script);
-	snprintf(command, sizeof(command), "cd %s && /usr/bin/python3 make.py 2>&1", dir->path);
+	snprintf(command, sizeof(command),
+		 "cd %s && PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=%s /usr/bin/python3 make.py 2>&1",
+		 dir->path, CKPT_TEST_DATA);
 	if (system(command) == 0)
 		return;
 	print_message("no writer of this format here\n");
@@ -119,6 +121,46 @@ static const struct writer {
 	  "  h += b''.join(text(k) + array(v) for k, v in d.items())\n"
 	  "  open(name, 'wb').write(h)\n",
 	  "float32", "float16", "int64", true },
+	/* as Keras writes its archive (saving_lib.py), all members stored */
+	{ "model_%d.keras",
+	  "import h5py, io, zipfile\n"
+	  "def save(name, d):\n"
+	  "  b = io.BytesIO()\n"
+	  "  with h5py.File(b, 'w') as h:\n"
+	  "    for k in d: h['model/' + k] = d[k]\n"
+	  "  with zipfile.ZipFile(name, 'w') as z:\n"
+	  "    z.writestr('metadata.json', '{\"keras_version\": \"3.0.5\"}')\n"
+	  "    z.writestr('config.json', '{\"class_name\": \"Sequential\"}')\n"
+	  "    z.writestr('model.weights.h5', b.getvalue())\n",
+	  "float32", "float16", "int64", true },
+/* Orbax: a tree in OCDBT, and the same with zarr 3 */
+#define ORBAX                                                                                      \
+	"from make_orbax import *\n"                                                               \
+	"def entry(v): return v2(v.shape, v.shape, 'raw').replace(b'<f4', v.dtype.str.encode())\n" \
+	"def entry3(v): return v3(v.shape, v.shape, PLAIN3).replace(b'float32', "                  \
+	"v.dtype.name.encode())\n"                                                                 \
+	"def store(name, entries):\n"                                                              \
+	"  s = Store(name, False)\n"                                                               \
+	"  s.finish(0, s.leaf(sorted(entries), 'd/' + '2' * 32))\n"                                \
+	"def place(v, c): return c.join('0' * v.ndim)\n"
+	{ "state-%d",
+	  ORBAX "def save(name, d):\n"
+		"  store(name, [(k + '/.zarray', entry(v)) for k, v in d.items()] +\n"
+		"        [(k + '/' + place(v, '.'), v.tobytes()) for k, v in d.items()])\n"
+		"  put(name + '/_METADATA', metadata())\n",
+	  "f4", "f2", "i8", true },
+	{ "state3-%d",
+	  ORBAX "def save(name, d):\n"
+		"  store(name, [(k + '/zarr.json', entry3(v)) for k, v in d.items()] +\n"
+		"        [(k + '/c/' + place(v, '/'), v.tobytes()) for k, v in d.items()])\n"
+		"  put(name + '/_METADATA', metadata(use_zarr3=True))\n",
+	  "float32", "float16", "int64", true },
+	{ "step-%d",
+	  "import make_dcp, torch\n"
+	  "def save(name, d):\n"
+	  "  d = {'model/' + k: torch.from_numpy(v.copy()) for k, v in d.items()}\n"
+	  "  make_dcp.save(name, dict(d, lr={'last_epoch': 1}), name < 'step-5')\n",
+	  "float32", "float16", "int64", true },
 };
 
 static void check_writer(const struct scratch *dir, const struct writer *w)
@@ -133,15 +175,16 @@ static void check_writer(const struct scratch *dir, const struct writer *w)
 		"save(names %% 5, dict(a, x=f(900)))\n"			   /* a history grows */
 		"save(names %% 6, {k: f(9 * len(v), v.dtype) for k, v in a.items()})\n"
 		"save(names %% 7, {k: a[k] for k in 'wb'})\n" /* two are gone */
-		"save(names %% 8, dict(a, w=f(60).reshape(6, 10)))\n";
-	char script[4096], quoted[64], name[9][64], expect[160];
-	const char *prefix = strstr(w->name, ".pt") || !strchr(w->name, '.') ? "model/" : "";
+		"save(names %% 8, dict(a, w=f(60).reshape(6, 10)))\n"
+		"save(names %% 9, {k if k in 'wb' else 'm.' + k: a[k] for k in a})\n";
+	char script[4096], quoted[64], name[10][64], expect[160];
+	const char *prefix = strstr(w->save, "'model") ? "model/" : "";
 
 	snprintf(quoted, sizeof(quoted), "'%s'", w->name);
 	snprintf(script, sizeof(script), BEGIN "%s", w->save);
 	snprintf(script + strlen(script), sizeof(script) - strlen(script), body, quoted);
 	make(dir, script);
-	for (int i = 1; i <= 8; i++) {
+	for (int i = 1; i <= 9; i++) {
 		char digit[] = { (char)('0' + i), '\0' };
 		const char *hole = strstr(w->name, "%d");
 
@@ -162,6 +205,10 @@ static void check_writer(const struct scratch *dir, const struct writer *w)
 	assert_string_equal(words(dir, name[1], name[7]), "");
 	snprintf(expect, sizeof(expect), "%sw has another shape than in %s", prefix, name[1]);
 	assert_string_equal(words(dir, name[8], name[1]), w->shapes ? expect : "");
+	snprintf(expect, sizeof(expect),
+		 "no %sn, which %s has (and 1 more); %sm.n is new (and 1 more)", prefix, name[1],
+		 prefix);
+	assert_string_equal(words(dir, name[9], name[1]), expect);
 }
 
 static void test_siblings__hdf5(void **state)
@@ -193,6 +240,152 @@ static void test_siblings__netcdf(void **state)
 static void test_siblings__flax(void **state)
 {
 	check_writer(*state, &writers[6]);
+}
+
+static void test_siblings__keras(void **state)
+{
+	check_writer(*state, &writers[7]);
+}
+
+static void test_siblings__orbax(void **state)
+{
+	check_writer(*state, &writers[8]);
+	check_writer(*state, &writers[9]);
+}
+
+/* Folders come in the order of the file system. */
+static void test_siblings__orbax_folders(void **state)
+{
+	const struct scratch *dir = *state;
+
+	make(dir, BEGIN ORBAX
+	     "def save(i, d):\n"
+	     "  put('%d/model/_METADATA' % i, metadata(use_ocdbt=False))\n"
+	     "  for k, v in d.items():\n"
+	     "    put('%d/model/%s/.zarray' % (i, k), entry(v))\n"
+	     "    put('%d/model/%s/%s' % (i, k, place(v, '.')), v.tobytes())\n"
+	     "a = {'w': f(60), 'b.c': f(7)}\n"
+	     "save(1, a)\nsave(2, a)\nsave(3, dict(a, w=f(60, 'f2')))\nsave(4, dict(a, w=f(30)))\n"
+	     "save(5, {'w': f(60), 'b.d': f(7)})\n");
+	assert_string_equal(words(dir, "2", "1"), "");
+	assert_string_equal(words(dir, "3", "1"), "model/w is of f2, f4 in 1");
+	assert_string_equal(words(dir, "4", "1"), "model/w has 30 numbers, 60 in 1");
+	assert_string_equal(words(dir, "5", "1"), "no model/b.c, which 1 has; model/b.d is new");
+}
+
+/* Metadata that do not fit into the tree lie beside it; a tree too large to walk tells nothing. */
+static void test_siblings__orbax_beside_the_tree(void **state)
+{
+	const struct scratch *dir = *state;
+	struct ckpt_siblings s;
+
+	make(dir,
+	     BEGIN ORBAX "def save(i, d):\n"
+			 "  s, log, all = Store('%d' % i, False), 'd/' + '1' * 32, []\n"
+			 "  for k, v in d.items():\n"
+			 "    all += [(k + '/.zarray', (('', log), *s.append(log, entry(v))))]\n"
+			 "  s.finish(0, s.leaf(all, 'd/' + '2' * 32))\n"
+			 "  put('%d/_METADATA' % i, metadata("
+			 "store_array_data_equal_to_fill_value=False))\n"
+			 "save(1, {'b': f(7), 'w': f(60)})\nsave(2, {'b': f(7)})\n"
+			 "s = Store('3')\n"
+			 "s.finish(0, s.leaf([('x', b'y')], 'd/' + '9' * 32), kind=1)\n"
+			 "put('3/_METADATA', metadata())\n");
+	assert_string_equal(words(dir, "2", "1"), "no w, which 1 has");
+	assert_int_equal(compare(dir, "3", "1", &s), CKPT_UNREADABLE);
+}
+
+/* Orbax's own: the same tree as an item and as a whole. */
+static void test_siblings__orbax_samples(void **state)
+{
+	const struct scratch *dir = *state;
+	char command[512];
+
+	snprintf(command, sizeof(command),
+		 "cd %s && for i in composite direct; do cp -r " CKPT_SAMPLES
+		 "/orbax/v0_checkpoints/${i}_checkpoint/checkpoint_metadata_present/"
+		 "pytree_checkpointable_has_metadata $i || exit; cp -r $i $i-2; done 2>/dev/null",
+		 dir->path);
+	if (system(command) != 0) {
+		print_message("no samples of Orbax\n");
+		skip();
+	}
+	assert_string_equal(words(dir, "direct-2", "direct"), "");
+	assert_string_equal(words(dir, "composite-2", "composite"), "");
+	assert_string_equal(words(dir, "direct", "composite"),
+			    "no state/a, which composite has (and 1 more); a is new (and 1 more)");
+}
+
+static void test_siblings__distributed(void **state)
+{
+	check_writer(*state, &writers[10]);
+}
+
+/* A single tensor, none of whose dimensions says anything, names that agree in 80 letters or are
+ * words of the format, and ranks whose parts are told once. */
+static void test_siblings__distributed_names(void **state)
+{
+	const struct scratch *dir = *state;
+
+	make(dir,
+	     "import make_dcp, torch\n"
+	     "long = 'optim.state.' + 'x' * 80 + '.exp_avg'\n"
+	     "one, two = torch.zeros(()), torch.zeros(2, 3)\n"
+	     "def save(i, d): make_dcp.save('step-%d' % i, d, True)\n"
+	     "save(1, {'w': one})\n"
+	     "save(2, {'w': one.double()})\n"
+	     "save(3, {long: two, long + '_sq': two, 'size': two, 'properties': two, '0': two})\n"
+	     "save(4, {long: two, 'size': two, 'properties': two})\n"
+	     "save(5, {long: two, long + '_sq': one, 'size': two.T, '0': two})\n"
+	     "make_dcp.two_ranks('step-6', 3)\n"
+	     "make_dcp.two_ranks('step-7', 3)\n"
+	     "make_dcp.save('step-8', {'rank0.model.w': two}, True)\n");
+	assert_string_equal(words(dir, "step-2", "step-1"), "w is of float64, float32 in step-1");
+	assert_string_equal(
+		words(dir, "step-4", "step-3"),
+		"no optim.state.xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+		"xxxxxxxxxxxx, which step-3 has (and 1 more)");
+	assert_string_equal(
+		words(dir, "step-5", "step-3"),
+		"optim.state.xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+		"xxxxxxxxx has 1 numbers, 6 in step-3 (and 1 more); no properties, "
+		"which step-3 has");
+	assert_string_equal(words(dir, "step-7", "step-6"), "");
+	assert_string_equal(words(dir, "step-8", "step-6"),
+			    "rank0.model.w has 6 numbers, 3000 in step-6; no rank0.model.b, which "
+			    "step-6 has (and 6 more)");
+}
+
+/* In a folder of another checkpoint, as FSDP's trainers leave it, they are told too. */
+static void test_siblings__distributed_inside(void **state)
+{
+	const struct scratch *dir = *state;
+
+	make(dir,
+	     "import make_dcp, torch, os\n"
+	     "def save(i, n):\n"
+	     "  os.mkdir('checkpoint-%d' % i)\n"
+	     "  open('checkpoint-%d/trainer_state.json' % i, 'w').write("
+	     "'{\"epoch\": 1.0, \"global_step\": %d}' % i)\n"
+	     "  for part in 'pytorch_model_fsdp_0', 'optimizer_0':\n"
+	     "    make_dcp.save('checkpoint-%d/%s' % (i, part), {part[:5] + '.w': torch.zeros(n)},"
+	     " True)\n"
+	     "save(1, 6)\nsave(2, 6)\nsave(3, 3)\n");
+	assert_string_equal(words(dir, "checkpoint-2", "checkpoint-1"), "");
+	assert_string_equal(words(dir, "checkpoint-3", "checkpoint-1"),
+			    "optim.w has 3 numbers, 6 in checkpoint-1 (and 1 more)");
+}
+
+/* As many data files as a large run has ranks are not opened. */
+static void test_siblings__distributed_over_many(void **state)
+{
+	const struct scratch *dir = *state;
+
+	make(dir, "import make_dcp, torch\n"
+		  "make_dcp.save('step-1', {'w': torch.zeros(6), 'b': torch.zeros(2)}, True)\n"
+		  "make_dcp.save('step-2', {'w': torch.zeros(3), 'b': torch.zeros(2)}, True)\n"
+		  "for i in range(1, 5000): open('step-2/__%d_0.distcp' % i, 'w')\n");
+	assert_string_equal(words(dir, "step-2", "step-1"), "w has 3 numbers, 6 in step-1");
 }
 
 /* A bundle's files are no files of tensors by themselves. */
@@ -343,6 +536,34 @@ static void test_siblings__another_number_of_ranks(void **state)
 			    "w has 60 numbers, 120 in checkpoint-1");
 }
 
+/* What runs do as they go on: an optimizer that has taken its first step, averages, thawed layers.
+ */
+static void test_siblings__new_ones_alone(void **state)
+{
+	const struct scratch *dir = *state;
+	struct ckpt_siblings s;
+
+	make(dir, "import torch\n"
+		  "def save(i, n):\n"
+		  "  m = torch.nn.Sequential(*[torch.nn.Linear(3, 4) for _ in range(9)])\n"
+		  "  o = torch.optim.Adam(m.parameters())\n"
+		  "  for l in m[:n]: l(torch.randn(2, 3)).sum().backward()\n"
+		  "  o.step()\n"
+		  "  torch.save({'model': m.state_dict(), 'optimizer': o.state_dict()},"
+		  " 'model_%d.pt' % i)\n"
+		  "save(1, 0)\nsave(2, 3)\nsave(3, 9)\n");
+	for (int i = 2; i <= 3; i++) {
+		char own[32], old[32];
+
+		snprintf(own, sizeof(own), "model_%d.pt", i);
+		snprintf(old, sizeof(old), "model_%d.pt", i - 1);
+		assert_string_equal(words(dir, own, old), "");
+		assert_int_equal(compare(dir, own, old, &s), 0);
+		assert_true(s.own > s.old);
+		assert_int_equal(s.fresh.n, 0);
+	}
+}
+
 /* Files whose rows tell no tensors differ in nothing; a torn header is no difference either. */
 static void test_siblings__unknown(void **state)
 {
@@ -367,11 +588,21 @@ int main(void)
 		scratch_test(test_siblings__safetensors),
 		scratch_test(test_siblings__netcdf),
 		scratch_test(test_siblings__flax),
+		scratch_test(test_siblings__keras),
+		scratch_test(test_siblings__orbax),
+		scratch_test(test_siblings__orbax_folders),
+		scratch_test(test_siblings__orbax_beside_the_tree),
+		scratch_test(test_siblings__orbax_samples),
+		scratch_test(test_siblings__distributed),
+		scratch_test(test_siblings__distributed_names),
+		scratch_test(test_siblings__distributed_inside),
+		scratch_test(test_siblings__distributed_over_many),
 		scratch_test(test_siblings__tensorflow),
 		scratch_test(test_siblings__npy),
 		scratch_test(test_siblings__parts_of_storages),
 		scratch_test(test_siblings__shards_and_limits),
 		scratch_test(test_siblings__another_number_of_ranks),
+		scratch_test(test_siblings__new_ones_alone),
 		scratch_test(test_siblings__unknown),
 	};
 

@@ -36,6 +36,7 @@ struct ckpt_zarr {
 	bool index_crc;		      /* and its CRC-32C behind it */
 	uint64_t in_shard;	      /* chunks in one */
 	struct ckpt_zarr_chain chain; /* of a chunk, in shards of one in them */
+	struct ckpt_tensor all;	      /* what it is as a tensor; the name is not here */
 };
 
 /* Reads the JSON of an array. False if it is none, such as a group's, or not understood. */

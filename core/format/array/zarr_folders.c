@@ -143,6 +143,14 @@ static int read_metadata(struct walk *w, const char *path, const char *name, boo
 	return r;
 }
 
+static int tell(struct walk *w, const char *path)
+{
+	w->arrays++;
+	w->zarr.all.name = path;
+	w->store->tell(w->store->arg, &w->zarr.all);
+	return 0;
+}
+
 /* A folder: an array, or one of arrays. */
 static int visit_folder(struct walk *w, const char *path)
 {
@@ -154,7 +162,7 @@ static int visit_folder(struct walk *w, const char *path)
 	if (r)
 		return r == -ENOTDIR ? 0 : r;
 	if (array)
-		return check_array(w, path);
+		return w->store->tell ? tell(w, path) : check_array(w, path);
 	r = each(w, path, visit_folder);
 	return r == -ENOTDIR || r == -ELOOP ? 0 : r;
 }

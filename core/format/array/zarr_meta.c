@@ -3,6 +3,7 @@
  * The metadata of zarr arrays, see zarr.h. What is not understood leaves sizes unknown and chunks
  * unlooked at, never a fault.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/json.h"
@@ -100,6 +101,22 @@ static uint64_t volume(const struct shape *chunk, uint64_t item)
 	return n;
 }
 
+/* The array as a tensor; @type in its own words, without the order of bytes. */
+static struct ckpt_tensor tensor_of(const struct shape *all, const char *type)
+{
+	struct ckpt_tensor told = { .name = "", .count = 1 };
+
+	if (type)
+		snprintf(told.type, sizeof(told.type), "%s", type + strspn(type, "<>|="));
+	ckpt_text_clean(told.type);
+	for (unsigned i = 0; i < all->rank; i++) {
+		if (__builtin_mul_overflow(told.count, all->n[i], &told.count))
+			told.count = UINT64_MAX;
+		told.shape = ckpt_tensor_shape(told.shape, all->n[i]);
+	}
+	return told;
+}
+
 static bool none(const cJSON *json)
 {
 	return !json || cJSON_IsNull(json) || (cJSON_IsArray(json) && !json->child);
@@ -109,6 +126,7 @@ static bool read_v2(const cJSON *json, struct ckpt_zarr *ret)
 {
 	const cJSON *compressor = cJSON_GetObjectItemCaseSensitive(json, "compressor");
 	const char *separator = ckpt_json_text(json, "dimension_separator");
+	const char *type = ckpt_json_text(json, "dtype");
 	struct shape all, part;
 
 	if (!shape_of(cJSON_GetObjectItemCaseSensitive(json, "shape"), 0, &all) ||
@@ -116,8 +134,9 @@ static bool read_v2(const cJSON *json, struct ckpt_zarr *ret)
 	    all.rank != part.rank)
 		return false;
 	*ret = (struct ckpt_zarr) { .version = 2, .separator = separator ? separator[0] : '.' };
+	ret->all = tensor_of(&all, type);
 	ret->chunks = grid(&all, &part);
-	ret->chain.bytes = volume(&part, type_bytes(ckpt_json_text(json, "dtype")));
+	ret->chain.bytes = volume(&part, type_bytes(type));
 	ret->chain.codec =
 		none(compressor) ? CKPT_ZARR_RAW : codec_of(ckpt_json_text(compressor, "id"));
 	if (!none(cJSON_GetObjectItemCaseSensitive(json, "filters")))
@@ -208,17 +227,19 @@ static bool read_v3(const cJSON *json, struct ckpt_zarr *ret)
 	const cJSON *grid_settings = configuration(json, "chunk_grid");
 	const cJSON *list = cJSON_GetObjectItemCaseSensitive(json, "codecs");
 	const cJSON *first = cJSON_GetArrayItem(list, 0);
-	const char *type = ckpt_json_text(json, "node_type");
+	const char *node = ckpt_json_text(json, "node_type");
+	const char *type = ckpt_json_text(json, "data_type");
 	const char *name = ckpt_json_text(first, "name");
-	uint64_t item = type_bytes(ckpt_json_text(json, "data_type"));
+	uint64_t item = type_bytes(type);
 	struct shape all, part;
 
-	if (!type || strcmp(type, "array") != 0 ||
+	if (!node || strcmp(node, "array") != 0 ||
 	    !shape_of(cJSON_GetObjectItemCaseSensitive(json, "shape"), 0, &all) ||
 	    !shape_of(cJSON_GetObjectItemCaseSensitive(grid_settings, "chunk_shape"), 1, &part) ||
 	    all.rank != part.rank)
 		return false;
 	*ret = (struct ckpt_zarr) { .version = 3, .chunks = grid(&all, &part) };
+	ret->all = tensor_of(&all, type);
 	read_keys(json, ret);
 	ret->chain.bytes = volume(&part, item);
 	if (name && strcmp(name, "sharding_indexed") == 0 && !first->next)

@@ -107,11 +107,47 @@ static int visit_bare(struct walk *w, const struct ckpt_ocdbt_value *value, bool
 	return r;
 }
 
+/* Tells of the array whose metadata @value is; they may lie beside the tree. */
+static int tell(struct walk *w, const struct ckpt_ocdbt_value *value, size_t n_name)
+{
+	const struct ckpt_zarr_store *store = w->store;
+	_cleanup_free_ char *text = malloc(JSON_MAX);
+	int r = 0;
+
+	if (value->len > JSON_MAX)
+		return 0;
+	if (!text)
+		return ckpt_fail(store->check->err, -ENOMEM, "no memory to look at arrays");
+	if (value->bytes)
+		memcpy(text, value->bytes, (size_t)value->len);
+	else
+		r = ckpt_file_read(value->file, value->off, text, (size_t)value->len,
+				   store->check->err);
+	if (r || !ckpt_zarr_read(text, (size_t)value->len, &w->zarr))
+		return r < 0 ? r : 0;
+	snprintf(w->name, sizeof(w->name), "%s%.*s", store->prefix, (int)n_name, value->key);
+	w->zarr.all.name = w->name;
+	store->tell(store->arg, &w->zarr.all);
+	return 0;
+}
+
+static int visit_told(struct walk *w, const struct ckpt_ocdbt_value *value)
+{
+	if (ends(value->key, value->n_key, V2, sizeof(V2) - 1))
+		return tell(w, value, value->n_key - (sizeof(V2) - 1));
+	if (ends(value->key, value->n_key, V3, sizeof(V3) - 1))
+		return tell(w, value, value->n_key - (sizeof(V3) - 1));
+	return 0;
+}
+
 static int visit(void *arg, const struct ckpt_ocdbt_value *value)
 {
 	struct walk *w = arg;
 	bool chunk;
 	int r = 0;
+
+	if (w->store->tell)
+		return visit_told(w, value);
 
 	if (ends(value->key, value->n_key, V2, sizeof(V2) - 1))
 		r = begin(w, value->key, value->n_key - (sizeof(V2) - 1), value);

@@ -13,6 +13,9 @@ struct ckpt_zarr_store {
 	enum ckpt_level level;
 	bool all;	/* chunks of nothing but the fill value were written too */
 	uint64_t bytes; /* of an OCDBT store's data files */
+	/* Hears of each array, by its path below the directory; then chunks are not looked at. */
+	ckpt_tensor_fn *tell;
+	void *arg;
 };
 
 /*

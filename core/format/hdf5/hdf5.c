@@ -232,7 +232,7 @@ int ckpt_hdf5_at(struct ckpt_check *check, const struct ckpt_extent *extent,
 	return answer(h, walk(h));
 }
 
-static int hdf5_tensors(struct ckpt_check *check, ckpt_tensor_fn *fn, void *arg)
+int ckpt_hdf5_tensors(struct ckpt_check *check, ckpt_tensor_fn *fn, void *arg)
 {
 	_cleanup_(walk_free) struct ckpt_hdf5 *h = calloc(1, sizeof(*h));
 	const struct ckpt_hdf5_told told = { fn, arg };
@@ -261,5 +261,5 @@ const struct ckpt_format ckpt_format_hdf5 = {
 	.content = hdf5_content,
 	.finite = hdf5_finite,
 	.at = ckpt_hdf5_at,
-	.tensors = hdf5_tensors,
+	.tensors = ckpt_hdf5_tensors,
 };

@@ -17,4 +17,7 @@ extern const struct ckpt_format ckpt_format_hdf5;
 int ckpt_hdf5_at(struct ckpt_check *check, const struct ckpt_extent *extent,
 		 struct ckpt_names *names);
 
+/* The row's tensors(): the data sets by their paths. */
+int ckpt_hdf5_tensors(struct ckpt_check *check, ckpt_tensor_fn *tell, void *arg);
+
 #endif

@@ -46,31 +46,57 @@ static int fold(struct ckpt_check *check, const struct ckpt_zip_entry *e,
 	return r;
 }
 
-/* Checks the stored file as a view of the archive. */
-static int check_weights(struct ckpt_check *check, const struct ckpt_zip_entry *e)
+/* The stored weights as a file of their own, with a report of its own. */
+struct weights {
+	struct ckpt_file view;
+	struct ckpt_report *own;
+	struct ckpt_check sub;
+};
+
+static void weights_done(struct weights *w)
 {
-	_cleanup_file_ struct ckpt_file view = CKPT_FILE_INIT;
-	_cleanup_free_ struct ckpt_report *own = calloc(1, sizeof(*own));
-	struct ckpt_check sub = *check;
+	ckpt_file_done(&w->view);
+	free(w->own);
+}
+#define _cleanup_weights_ _cleanup_(weights_done)
+
+static bool is_weights(const struct ckpt_zip_entry *e)
+{
+	return strcmp(e->name, WEIGHTS) == 0 && e->method == CKPT_ZIP_STORED &&
+	       ckpt_zip_check_readable(e);
+}
+
+/* Opens them as a view of the archive. */
+static int open_weights(struct ckpt_check *check, const struct ckpt_zip_entry *e, struct weights *w)
+{
 	int r;
 
-	if (!own)
+	*w = (struct weights) { .view = CKPT_FILE_INIT, .sub = *check };
+	w->own = calloc(1, sizeof(*w->own));
+	if (!w->own)
 		return ckpt_fail(check->err, -ENOMEM, "no memory to check %s",
 				 CKPT_QUOTE(check->file->name));
-	r = ckpt_file_view(check->file, e->data_off, e->csize, &view, check->err);
+	r = ckpt_file_view(check->file, e->data_off, e->csize, &w->view, check->err);
 	if (r)
 		return r < 0 ? r : -EAGAIN; /* it was that long before */
-	sub.file = &view;
-	sub.report = own;
-	r = ckpt_check_probe(&sub);
+	w->sub.file = &w->view;
+	w->sub.report = w->own;
+	return ckpt_check_probe(&w->sub);
+}
+
+static int check_weights(struct ckpt_check *check, const struct ckpt_zip_entry *e)
+{
+	_cleanup_weights_ struct weights w;
+	int r = open_weights(check, e, &w);
+
 	if (r)
 		return r;
-	if (ckpt_format_hdf5.sniff(&sub))
-		r = ckpt_format_hdf5.structure(&sub);
+	if (ckpt_format_hdf5.sniff(&w.sub))
+		r = ckpt_format_hdf5.structure(&w.sub);
 	else
-		r = ckpt_check_reject(&sub, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, 0, NULL,
+		r = ckpt_check_reject(&w.sub, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, 0, NULL,
 				      "the weights are no HDF5 file");
-	return fold(check, e, own, r);
+	return fold(check, e, w.own, r);
 }
 
 static int on_entry(struct ckpt_check *check, const struct ckpt_zip_entry *e, void *arg)
@@ -79,10 +105,7 @@ static int on_entry(struct ckpt_check *check, const struct ckpt_zip_entry *e, vo
 
 	for (size_t i = 0; i < N_MEMBERS; i++)
 		*seen |= (unsigned)(strcmp(e->name, members[i]) == 0) << i;
-	if (strcmp(e->name, WEIGHTS) == 0 && e->method == CKPT_ZIP_STORED &&
-	    ckpt_zip_check_readable(e))
-		return check_weights(check, e);
-	return 0;
+	return is_weights(e) ? check_weights(check, e) : 0;
 }
 
 static int keras_structure(struct ckpt_check *check)
@@ -115,8 +138,7 @@ static int look_at_weights(struct ckpt_check *check, const struct ckpt_zip_entry
 	const struct ckpt_slice slice = { check->file, e->data_off, e->csize };
 	int *found = arg;
 
-	if (strcmp(e->name, WEIGHTS) != 0 || e->method != CKPT_ZIP_STORED ||
-	    !ckpt_zip_check_readable(e))
+	if (!is_weights(e))
 		return 0;
 	*found = 1;
 	return ckpt_check_slice(check, &slice, CKPT_LEVEL_FULL, NULL);
@@ -147,26 +169,16 @@ struct asked {
 static int ask_weights(struct ckpt_check *check, const struct ckpt_zip_entry *e,
 		       const struct asked *asked)
 {
-	_cleanup_file_ struct ckpt_file view = CKPT_FILE_INIT;
-	_cleanup_free_ struct ckpt_report *own = calloc(1, sizeof(*own));
 	struct ckpt_extent inside = *asked->extent;
-	struct ckpt_check sub = *check;
-	int r;
+	_cleanup_weights_ struct weights w;
+	int r = open_weights(check, e, &w);
 
-	if (!own)
-		return -ENOMEM;
-	r = ckpt_file_view(check->file, e->data_off, e->csize, &view, check->err);
-	if (r)
-		return r < 0 ? r : -EAGAIN;
 	if (inside.off < e->data_off) {
 		inside.len -= e->data_off - inside.off;
 		inside.off = e->data_off;
 	}
 	inside.off -= e->data_off;
-	sub.file = &view;
-	sub.report = own;
-	r = ckpt_check_probe(&sub);
-	return r ? r : ckpt_hdf5_at(&sub, &inside, asked->names);
+	return r ? r : ckpt_hdf5_at(&w.sub, &inside, asked->names);
 }
 
 static int ask_entry(struct ckpt_check *check, const struct ckpt_zip_entry *e, void *arg)
@@ -177,8 +189,7 @@ static int ask_entry(struct ckpt_check *check, const struct ckpt_zip_entry *e, v
 
 	if (!ckpt_extent_meets(asked->extent, e->data_off, end))
 		return 0;
-	if (strcmp(e->name, WEIGHTS) == 0 && e->method == CKPT_ZIP_STORED &&
-	    ckpt_zip_check_readable(e) && ask_weights(check, e, asked) == 0)
+	if (is_weights(e) && ask_weights(check, e, asked) == 0)
 		return 0;
 	*asked->names = before;
 	ckpt_names_offer(asked->names, asked->extent, e->data_off, end, e->name);
@@ -193,6 +204,33 @@ static int keras_at(struct ckpt_check *check, const struct ckpt_extent *extent,
 	int r = ckpt_zip_check_open(check, &zip);
 
 	return r ? r : ckpt_zip_check_walk(check, &zip, ask_entry, &asked);
+}
+
+struct telling {
+	ckpt_tensor_fn *tell;
+	void *arg;
+};
+
+static int tell_entry(struct ckpt_check *check, const struct ckpt_zip_entry *e, void *arg)
+{
+	const struct telling *telling = arg;
+	_cleanup_weights_ struct weights w = { .view = CKPT_FILE_INIT };
+	int r = is_weights(e) ? open_weights(check, e, &w) : 0;
+
+	if (r || !w.own)
+		return r;
+	r = ckpt_hdf5_tensors(&w.sub, telling->tell, telling->arg);
+	return fold(check, e, w.own, r);
+}
+
+/* Compressed weights are not told. */
+static int keras_tensors(struct ckpt_check *check, ckpt_tensor_fn *tell, void *arg)
+{
+	struct telling telling = { tell, arg };
+	struct ckpt_zip zip;
+	int r = ckpt_zip_check_open(check, &zip);
+
+	return r ? r : ckpt_zip_check_walk(check, &zip, tell_entry, &telling);
 }
 
 /* metadata.json alone may be anybody's; it names Keras in its first line. */
@@ -219,4 +257,5 @@ const struct ckpt_format ckpt_format_keras = {
 	.content = keras_content,
 	.finite = keras_finite,
 	.at = keras_at,
+	.tensors = keras_tensors,
 };

@@ -34,7 +34,9 @@ struct item {
 	struct ckpt_check *check;
 	enum ckpt_level level;
 	char prefix[NAME_SIZE + 2];
-	bool all; /* the metadata say that every chunk was written */
+	bool all;	      /* the metadata say that every chunk was written */
+	ckpt_tensor_fn *tell; /* hears of each array; or NULL */
+	void *arg;
 };
 
 /* Called with each entry's path relative to the checkpoint. 0 goes on. */
@@ -151,11 +153,19 @@ static int check_process(const struct item *item, const char *path, const char *
 	return r ? r : check_folder(item, below);
 }
 
+static struct ckpt_zarr_store store_of(const struct item *item)
+{
+	return (struct ckpt_zarr_store) { .check = item->check,
+					  .prefix = item->prefix,
+					  .level = item->level,
+					  .all = item->all,
+					  .tell = item->tell,
+					  .arg = item->arg };
+}
+
 static int check_ocdbt(const struct item *item)
 {
-	struct ckpt_zarr_store store = {
-		.check = item->check, .prefix = item->prefix, .level = item->level, .all = item->all
-	};
+	struct ckpt_zarr_store store = store_of(item);
 	char path[PATH_SIZE];
 	uint64_t before = item->check->report->verdict.size_bytes;
 	int r;
@@ -264,9 +274,7 @@ static int check_leaf(const struct item *item, const cJSON *leaf)
 /* The arrays of a tree without OCDBT, each a folder of its name. */
 static int check_folders(const struct item *item, const cJSON *tree)
 {
-	const struct ckpt_zarr_store store = {
-		.check = item->check, .prefix = item->prefix, .level = item->level, .all = item->all
-	};
+	const struct ckpt_zarr_store store = store_of(item);
 	const cJSON *leaf;
 	uint64_t arrays;
 	int r = ckpt_zarr_folders(&store, &arrays);
@@ -422,9 +430,10 @@ static int read_metadata(struct ckpt_check *check, const cJSON *json)
 	return 0;
 }
 
-static int check_directory(struct ckpt_check *check, enum ckpt_level level)
+/* All items of the directory; @item has no prefix yet. */
+static int check_directory(struct item *item)
 {
-	struct item item = { .check = check, .level = level };
+	struct ckpt_check *check = item->check;
 	_cleanup_json_ cJSON *json = NULL;
 	int r = 0;
 
@@ -432,17 +441,34 @@ static int check_directory(struct ckpt_check *check, enum ckpt_level level)
 		r = load_json(check, CKPT_ORBAX_METADATA, &json);
 	if (r == 0)
 		r = read_metadata(check, json);
-	return r ? r : check_items(&item, cJSON_GetObjectItemCaseSensitive(json, "item_handlers"));
+	return r ? r : check_items(item, cJSON_GetObjectItemCaseSensitive(json, "item_handlers"));
 }
 
 static int orbax_structure(struct ckpt_check *check)
 {
-	return check_directory(check, CKPT_LEVEL_STRUCTURE);
+	return check_directory(&(struct item) { .check = check, .level = CKPT_LEVEL_STRUCTURE });
 }
 
 static int orbax_content(struct ckpt_check *check)
 {
-	return check_directory(check, CKPT_LEVEL_FULL);
+	return check_directory(&(struct item) { .check = check, .level = CKPT_LEVEL_FULL });
+}
+
+/* The walk of the structure, which tells on its way. A file of flax has a row of its own. Where the
+ * evidence sinks, not all was walked. */
+static int orbax_tensors(struct ckpt_check *check, ckpt_tensor_fn *tell, void *arg)
+{
+	struct item item = {
+		.check = check, .level = CKPT_LEVEL_STRUCTURE, .tell = tell, .arg = arg
+	};
+	int r;
+
+	check->report->verdict.evidence = CKPT_EVIDENCE_STRUCTURE;
+	r = check_directory(&item);
+	if (r || check->report->verdict.evidence == CKPT_EVIDENCE_STRUCTURE)
+		return r;
+	return ckpt_check_reject(check, CKPT_UNREADABLE, CKPT_PROBLEM_NESTING_LIMIT, CKPT_NO_OFFSET,
+				 NULL, "not all of its arrays can be told");
 }
 
 /* Its metadata, or, before those were written, the marks of a tree here or one folder down. */
@@ -465,4 +491,5 @@ const struct ckpt_format ckpt_format_orbax = {
 	.structure = orbax_structure,
 	.content = orbax_content,
 	.at = ckpt_orbax_at,
+	.tensors = orbax_tensors,
 };

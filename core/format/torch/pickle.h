@@ -93,7 +93,8 @@ struct ckpt_pickle_sink {
 	bool (*name)(void *arg, const char *text, size_t len);
 	/* A pair of the top-level dict whose key is words[@word]. */
 	bool (*item)(void *arg, size_t word, const struct ckpt_pickle_value *value);
-	/* A class or function that words[@word] names, before it is called. */
+	/* A class or function that words[@word] names, before it is called; as often as it is
+	 * mentioned. */
 	bool (*named)(void *arg, size_t word);
 	/* A storage, as often as it is mentioned. */
 	bool (*storage)(void *arg, const struct ckpt_pickle_storage *storage);
@@ -113,6 +114,11 @@ struct ckpt_pickle_sink {
 	void (*memo)(void *arg, uint64_t number, const char *text);
 	/* A pair of any dict, however deep, whose key is words[@word]. */
 	bool (*nested)(void *arg, size_t word, const struct ckpt_pickle_value *value);
+	/* Before nested(), once for its pairs: the key of the dict they are in, or of the object
+	 * whose state that dict is; OPAQUE where it has none. Cut as paths keeps it. */
+	bool (*holder)(void *arg, const struct ckpt_pickle_value *key);
+	/* A tuple of numbers that are not negative, or an empty one, as it is made. */
+	bool (*numbers)(void *arg, const struct ckpt_pickle_dims *dims);
 	/* A pair of a dict, or of an object's state, below a word in the top-level dict. Texts are
 	 * known as far as paths keeps them. */
 	bool (*below)(void *arg, const struct ckpt_pickle_pair *pair);

@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "core/format/opaque.h"
+#include "core/format/torch/dcp_tensors.h"
 #include "core/format/torch/pickle.h"
 #include "core/format/torch/pickle_scan.h"
 
@@ -132,4 +133,5 @@ const struct ckpt_format ckpt_format_pickle_file = {
 	.epoch_meaning = CKPT_EPOCH_UNKNOWN,
 	.sniff = sniff,
 	.structure = structure,
+	.tensors = ckpt_dcp_tensors, /* a pickle tells none but as .metadata */
 };

@@ -39,13 +39,19 @@ static const struct ckpt_pickle_slot *slots_from(const struct ckpt_pickle_scan *
 	return at ? s->stack + at : s->stack;
 }
 
+/* A class or function is mentioned: one of the caller's words is told. */
+static void tell_named(struct ckpt_pickle_scan *s, const struct ckpt_pickle_slot *slot)
+{
+	if (slot->tag == CKPT_TAG_GLOBAL && slot->word >= CKPT_WORD_CALLER && s->sink->named)
+		s->stop = s->stop || !s->sink->named(s->sink->arg, slot->word - CKPT_WORD_CALLER);
+}
+
 /* Pushes the class or function of the word @word. */
 static int push_global(struct ckpt_pickle_scan *s, uint8_t word)
 {
 	struct ckpt_pickle_slot slot = { .tag = CKPT_TAG_GLOBAL, .word = word };
 
-	if (word >= CKPT_WORD_CALLER && s->sink->named)
-		s->stop = s->stop || !s->sink->named(s->sink->arg, word - CKPT_WORD_CALLER);
+	tell_named(s, &slot);
 	return ckpt_pickle_push(s, slot);
 }
 
@@ -101,7 +107,10 @@ static int run_memoize(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg 
 
 static int run_get(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 {
-	return ckpt_pickle_push(s, ckpt_pickle_memo_get(&s->memo, a->num));
+	struct ckpt_pickle_slot slot = ckpt_pickle_memo_get(&s->memo, a->num);
+
+	tell_named(s, &slot);
+	return ckpt_pickle_push(s, slot);
 }
 
 /* PUT and GET of protocol 0 name the number as a line. */

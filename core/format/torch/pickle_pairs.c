@@ -36,20 +36,6 @@ static void tell_top(struct ckpt_pickle_scan *s, size_t first)
 	}
 }
 
-/* Pairs from slot @first on belong to a dict somewhere: tells those of interest to who asked. */
-static void tell_nested(struct ckpt_pickle_scan *s, size_t first)
-{
-	for (size_t i = first; s->sink->nested && i + 1 < s->n && !s->stop; i += 2) {
-		const struct ckpt_pickle_slot *key = &s->stack[i];
-		struct ckpt_pickle_value v;
-
-		if (!ckpt_pickle_is_caller_word(key))
-			continue;
-		v = ckpt_pickle_value_of(s, &s->stack[i + 1]);
-		s->stop = !s->sink->nested(s->sink->arg, key->word - CKPT_WORD_CALLER, &v);
-	}
-}
-
 static bool is_container(const struct ckpt_pickle_slot *slot)
 {
 	return slot->tag == CKPT_TAG_DICT || slot->tag == CKPT_TAG_OBJECT;
@@ -63,6 +49,38 @@ static size_t key_slot(const struct ckpt_pickle_scan *s, size_t at)
 	if (key > 0 && s->stack[key].tag == CKPT_TAG_OBJECT)
 		key--;
 	return key > 0 && s->stack[key].tag != CKPT_TAG_MARK ? key : 0;
+}
+
+/* Tells which dict the pairs that come belong to. */
+static void tell_holder(struct ckpt_pickle_scan *s, size_t container)
+{
+	struct ckpt_pickle_value v = { .kind = CKPT_PICKLE_OPAQUE };
+	size_t key = container ? key_slot(s, container) : 0;
+
+	if (key)
+		v = ckpt_pickle_value_of(s, &s->stack[key]);
+	if (s->sink->holder)
+		s->stop = !s->sink->holder(s->sink->arg, &v);
+}
+
+/* Pairs from slot @first on belong to the dict @container: tells those of interest to who asked. */
+static void tell_nested(struct ckpt_pickle_scan *s, size_t container, size_t first)
+{
+	bool held = false;
+
+	for (size_t i = first; s->sink->nested && i + 1 < s->n && !s->stop; i += 2) {
+		const struct ckpt_pickle_slot *key = &s->stack[i];
+		struct ckpt_pickle_value v;
+
+		if (!ckpt_pickle_is_caller_word(key))
+			continue;
+		if (!held)
+			tell_holder(s, container);
+		held = true;
+		v = ckpt_pickle_value_of(s, &s->stack[i + 1]);
+		s->stop =
+			s->stop || !s->sink->nested(s->sink->arg, key->word - CKPT_WORD_CALLER, &v);
+	}
 }
 
 /* The container that the pair with its key at @key is put into; SIZE_MAX where it is no dict. */
@@ -122,6 +140,6 @@ void ckpt_pickle_tell_pairs(struct ckpt_pickle_scan *s, size_t container, size_t
 {
 	if (container == 0)
 		tell_top(s, first);
-	tell_nested(s, first);
+	tell_nested(s, container, first);
 	tell_below(s, container, first);
 }

@@ -7,21 +7,33 @@
  */
 #include "core/format/torch/pickle_scan.h"
 
+static const struct ckpt_pickle_dims no_numbers;
+
+/* The tuple of numbers was made. */
+static void tell_numbers(struct ckpt_pickle_scan *s, const struct ckpt_pickle_dims *dims)
+{
+	if (s->sink->numbers)
+		s->stop = s->stop || !s->sink->numbers(s->sink->arg, dims);
+}
+
 struct ckpt_pickle_slot ckpt_pickle_tuple(struct ckpt_pickle_scan *s,
 					  const struct ckpt_pickle_slot *p, size_t n)
 {
 	struct ckpt_pickle_dims *dims = &s->dims[(s->tuples + 1) % CKPT_PICKLE_TUPLES];
-	bool known = s->sink->view && n <= CKPT_PICKLE_DIMS;
+	bool known = (s->sink->view || s->sink->numbers) && n <= CKPT_PICKLE_DIMS;
 
 	for (size_t i = 0; known && i < n; i++)
 		known = p[i].tag == CKPT_TAG_INT && p[i].i >= 0;
 	if (!known)
 		return (struct ckpt_pickle_slot) { .tag = CKPT_TAG_OPAQUE };
-	if (n == 0)
+	if (n == 0) {
+		tell_numbers(s, &no_numbers);
 		return (struct ckpt_pickle_slot) { .tag = CKPT_TAG_DIMS };
+	}
 	dims->n = n;
 	for (size_t i = 0; i < n; i++)
 		dims->of[i] = p[i].value;
+	tell_numbers(s, dims);
 	return (struct ckpt_pickle_slot) { .tag = CKPT_TAG_DIMS, .value = ++s->tuples };
 }
 
@@ -29,12 +41,10 @@ struct ckpt_pickle_slot ckpt_pickle_tuple(struct ckpt_pickle_scan *s,
 static const struct ckpt_pickle_dims *dims_of(const struct ckpt_pickle_scan *s,
 					      const struct ckpt_pickle_slot *p)
 {
-	static const struct ckpt_pickle_dims none;
-
 	if (p->tag != CKPT_TAG_DIMS)
 		return NULL;
 	if (p->value == 0)
-		return &none;
+		return &no_numbers;
 	return s->tuples - p->value < CKPT_PICKLE_TUPLES ? &s->dims[p->value % CKPT_PICKLE_TUPLES]
 							 : NULL;
 }

@@ -439,6 +439,8 @@ cli__unreadable_is_not_a_no()
 	chmod 755 "$closed"
 	chmod 000 "$closed/ckpt-1.pt"
 	exits 3 as_user "$CTL" validate "$closed/ckpt-1.pt"
+	out=$(as_user "$CTL" quarantine --json "$closed/ckpt-1.pt" 2>/dev/null) && code=0 || code=$?
+	equal "$code, $(json 'v["result"]')" "3, unknown" "quarantine of what cannot be read"
 	exits 3 as_user "$CTL" resolve --dir "$closed"
 	out=$(as_user "$CTL" list -hp -o name,verdict,step "$closed")
 	equal "$out" "ckpt-1.pt|unreadable|-" "a row without a verdict"
@@ -521,7 +523,7 @@ cli__quarantine_and_release()
 	answers 0 release --json "$run/ckpt-3.pt"
 	equal "$(json '[v["path"], v["result"], v["detail"]]')" "['$run/ckpt-3.pt', 'released', None]"
 	equal "$(cd "$run" && sha256sum ckpt-?.pt)" "$before" "the files after the round trip"
-	answers 0 quarantine "$run/ckpt-3.pt"
+	answers 1 quarantine "$run/ckpt-2.pt" "$run/ckpt-3.pt" # one refusal outweighs, wherever it stands
 	answers 0 release "$run/ckpt-3.pt.corrupted"
 	[[ -e $run/ckpt-3.pt ]] || fail "it did not come back under its renamed name"
 	answers 0 quarantine "$run/ckpt-3.pt"
@@ -529,6 +531,21 @@ cli__quarantine_and_release()
 	answers 1 release "$run/ckpt-3.pt"
 	answers 0 validate "$run/ckpt-3.pt"
 	answers 1 quarantine "$run/nothing.pt"
+}
+
+# Wherever the bad one stands.
+cli__seal_of_several()
+{
+	local order
+	fresh_run
+	damage "$run/ckpt-2.pt" one-bit
+	for order in "2 3" "3 2"; do
+		# shellcheck disable=SC2086  # two words
+		set -- $order
+		answers 1 seal --json "$run/ckpt-$1.pt" "$run/ckpt-$2.pt"
+		equal "$(json '{e["path"][-4]: e["sealed"] for e in v} == {"2": False, "3": True}')" True "sealed, of $order"
+	done
+	[[ ! -e $run/ckpt-2.pt.metadata.json ]] || fail "a damaged one was sealed"
 }
 
 cli__epoch_info()

@@ -41,8 +41,20 @@ finite__exit_codes()
 	answers 3 validate --level=finite other_4.dump
 	contains "$out" "not looked through"
 	answers 3 validate --level=finite good_4.pt bad_4.pt other_4.dump
+	answers 3 validate --level=finite other_4.dump bad_4.pt good_4.pt
+	answers 1 validate --level=finite bad_4.pt good_4.pt
 	answers 1 info --level=finite bad_4.pt
 	answers 2 list --level=finite .
+}
+
+# What was looked through is good; what was not keeps that from being a yes.
+finite__partly_looked_through()
+{
+	cd "$TEST_TMP"
+	"$PYTHON" -c 'import torch; torch.save({"model": {"w": torch.ones(3)}, "raw": torch.UntypedStorage(8)}, "raw_4.pt")' ||
+		skip_case "no torch that has untyped storages"
+	answers 3 validate --level=finite raw_4.pt
+	contains "$out" "no NaN, no Inf in 1 tensors; 1 not looked through"
 }
 
 finite__json()
@@ -68,6 +80,7 @@ finite__sealed()
 }
 
 run_case finite__exit_codes
+run_case finite__partly_looked_through
 run_case finite__json
 run_case finite__sealed
 test_end

@@ -47,8 +47,8 @@ wrap__env_over_two_attempts_of_a_job()
 
 wrap__env_counts_attempts_outside_of_slurm()
 {
-	script "$EVAL; $SHOW"
-	equal "$out" "fresh 0 "
+	script "$EVAL; $SHOW; echo \"\$CKPT_RESUME_REASON\""
+	equal "$out" "fresh 0 "$'\n'first-start
 	put checkpoints 1
 	script "$EVAL; $SHOW; echo \"job \$CKPT_JOB\""
 	equal "$out" "resume 1 state-1.dat"$'\n'"job 0"
@@ -78,6 +78,8 @@ wrap__env_refusals_end_the_script()
 	equal "$rc/$out" "127/" "where ckptctl is not there"
 	attempt 0 script "$CTL env --mode=step:77"
 	equal "$rc/$out" "1/(exit 65)" "a pin that is not there"
+	attempt 0 script "$CTL env --json --mode=step:77"
+	equal "$rc/$(jq -r .mode <<<"$out")" "1/refused" "the same as JSON"
 	attempt 0 script "$CTL env --mode=nonsense"
 	equal "$rc/$out" "2/" "a bad option"
 }
@@ -139,6 +141,19 @@ wrap__exec_makes_arguments()
 }
 
 # until ckptctl exec ...; do :; done inside one attempt: each round goes on from what the one before has saved.
+# What the plugin left for steps without an environment says the new decision; where nothing was left, nothing is made.
+wrap__exec_renews_what_steps_get()
+{
+	local show='echo "${SLURM_SPANK_CKPT_D_RESUME_MODE-none} ${SLURM_SPANK_CKPT_D_RESUME_PATH-none}"'
+	put checkpoints 1
+	attempt 0 script "$CTL exec --glob='$GLOB' -- sh -c '$show'"
+	equal "$out" "none none"
+	attempt 0 script "$EVAL; $show"
+	equal "$out" "none none" "env"
+	SLURM_SPANK_CKPT_D_RESUME_MODE=fresh attempt 0 script "$CTL exec --glob='$GLOB' -- sh -c '$show'"
+	equal "$out" "resume $WORK/checkpoints/state-1.dat"
+}
+
 wrap__exec_in_a_loop_goes_on()
 {
 	local round='n=$(ls checkpoints | wc -l); echo "$CKPT_ATTEMPT:$CKPT_RESUME_MODE:${CKPT_RESUME_PATH##*/}"; \
@@ -344,7 +359,10 @@ wrap__done_ends_the_run()
 	attempt 2 script "$CTL done --undo checkpoints && $EVAL; $SHOW"
 	equal "${out##*$'\n'}" "resume 2 state-1.dat"
 	equal "$(jq -r .event checkpoints/.ckpt-resume/ledger.jsonl | grep "done" | xargs)" "done done undone"
-	attempt 2 script "$CTL done"
+	attempt 2 script "$CTL done --undo --json"
+	equal "$rc/$(jq -c '[.done, .job_id]' <<<"$out")" "0/[false,4711]"
+	attempt 2 script "$CTL done --json"
+	equal "$rc/$(jq -c '[.done, .job_id]' <<<"$out")" "0/[true,4711]"
 	# another job, and one with the number of that job, are new runs
 	attempt 0 script "$EVAL; $SHOW"
 	equal "$out" "resume 0 state-1.dat"
@@ -353,6 +371,15 @@ wrap__done_ends_the_run()
 	attempt 1 script "$CTL done"
 	SLURM_JOB_ID=4712 SLURM_CLUSTER_NAME=test script "$EVAL; $SHOW"
 	equal "$out" "resume 0 state-1.dat"
+}
+
+# A directory in which another run has begun meanwhile is not this one's to declare.
+wrap__done_leaves_other_runs()
+{
+	attempt 0 script "own=\$($CTL env --dir=a:b); SLURM_JOB_ID=5 $CTL env --dir=b >/dev/null; eval \"\$own\"; $CTL done"
+	equal "$rc" 0
+	[[ -f a/.ckpt-resume/done.json && -f b/.ckpt-resume/run.json ]] || fail "$out$words"
+	[[ ! -e b/.ckpt-resume/done.json ]] || fail "the other run was declared done"
 }
 
 # The agent, as the plugin starts it, comes to the same.
@@ -412,16 +439,24 @@ wrap__beat_touches()
 	(($(date +%s) - $(stat -c %Y $beat) < 60)) || fail "the time did not change"
 	CKPT_HEARTBEAT=$WORK/mine script "$CTL beat"
 	[[ -f mine && $rc == 0 ]] || fail "CKPT_HEARTBEAT was not touched"
+	rm mine
+	touch -d '2001-01-01' $beat
+	CKPT_HEARTBEAT=$WORK/mine script "$CTL beat checkpoints"
+	(($(date +%s) - $(stat -c %Y $beat) < 60)) || fail "a directory that is named outweighs"
+	touch -d '2001-01-01' $beat
+	CKPT_HEARTBEAT='' script "$CTL beat"
+	(($(date +%s) - $(stat -c %Y $beat) < 60)) || fail "an empty name is none: $words"
+	[[ ! -e mine ]] || fail "CKPT_HEARTBEAT was touched although a directory was named"
 	ln -s /etc/passwd link
 	CKPT_HEARTBEAT=$WORK/link script "$CTL beat"
 	equal "$rc" 3 "exit code of a link"
 }
 
 for case in env_over_two_attempts_of_a_job env_counts_attempts_outside_of_slurm env_refusals_end_the_script \
-	env_quotes_hostile_paths exec_makes_arguments exec_in_a_loop_goes_on \
+	env_quotes_hostile_paths exec_makes_arguments exec_renews_what_steps_get exec_in_a_loop_goes_on \
 	the_decision_says_where exec_never_begins_anew_where_the_attempt_resumed exec_of_a_damaged_newest_one_falls_back \
 	tasks_of_a_step_decide_once tasks_of_a_first_step tasks_are_refused_together \
-	variables_of_others_do_not_count done_ends_the_run done_is_what_the_plugin_sees \
+	variables_of_others_do_not_count done_ends_the_run done_leaves_other_runs done_is_what_the_plugin_sees \
 	another_job_in_the_run_directory beat_touches; do
 	rm -rf "$WORK" && mkdir "$WORK" && cd "$WORK"
 	run_case "wrap__$case"

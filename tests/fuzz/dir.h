@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * For targets that want a directory: one in memory, whose files are put anew for each input.
+ * For targets that want a directory: one in memory, whose files are put anew for each input. It
+ * goes with the process.
  */
 #ifndef CKPT_TESTS_FUZZ_DIR_H
 #define CKPT_TESTS_FUZZ_DIR_H
@@ -13,13 +14,41 @@
 
 static char fuzz_dir_path[] = "/dev/shm/fuzz-XXXXXX";
 
+/* Has the directory removed once this process is gone, however it goes: libFuzzer leaves by _exit()
+ * at a finding, a slow input and a signal. A child in a session of its own, where none of the
+ * terminal's signals and none of `timeout` come, sees the pipe's end. */
+static inline void fuzz_dir_guard(void)
+{
+	int ends[2];
+	pid_t pid;
+	char c;
+
+	if (pipe2(ends, O_CLOEXEC) < 0 || (pid = fork()) < 0)
+		abort();
+	if (pid > 0) {
+		close(ends[0]); /* the other stays, to the end */
+		return;
+	}
+	setsid();
+	close(ends[1]);
+	while (read(ends[0], &c, 1) < 0 && errno == EINTR)
+		;
+	execlp("rm", "rm", "-rf", "--", fuzz_dir_path, NULL);
+	_exit(127);
+}
+
 /* The directory's descriptor, the same on each call. */
 static inline int fuzz_dir(void)
 {
 	static int fd = -1;
 
-	if (fd < 0 && (!mkdtemp(fuzz_dir_path) ||
-		       (fd = open(fuzz_dir_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0))
+	if (fd >= 0)
+		return fd;
+	if (!mkdtemp(fuzz_dir_path))
+		abort();
+	fuzz_dir_guard();
+	fd = open(fuzz_dir_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
 		abort();
 	return fd;
 }

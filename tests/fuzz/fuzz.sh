@@ -94,6 +94,28 @@ fuzz_tree_reaches()
 	done
 }
 
+# dir_of PID: the directory in memory that a target has (dir.h); false where it has none yet.
+dir_of() { find "/proc/$1/fd" -lname '/dev/shm/fuzz-*' -printf '%l\n' | grep -m 1 .; }
+
+gone() { [[ ! -e $1 ]]; }
+
+# libFuzzer's own ways out, and one that asks nobody.
+fuzz_dir_goes()
+{
+	local signal pid dir
+	[[ -x $BUILD/fuzz/fuzz_fti ]] || skip_case "fuzz_fti is not built"
+	for signal in INT KILL; do
+		# INT is ignored by what a script puts into the background, unless it is asked for
+		env --default-signal=INT "$BUILD/fuzz/fuzz_fti" -max_total_time=600 >"$TEST_TMP/fti.log" 2>&1 &
+		pid=$!
+		soon dir_of "$pid" >"$TEST_TMP/dir" || fail "fuzz_fti has no directory"
+		dir=$(<"$TEST_TMP/dir")
+		kill -s "$signal" "$pid"
+		wait "$pid" || :
+		soon gone "$dir" || fail "$dir is left by $signal"
+	done
+}
+
 # target NAME ARGUMENTS...: runs it, with all limits but that of time.
 target()
 {
@@ -172,6 +194,7 @@ run_case fuzz_build
 run_case fuzz_seeds
 run_case fuzz_seeds_for_all
 run_case fuzz_tree_reaches
+run_case fuzz_dir_goes
 rm -f "$BUILD"/log/*.rc
 targets | nice xargs -P "$(nproc)" -I '{}' bash "$0" --one '{}'
 while read -r name; do

@@ -4,28 +4,7 @@
  */
 #include "core/format/hpc/adios2.h"
 
-#include <sys/stat.h>
-
-#include "tests/fuzz/harness.h"
-
-static int dir = -1;
-
-static void make_dir(void)
-{
-	char path[] = "/dev/shm/fuzz-adios-XXXXXX";
-
-	if (dir < 0 && (!mkdtemp(path) || (dir = open(path, O_RDONLY | O_DIRECTORY)) < 0))
-		abort();
-}
-
-static void put(const char *name, const uint8_t *data, size_t size)
-{
-	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
-		abort();
-	close(fd);
-}
+#include "tests/fuzz/dir.h"
 
 /* A header that passes, so that records are reached; the input's first byte chooses. */
 static void put_index(const uint8_t *data, size_t size)
@@ -37,7 +16,7 @@ static void put_index(const uint8_t *data, size_t size)
 	buf[37] = data[0] & 1 ? 5 : 4;
 	buf[38] = data[0] & 1 ? 2 : 0;
 	memcpy(buf + 64, data, n);
-	put("md.idx", buf, 64 + n);
+	fuzz_dir_put("md.idx", buf, 64 + n);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -50,15 +29,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		abort();
-	make_dir();
 	if (size > 2) {
 		put_index(data + 1, size / 2);
-		put("data.0", data + size / 2, size - size / 2);
-		put("mmd.0", data, size / 3);
-		put("md.0", data, size);
+		fuzz_dir_put("data.0", data + size / 2, size - size / 2);
+		fuzz_dir_put("mmd.0", data, size / 3);
+		fuzz_dir_put("md.0", data, size);
 		check = (struct ckpt_check) { .ctx = &ctx,
 					      .kind = CKPT_KIND_DIRECTORY,
-					      .dirfd = dir,
+					      .dirfd = fuzz_dir(),
 					      .name = "x.bp",
 					      .report = &f->report,
 					      .err = &f->err };

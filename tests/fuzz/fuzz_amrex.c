@@ -5,35 +5,7 @@
  */
 #include "core/format/hpc/amrex.h"
 
-#include <stdio.h>
-#include <sys/stat.h>
-
-#include "tests/fuzz/harness.h"
-
-static int dir = -1;
-
-/* The directory is made once for each process. */
-static void make_dir(void)
-{
-	char path[] = "/dev/shm/fuzz-amrex-XXXXXX";
-
-	if (dir >= 0)
-		return;
-	if (!mkdtemp(path) || (dir = open(path, O_RDONLY | O_DIRECTORY)) < 0)
-		abort();
-	mkdirat(dir, "Level_0", 0700);
-	mkdirat(dir, "p", 0700);
-	mkdirat(dir, "p/Level_0", 0700);
-}
-
-static void put(const char *name, const uint8_t *data, size_t size)
-{
-	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
-		abort();
-	close(fd);
-}
+#include "tests/fuzz/dir.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -45,16 +17,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!f)
 		abort();
-	make_dir();
+	fuzz_dir_make("Level_0");
+	fuzz_dir_make("p");
+	fuzz_dir_make("p/Level_0");
 	for (int i = 0; i < 3; i++)
-		put(names[i], data + i * part, part);
-	put("Level_0/C_D_00000", data + 3 * part, size - 3 * part);
-	put("p/Level_0/DATA_00000", data, size);
+		fuzz_dir_put(names[i], data + i * part, part);
+	fuzz_dir_put("Level_0/C_D_00000", data + 3 * part, size - 3 * part);
+	fuzz_dir_put("p/Level_0/DATA_00000", data, size);
 	for (int full = 0; full < 2; full++) {
 		memset(&f->report, 0, sizeof(f->report));
 		check = (struct ckpt_check) { .ctx = &ctx,
 					      .kind = CKPT_KIND_DIRECTORY,
-					      .dirfd = dir,
+					      .dirfd = fuzz_dir(),
 					      .name = "chk1",
 					      .report = &f->report,
 					      .err = &f->err };

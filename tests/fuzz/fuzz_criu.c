@@ -4,25 +4,19 @@
  */
 #include "core/format/hpc/criu.h"
 
-#include "tests/fuzz/harness.h"
+#include "tests/fuzz/dir.h"
 
-static int dir = -1;
-
-static void make_dir(void)
-{
-	char path[] = "/dev/shm/fuzz-criu-XXXXXX";
-
-	if (dir < 0 && (!mkdtemp(path) || (dir = open(path, O_RDONLY | O_DIRECTORY)) < 0))
-		abort();
-}
-
+/* Eight bytes of @head before the input's. */
 static void put(const char *name, const void *head, const uint8_t *data, size_t size)
 {
-	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	uint8_t *all = malloc(8 + size);
 
-	if (fd < 0 || write(fd, head, 8) != 8 || write(fd, data, size) != (ssize_t)size)
+	if (!all)
 		abort();
-	close(fd);
+	memcpy(all, head, 8);
+	memcpy(all + 8, data, size);
+	fuzz_dir_put(name, all, 8 + size);
+	free(all);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -33,7 +27,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!f)
 		abort();
-	make_dir();
 	put("pagemap-1.img", "\x19\x43\x56\x54\x25\x40\x08\x56", data, size);
 	put("inventory.img", "\x16\x31\x31\x58\0\0\0", data, 0);
 	put("pages-1.img", "\0\0\0\0\0\0\0", data, size);
@@ -41,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		put("core-1.img", data, data + 8, size - 8);
 	check = (struct ckpt_check) { .ctx = &ctx,
 				      .kind = CKPT_KIND_DIRECTORY,
-				      .dirfd = dir,
+				      .dirfd = fuzz_dir(),
 				      .name = "criu",
 				      .report = &f->report,
 				      .err = &f->err };

@@ -4,26 +4,7 @@
  */
 #include "core/format/hpc/fti.h"
 
-#include "tests/fuzz/harness.h"
-
-static int dir = -1;
-
-static void make_dir(void)
-{
-	char path[] = "/dev/shm/fuzz-fti-XXXXXX";
-
-	if (dir < 0 && (!mkdtemp(path) || (dir = open(path, O_RDONLY | O_DIRECTORY)) < 0))
-		abort();
-}
-
-static void put(const char *name, const uint8_t *data, size_t size)
-{
-	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
-		abort();
-	close(fd);
-}
+#include "tests/fuzz/dir.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -33,12 +14,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!f)
 		abort();
-	make_dir();
-	put("sector0-group0.fti", data, size);
-	put("Ckpt1-Rank0.fti", data, size < 9 ? size : 9);
+	fuzz_dir_put("sector0-group0.fti", data, size);
+	fuzz_dir_put("Ckpt1-Rank0.fti", data, size < 9 ? size : 9);
 	check = (struct ckpt_check) { .ctx = &ctx,
 				      .kind = CKPT_KIND_DIRECTORY,
-				      .dirfd = dir,
+				      .dirfd = fuzz_dir(),
 				      .name = "l4",
 				      .report = &f->report,
 				      .err = &f->err };

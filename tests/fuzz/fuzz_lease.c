@@ -3,39 +3,9 @@
  * Any bytes as lease.json. What is taken for a lease must be written so that it reads as the same,
  * and can be watched, compared and released.
  */
-#include <fcntl.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "core/record/lease.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static char path[] = "/dev/shm/ckpt-fuzz-lease-XXXXXX";
-static int scratch = -1;
-
-static void leave(void)
-{
-	unlinkat(scratch, CKPT_LEASE, 0);
-	rmdir(path);
-}
-
-static int directory(void)
-{
-	if (scratch < 0 && mkdtemp(path) && atexit(leave) == 0)
-		scratch = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return scratch;
-}
-
-static void put(int dir, const uint8_t *data, size_t size)
-{
-	_cleanup_close_ int fd = openat(dir, CKPT_LEASE, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-	if (write(fd, data, size) != (ssize_t)size)
-		abort();
-}
+#include "tests/fuzz/dir.h"
 
 static void check(int dir, struct ckpt_lease *lease)
 {
@@ -58,9 +28,9 @@ static void check(int dir, struct ckpt_lease *lease)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct ckpt_lease lease = { 0 };
-	int dir = directory();
+	int dir = fuzz_dir();
 
-	put(dir, data, size);
+	fuzz_dir_put(CKPT_LEASE, data, size);
 	if (ckpt_lease_load(dir, &lease, NULL) == 0)
 		check(dir, &lease);
 	return 0;

@@ -3,17 +3,10 @@
  * Any text as a seal whose self-hash is right, and as a list of digests. What passes must be
  * usable: names that stay inside, digests for every chunk.
  */
-#include <fcntl.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "core/integrity/seal.h"
 #include "core/integrity/sidecar_list.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/dir.h"
 
 #define KEY "\"self_sha256\":\t\""
 #define ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
@@ -58,18 +51,15 @@ static void check_seal(const struct ckpt_seal *seal)
 		abort(); /* keeps the sum from being left out */
 }
 
-static void load(int dirfd, const uint8_t *data, size_t size)
+static void load(const uint8_t *data, size_t size)
 {
 	struct ckpt_seal seal = { 0 };
 	struct ckpt_ctx ctx = { 0 };
 	size_t len;
 	char *text = complete(data, size, &len);
-	int fd = openat(dirfd, "n" CKPT_SEAL_SUFFIX, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
-	if (fd < 0 || write(fd, text, len) != (ssize_t)len)
-		abort();
-	close(fd);
-	if (ckpt_seal_load(&ctx, dirfd, "n", &seal, NULL) == 0)
+	fuzz_dir_put("n" CKPT_SEAL_SUFFIX, (const uint8_t *)text, len);
+	if (ckpt_seal_load(&ctx, fuzz_dir(), "n", &seal, NULL) == 0)
 		check_seal(&seal);
 	ckpt_seal_done(&seal);
 	free(text);
@@ -77,21 +67,14 @@ static void load(int dirfd, const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static char path[] = "/dev/shm/fuzz-seal-XXXXXX";
-	static int dirfd = -1;
 	struct ckpt_sum sum;
 	char name[64];
 
-	if (dirfd < 0) {
-		dirfd = mkdtemp(path) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-		if (dirfd < 0)
-			abort();
-	}
-	load(dirfd, data, size);
+	load(data, size);
 	for (enum ckpt_sum_kind kind = CKPT_SUM_NONE; kind < CKPT_SUM_COUNT; kind++)
 		if (ckpt_sum_line((const char *)data, size, kind, &sum, name, sizeof(name)) &&
 		    (strnlen(name, sizeof(name)) == sizeof(name) || !ckpt_sum_size(sum.kind)))
 			abort();
-	unlinkat(dirfd, "n" CKPT_SEAL_SUFFIX, 0);
+	unlinkat(fuzz_dir(), "n" CKPT_SEAL_SUFFIX, 0);
 	return 0;
 }

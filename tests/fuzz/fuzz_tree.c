@@ -94,12 +94,6 @@ static void clear(void)
 		abort();
 }
 
-static void clear_at_exit(void)
-{
-	clear();
-	rmdir(fuzz_dir_path);
-}
-
 static void tell(const char *name, const struct ckpt_report *report)
 {
 	if (getenv("FUZZ_TREE_TELL"))
@@ -236,12 +230,9 @@ static void resolve(const char *mode, int64_t attempt)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static bool registered;
 	struct entry e;
 	const char *dir;
 
-	if (!registered && atexit(clear_at_exit) == 0)
-		registered = fuzz_dir() >= 0;
 	if (size == 0)
 		return 0;
 	dir = fuzz_tree_dirs[data[0] % COUNT(fuzz_tree_dirs)];

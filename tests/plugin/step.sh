@@ -359,8 +359,10 @@ case_foreign_variables()
 	batch env=CKPT_JOB=junk env=CKPT_RESUME_PATH=/old
 	has_not /old
 	# a job from inside, sent by a host without the plugin: its options are the other job's
-	batch "$ASKED" env=SLURM_SPANK_CKPT_D_JOB=5 env=SLURM_SPANK_CKPT_D_RESUME_PATH=/old env=CKPT_JOB=5
+	batch "$ASKED" env=SLURM_SPANK_CKPT_D_JOB=5 env=SLURM_SPANK_CKPT_D_RESUME_PATH=/old env=CKPT_JOB=5 \
+		env=SLURM_SPANK__SLURM_SPANK_OPTION_ckpt_ckpt_resume=auto
 	runs 0
+	has_not OPTION_ckpt
 	has 'task started' && has_not /old && says inherited && has_not SPANK_CKPT_ # nor can a step take them up
 	host step env=CKPT_JOB=5 env=SLURM_SPANK_CKPT_D_JOB=5 env=SLURM_SPANK_CKPT_D_RESUME_MODE=fresh env=CKPT_RESUME_PATH=/old
 	has_not CKPT_ && quiet
@@ -444,6 +446,15 @@ case_run_directories_for_the_epilog()
 	spool 0
 	batch "$ASKED" status=15
 	[[ ! -e $(spool_dir)/decision ]] || fail "a decision without directories was stored"
+	agent 'answer mode=refused refusal=73 holder=12 dirs=/r "line=job 12 is at work there"'
+	spool 0
+	batch "$ASKED" # who is at work there decides what the epilog does with this job
+	file_has "$(spool_dir)/decision" refusal=73
+	file_has "$(spool_dir)/decision" holder=12
+	agent 'answer mode=refused refusal=65 dirs=/r "line=pinned and missing"'
+	spool 0
+	batch "$ASKED"
+	[[ ! -e $(spool_dir)/decision ]] || fail "another refusal was stored"
 }
 
 case_kill_switch()

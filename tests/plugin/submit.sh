@@ -109,6 +109,10 @@ case_pinned_path()
 	refuses "ckpt-resume=$TEST_TMP/run/ckpt-4" 'nothing at this path'
 	refuses "ckpt-resume=$TEST_TMP/run/ckpt" 'nothing at this path'
 	refuses "ckpt-resume=$TEST_TMP/run/ckpt-4///" 'nothing at this path'
+	refuses ckpt-resume=/no-such-checkpoint 'nothing at this path'
+	host sbatch "option=ckpt-resume=$TEST_TMP/run/ckpt-3.index/x" # no place that could be looked into
+	has "option ckpt-resume=0"
+	says 'cannot be looked at from here: Not a directory'
 	host sbatch "option=ckpt-resume=$TEST_TMP/elsewhere/ckpt-4"
 	has "option ckpt-resume=0"
 	says 'log: ckpt-resume: warning: '
@@ -167,7 +171,7 @@ case_nested()
 {
 	local owner
 	for owner in CKPT_JOB=5 SLURM_SPANK_CKPT_D_JOB=5; do
-		HOST_ENV=("$owner" CKPT_RESUME_PATH=/r/c CKPT_ATTEMPT=2 CKPT_MINE=keep SLURM_RESTART_COUNT=2
+		HOST_ENV=("$owner" CKPT_RESUME_PATH=/r/c CKPT_ATTEMPT=2 CKPT_MINE=keep CKPT_DIRECTORY=/mine SLURM_RESTART_COUNT=2
 			SLURM_SPANK_CKPT_RESUME=auto SLURM_SPANK_CKPT_D_RESUME_PATH=/r/c
 			SLURM_SPANK__SLURM_SPANK_OPTION_ckpt_ckpt_resume=auto
 			SLURM_SPANK__SLURM_SPANK_OPTION_ckpt_ckpt_dir=/r
@@ -176,6 +180,7 @@ case_nested()
 		host sbatch
 		quiet
 		has 'environ CKPT_MINE=keep'
+		has 'environ CKPT_DIRECTORY=/mine' # CKPT_DIR is a name of ours
 		has 'environ SLURM_JOB_ID=5'
 		has 'environ SLURM_SPANK__SLURM_SPANK_OPTION_other_x=1'
 		has_not 'SPANK_CKPT_' && has_not 'OPTION_ckpt' && has_not RESTART && has_not CKPT_RESUME
@@ -231,6 +236,28 @@ case_srun_in_salloc()
 	runs 1
 	has 'environ CKPT_RESUME_MODE=fresh'
 	has 'environ CKPT_RESUME_PATH='
+}
+
+# The attempt of such a step is its job's.
+case_srun_counts_the_job()
+{
+	agent 'answer mode=fresh line=fresh'
+	HOST_ENV=(SLURM_SPANK_CKPT_RESUME=auto SLURM_RESTART_COUNT=3)
+	host srun
+	runs 1
+	file_has "$TEST_TMP/agent.env" CKPT_REQUEST_ATTEMPT=3
+}
+
+# A decision that a surrounding job left is none for this one; nor are its options.
+case_srun_of_another_job()
+{
+	agent 'answer mode=fresh line=fresh'
+	HOST_ENV=(SLURM_SPANK_CKPT_D_JOB=5 SLURM_SPANK_CKPT_D_RESUME_PATH=/theirs SLURM_SPANK_CKPT_DIR=/theirs)
+	host srun option=ckpt-resume job=9
+	runs 1
+	file_has "$TEST_TMP/agent.env" CKPT_REQUEST_JOB_ID=9
+	file_lacks "$TEST_TMP/agent.env" /theirs
+	has_not /theirs
 }
 
 case_srun_switched_off()

@@ -109,8 +109,8 @@ struct ckpt_pickle_sink {
 	 * it; else it is read as any other. Does not end the scan.
 	 */
 	bool (*intern)(void *arg, size_t word, const char *text, uint32_t *ret_id);
-	/* A string of up to 255 bytes that the pickle will refer back to as @number; asked for,
-	 * such references are told as EARLIER. */
+	/* A string of up to 255 bytes that the pickle will refer back to as @number, "" for
+	 * anything else; asked for, such references are told as EARLIER. */
 	void (*memo)(void *arg, uint64_t number, const char *text);
 	/* A pair of any dict, however deep, whose key is words[@word]. */
 	bool (*nested)(void *arg, size_t word, const struct ckpt_pickle_value *value);

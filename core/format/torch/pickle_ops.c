@@ -83,13 +83,22 @@ static int run_mark(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
 	return r;
 }
 
+/* Whether the latest string is what stands on top: one that was taken off again is not. */
+static bool is_fresh(const struct ckpt_pickle_scan *s)
+{
+	uint8_t tag = s->stack[s->n - 1].tag;
+
+	return s->fresh == s->n &&
+	       (tag == CKPT_TAG_TEXT || tag == CKPT_TAG_WORD || tag == CKPT_TAG_DIGITS);
+}
+
 static int put(struct ckpt_pickle_scan *s, uint64_t index)
 {
 	if (ckpt_pickle_above_mark(s) < 1)
 		return CKPT_PICKLE_BAD;
 	ckpt_pickle_memo_put(&s->memo, index, s->stack[s->n - 1]);
-	if (s->fresh == s->n)
-		s->sink->memo(s->sink->arg, index, s->text);
+	if (s->sink->memo)
+		s->sink->memo(s->sink->arg, index, is_fresh(s) ? s->text : "");
 	s->fresh = 0;
 	return 0;
 }

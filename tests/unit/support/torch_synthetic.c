@@ -12,12 +12,13 @@
 #include "tests/unit/support/scratch.h"
 
 #define ROOM 65536 /* for all but the tensor */
+#define ENTRY 256  /* bytes of a record beside its data, with its row of the directory */
 
 /* A file under construction. */
 struct out {
 	uint8_t *bytes;
 	size_t len, room;
-	uint8_t directory[4096]; /* central directory so far */
+	uint8_t directory[ROOM / 2]; /* central directory so far */
 	size_t n_directory, n_entries;
 };
 
@@ -51,6 +52,8 @@ static size_t put_entry(struct out *out, const char *name, const void *data, siz
 	size_t at = out->len, n = strlen(name), data_at;
 	uint8_t local[30] = { 'P', 'K', 3, 4, 0, 0, 8, 8 };
 
+	if (out->n_directory + 46 + n > sizeof(out->directory))
+		abort();
 	put_u(local + 26, n, 2);
 	put(out, local, sizeof(local));
 	put(out, name, n);
@@ -172,4 +175,46 @@ void torch_synthetic_write(int dirfd, const char *name, const struct torch_synth
 	scratch_write(dirfd, name, zip, how->cut ? out.len - out.len / 3 : out.len);
 	free(data);
 	free(zip);
+}
+
+void torch_pickle_text(FILE *to, const char *text)
+{
+	const size_t len = strlen(text);
+	const uint8_t size[5] = { 'X', (uint8_t)len, (uint8_t)(len >> 8) };
+
+	fwrite(size, 1, sizeof(size), to);
+	fwrite(text, 1, len, to);
+}
+
+void torch_pickle_storage(FILE *to, const char *type, unsigned key)
+{
+	char digits[16];
+
+	snprintf(digits, sizeof(digits), "%u", key);
+	fputc('(', to);
+	torch_pickle_text(to, "storage");
+	fprintf(to, "ctorch\n%s\n", type);
+	torch_pickle_text(to, digits);
+	torch_pickle_text(to, "cpu");
+	fprintf(to, "K%ctQ", 1);
+}
+
+void torch_synthetic_put(int dirfd, const char *name, const struct torch_pickled *what)
+{
+	static const uint8_t element[16];
+	struct out out = { .room = what->len + what->n * (what->element + ENTRY) + ROOM };
+	char record[32];
+
+	out.bytes = malloc(out.room);
+	if (!out.bytes)
+		abort();
+	put_entry(&out, "archive/data.pkl", what->pickle, what->len);
+	for (unsigned i = 0; i < what->n; i++) {
+		snprintf(record, sizeof(record), "archive/data/%u", i);
+		put_entry(&out, record, element, what->element);
+	}
+	put_entry(&out, "archive/version", "3\n", 2);
+	put_end(&out);
+	scratch_write(dirfd, name, out.bytes, out.len);
+	free(out.bytes);
 }

@@ -569,6 +569,25 @@ static void test_discard__a_directory(void **state)
 	assert_true(scratch_has(s->fd, "beside"));
 }
 
+/* A BP3 file of no variables, whose data lie in a folder beside it. */
+static void test_discard__data_in_a_folder_beside(void **state)
+{
+	struct scratch *s = *state;
+	unsigned char data[96] = { 0 }, *footer = data + 40;
+
+	memcpy(footer, "ADIOS-BP v1.13.1", 16);
+	footer[36] = 16;
+	footer[44] = 28;
+	footer[55] = 3;
+	scratch_write(s->fd, "run-1.bp.dir/run-1.bp.0", data, sizeof(data));
+	footer[54] = 3;
+	scratch_write(s->fd, "run-1.bp", data, sizeof(data));
+	sealed_make(s, "run-1.bp");
+	assert_int_equal(discard(s, "run-1.bp", NULL), CKPT_DISCARD_REFUSED);
+	assert_true(scratch_has(s->fd, "run-1.bp"));
+	assert_true(scratch_has(s->fd, "run-1.bp.metadata.json"));
+}
+
 /* The ledger of a discard of ckpt-1.pt that was killed: @moved of its two moves were done. */
 static void put_killed(const struct scratch *s, int moved)
 {
@@ -641,6 +660,7 @@ int main(void)
 		scratch_test(test_retain__the_best_stay),
 		scratch_test(test_discard__only_what_was_judged),
 		scratch_test(test_discard__a_directory),
+		scratch_test(test_discard__data_in_a_folder_beside),
 		cmocka_unit_test(test_discard__killed_half_way),
 	};
 

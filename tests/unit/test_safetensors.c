@@ -235,6 +235,36 @@ static void test_safetensors__no_types(void **state)
 	}
 }
 
+/* The same of so few numbers that a narrower type has as many bytes, its last one filled up. */
+static void test_safetensors__flipped_types_of_few(void **state)
+{
+	static const struct {
+		const char *dtype;
+		unsigned elements, bytes;
+	} rows[] = {
+		{ "I60", 1, 8 },  { "F60", 1, 8 },  { "C60", 1, 8 },  { "U60", 1, 8 },
+		{ "F30", 1, 4 },  { "F30", 2, 8 },  { "I30", 3, 12 }, { "U30", 1, 4 },
+		{ "BF14", 1, 2 }, { "BF12", 1, 2 }, { "F14", 3, 6 },  { "I12", 1, 2 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		_cleanup_bench_ struct bench bench;
+		struct ckpt_report report;
+		char json[256];
+
+		bench_init(&bench);
+		snprintf(json, sizeof(json),
+			 "{\"a\":{\"dtype\":\"%s\",\"shape\":[%u],\"data_offsets\":[0,%u]}}",
+			 rows[i].dtype, rows[i].elements, rows[i].bytes);
+		put(&bench, json, 0, rows[i].bytes);
+		judge(&bench, &report);
+		if (report.verdict.status != CKPT_CORRUPT ||
+		    !strstr(report.verdict.problem.detail, "dtype"))
+			fail_msg("%s: %s", rows[i].dtype, ckpt_status_name(report.verdict.status));
+	}
+}
+
 /* Where a flipped bit makes another layout of as many bits, the file cannot show it. */
 static bool is_layout_too(const char *dtype)
 {
@@ -510,6 +540,7 @@ int main(void)
 		cmocka_unit_test(test_safetensors__later_types),
 		cmocka_unit_test(test_safetensors__no_types),
 		cmocka_unit_test(test_safetensors__flipped_types),
+		cmocka_unit_test(test_safetensors__flipped_types_of_few),
 		cmocka_unit_test(test_safetensors__every_size),
 		cmocka_unit_test(test_safetensors__zeros_in_header),
 		cmocka_unit_test(test_safetensors__progress),

@@ -110,6 +110,25 @@ static void test_safetensors_index__shards(void **state)
 	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
 }
 
+/* A path that the reader keeps no more than the beginning of. */
+static void test_safetensors_index__long_path(void **state)
+{
+	char folders[6 * 201 + 1], index[sizeof(folders) + 64];
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+
+	(void)state;
+	bench_init(&bench);
+	memset(folders, 'd', sizeof(folders));
+	for (size_t i = 200; i < sizeof(folders); i += 201)
+		folders[i] = '/';
+	folders[sizeof(folders) - 1] = '\0';
+	snprintf(index, sizeof(index), "{\"weight_map\":{\"m.a\":\"%sa\"}}", folders);
+	bench_text(&bench, INDEX, index);
+	judge(&bench, &report);
+	bench_expect(&report, CKPT_UNREADABLE, CKPT_PROBLEM_NESTING_LIMIT);
+}
+
 /* Weights in folders below, each with numbers of its own. */
 static void test_safetensors_index__subfolders(void **state)
 {
@@ -260,6 +279,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_safetensors_index__whole),
 		cmocka_unit_test(test_safetensors_index__shards),
+		cmocka_unit_test(test_safetensors_index__long_path),
 		cmocka_unit_test(test_safetensors_index__subfolders),
 		cmocka_unit_test(test_safetensors_index__refused),
 		cmocka_unit_test(test_safetensors_index__torn),

@@ -558,6 +558,32 @@ static void test_zip__threads_find_what_one_finds(void **state)
 	}
 }
 
+/* An allowance of bytes lasts as far with many threads as with one. */
+static void test_zip__threads_keep_to_an_allowance(void **state)
+{
+	_cleanup_free_ struct maker *m = malloc(sizeof(*m));
+	_cleanup_bench_ struct bench bench;
+	uint64_t one = 0;
+
+	(void)state;
+	bench_init(&bench);
+	make(m, MANY, false);
+	bench_write(&bench, NAME, m->data, m->len);
+	for (int threads = 1; threads <= 4; threads++) {
+		_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
+		struct ckpt_ctx ctx = { .max_bytes = threads > 1 ? one + 1 : UINT64_MAX };
+		struct ckpt_zip zip;
+
+		assert_int_equal(ckpt_file_open(&ctx, bench.fd, NAME, &file, NULL), 0);
+		assert_int_equal(ckpt_zip_open(&file, &zip, NULL), 0);
+		ckpt_zip_keep(&zip, threads);
+		assert_true(pass(&zip) > 0);
+		ckpt_zip_done(&zip);
+		assert_true(threads == 1 || ctx.bytes_read == one);
+		one = ctx.bytes_read;
+	}
+}
+
 static void test_zip__threads_read_each_header_once(void **state)
 {
 	_cleanup_free_ struct maker *m = malloc(sizeof(*m));
@@ -596,6 +622,7 @@ int main(void)
 		cmocka_unit_test(test_zip__beyond_4gib),
 		cmocka_unit_test(test_zip__a_second_pass_reads_no_local_headers),
 		cmocka_unit_test(test_zip__threads_find_what_one_finds),
+		cmocka_unit_test(test_zip__threads_keep_to_an_allowance),
 		cmocka_unit_test(test_zip__threads_read_each_header_once),
 	};
 

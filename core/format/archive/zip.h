@@ -86,7 +86,8 @@ int ckpt_zip_open(const struct ckpt_file *file, struct ckpt_zip *ret, struct ckp
 /*
  * Has @zip keep what passes over it need of local headers, up to 2 MiB of it; without memory for
  * that each pass reads them. Of many entries all are read at once, by @threads threads, since each
- * lies in a page of its own: what is wrong with one is found by the first pass.
+ * lies in a page of its own, unless the bytes that may be read are capped: what is wrong with one
+ * is found by the first pass.
  */
 void ckpt_zip_keep(struct ckpt_zip *zip, int threads);
 

@@ -47,6 +47,12 @@ static void know(struct ckpt_zip *zip, int n)
 		ckpt_workers_run(know_part, parts, sizeof(*parts), n);
 }
 
+/* Each thread reads the directory up to its part, which an allowance was not meant for. */
+static bool capped(const struct ckpt_file *file)
+{
+	return file->ctx && file->ctx->max_bytes;
+}
+
 void ckpt_zip_keep(struct ckpt_zip *zip, int threads)
 {
 	uint64_t n = zip->entries < KEPT_MAX ? zip->entries : KEPT_MAX;
@@ -60,7 +66,7 @@ void ckpt_zip_keep(struct ckpt_zip *zip, int threads)
 	memset(zip->memo.skip, 0xff, n * sizeof(*zip->memo.skip));
 	if (n / PART < (uint64_t)most)
 		most = (int)(n / PART);
-	if (most > 1 && !zip->file->source)
+	if (most > 1 && !zip->file->source && !capped(zip->file))
 		know(zip, most);
 }
 

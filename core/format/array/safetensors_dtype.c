@@ -4,7 +4,6 @@
  */
 #include "core/format/array/safetensors_dtype.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,8 +77,8 @@ static unsigned width_of(const char *name)
 	return bits;
 }
 
-/* Whether one bit is between both. Digits are left out: the data's length tells about them. */
-static bool is_flipped(const char *name, const char *known)
+/* Whether one bit is between both, in a digit or in anything else. */
+static bool is_flipped(const char *name, const char *known, bool digit)
 {
 	size_t at = 0;
 	int differs;
@@ -87,16 +86,17 @@ static bool is_flipped(const char *name, const char *known)
 	while (name[at] && name[at] == known[at])
 		at++;
 	differs = name[at] ^ known[at];
-	return name[at] && known[at] && !is_digit(name[at]) && !(differs & (differs - 1)) &&
+	return name[at] && known[at] && is_digit(name[at]) == digit && !(differs & (differs - 1)) &&
 	       strcmp(name + at + 1, known + at + 1) == 0;
 }
 
+/* Digits are left out: the data's length tells about them. */
 static bool is_later(const char *name, struct ckpt_safetensors_dtype *ret)
 {
 	unsigned bits = width_of(name);
 
 	for (size_t i = 0; bits && i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (is_flipped(name, rows[i].name))
+		if (is_flipped(name, rows[i].name, false))
 			return false;
 	ret->bits = bits;
 	ret->type = name[0] == 'I' || name[0] == 'U' ? CKPT_FLOAT_NONE : CKPT_FLOAT_UNKNOWN;
@@ -115,4 +115,16 @@ bool ckpt_safetensors_dtype(const char *name, size_t len, struct ckpt_safetensor
 		return true;
 	}
 	return is_later(name, ret);
+}
+
+bool ckpt_safetensors_dtype_flipped(const char *name, uint64_t elements, uint64_t bytes)
+{
+	uint64_t bits;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (is_flipped(name, rows[i].name, true) &&
+		    !__builtin_mul_overflow(elements, (uint64_t)rows[i].bits, &bits) &&
+		    bits % 8 == 0 && bits / 8 == bytes)
+			return true;
+	return false;
 }

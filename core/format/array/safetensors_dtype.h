@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "core/base/floats.h"
 
@@ -23,5 +24,12 @@ struct ckpt_safetensors_dtype {
  * another type of it: then it is that one, damaged. False for any other name.
  */
 bool ckpt_safetensors_dtype(const char *name, size_t len, struct ckpt_safetensors_dtype *ret);
+
+/*
+ * Whether a flipped bit in a digit makes @name of a known type of which @elements have exactly
+ * @bytes: asked where a later type's bits do not fill theirs, which a few of a narrower one never
+ * tell apart (I60 and I64 of one element).
+ */
+bool ckpt_safetensors_dtype_flipped(const char *name, uint64_t elements, uint64_t bytes);
 
 #endif

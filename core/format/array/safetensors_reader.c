@@ -169,15 +169,16 @@ static int read_member(struct ckpt_safetensors_reader *reader, const struct ckpt
 static int fit(struct ckpt_safetensors_reader *reader, const struct entry *e)
 {
 	const struct ckpt_safetensors_tensor *t = &reader->tensor;
-	uint64_t bits;
-	bool whole;
+	uint64_t bits, bytes = t->end - t->begin;
+	bool whole, fills;
 
 	if (e->has != HAS_ALL)
 		return wrong(reader, "a tensor lacks dtype, shape or data_offsets");
 	if (e->too_many || __builtin_mul_overflow(e->elements, e->bits, &bits))
 		return wrong(reader, "the shape overflows");
 	whole = bits % 8 == 0;
-	if ((whole || t->later) && bits / 8 + !whole == t->end - t->begin)
+	fills = t->later && !ckpt_safetensors_dtype_flipped(t->dtype, e->elements, bytes);
+	if ((whole || fills) && bits / 8 + !whole == bytes)
 		return 0;
 	return wrong(reader, t->later ? "unknown dtype of a width that does not fit data_offsets"
 				      : "data_offsets does not fit dtype and shape");

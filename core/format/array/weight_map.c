@@ -154,6 +154,8 @@ static int add_pair(void *arg, const struct ckpt_jtoken *key, const struct ckpt_
 	size_t shard = 0;
 	int folders = ckpt_jverdict_path_depth(value), r;
 
+	if (value->type == CKPT_J_STRING && value->cut)
+		return too_many(in->check, "bytes of a shard's path", CKPT_JSTREAM_TEXT);
 	if (folders > CKPT_WEIGHT_MAP_FOLDERS)
 		return too_many(in->check, "folders around a shard", CKPT_WEIGHT_MAP_FOLDERS);
 	/* An index among the shards could name itself; a path upwards could lead anywhere. */

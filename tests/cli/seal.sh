@@ -48,6 +48,20 @@ flip()
 
 entries() { (cd "$DIR" && set -- * && echo "$*"); }
 
+# What cannot be listed with its set is not sealed, and that is a no: it was found out.
+seal__refused_is_a_no()
+{
+	fresh
+	mkdir "$DIR/part"
+	put "$DIR/part/model-00001-of-00001.safetensors"
+	echo '{"weight_map": {"w": "part/model-00001-of-00001.safetensors"}}' >"$DIR/model.safetensors.index.json"
+	exits 0 "$CTL" validate -q "$DIR/model.safetensors.index.json"
+	exits 1 "$CTL" seal "$DIR/model.safetensors.index.json" 2>"$TEST_TMP/words"
+	contains "$(cat "$TEST_TMP/words")" "not sealed"
+	equal "$(entries)" "model.safetensors.index.json part"
+	equal "$("$CTL" seal --json "$DIR/model.safetensors.index.json" 2>/dev/null | jq -c '[.. | objects | .sealed]')" "[false]"
+}
+
 seal__round_trip()
 {
 	local before

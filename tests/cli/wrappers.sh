@@ -84,6 +84,30 @@ wrap__env_refusals_end_the_script()
 	equal "$rc/$out" "2/" "a bad option"
 }
 
+# Whole checkpoints that the configuration turns away: its mistake, and nothing is begun anew.
+wrap__a_configuration_that_takes_nothing()
+{
+	attempt 0 script "$CTL env --glob='$GLOB'"
+	put checkpoints 1
+	echo '{"validation": {"min_size_bytes": 1000000000}}' >checkpoints/ckpt-config.json
+	attempt 1 script "$CTL resolve --dir=checkpoints --glob='$GLOB' --json"
+	equal "$rc/$(jq -r .mode <<<"$out")" "2/refused"
+	attempt 1 script "$CTL env --glob='$GLOB'"
+	equal "$rc/$out" "2/(exit 64)"
+	contains "$words" "min_size_bytes"
+}
+
+# A first start says so, whatever the number of the attempt was taken from.
+wrap__a_first_start_says_so()
+{
+	local first='echo "$CKPT_RESUME_REASON"'
+	attempt 0 script "$EVAL; $first"
+	equal "$out" first-start
+	rm -rf checkpoints
+	script "eval \"\$($CTL env --glob='$GLOB' --attempt=0)\"; $first"
+	equal "$out" first-start "by --attempt=0"
+}
+
 # Whatever stands in a path, the shell must read back the same bytes and run none of them.
 wrap__env_quotes_hostile_paths()
 {

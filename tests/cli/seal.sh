@@ -490,7 +490,7 @@ seal__a_share_of_its_own_is_for_tasks_of_a_step()
 	equal "$(jq -r .run "$DIR"/.ckpt-resume/*.part-0-of-4.json)" 7.4294967280
 }
 
-for case in round_trip made_again_tells_of_this_save flipped_byte_is_found \
+for case in refused_is_a_no round_trip made_again_tells_of_this_save flipped_byte_is_found \
 	nothing_damaged_is_sealed sha256sum_reads_the_export \
 	killed_leaves_none_or_a_whole_one rewritten_meanwhile_is_given_up torn_or_edited_is_ignored \
 	of_another_file_is_stale start_reads_no_sealed_data quarantine_takes_it_along in_the_background \

@@ -182,10 +182,23 @@ style_no_todo()
 		"${LAYERS[@]}" examples 2>/dev/null)" "unfinished work"
 }
 
+# A case that the list at a script's end lacks never runs.
+style_cases_are_run()
+{
+	local file name
+	for file in $(scripts); do
+		! grep -q 'declare -F' "$file" || continue
+		for name in $(sed -nE 's/^([a-z0-9]+__[a-z0-9_]+)\(\).*/\1/p' "$file"); do
+			(($(grep -oE '[a-z0-9_]+' "$file" | grep -cxE "$name|${name#*__}") > 1)) ||
+				fail "$file: $name is in no list"
+		done
+	done
+}
+
 for check in style_layers__folders style_layers__libraries style_layers__inside_core style_banned_functions \
 	style_core_is_silent style_plugin_is_silent style_headers_compile_alone style_licences \
 	style_files_at_most_600_lines style_functions_at_most_80_lines style_clang_format style_shellcheck \
-	style_no_todo; do
+	style_no_todo style_cases_are_run; do
 	run_case "$check"
 done
 test_end

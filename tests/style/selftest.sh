@@ -65,6 +65,8 @@ selftest_form()
 {
 	bad style_headers_compile_alone core/a.h "$LINE\nsize_t f(void);"
 	bad style_licences core/a.c "int a;"
+	bad style_cases_are_run tests/cli/a.sh 'a__one() { :; }\na__two() { :; }\nfor case in one; do "a__$case"; done'
+	good style_cases_are_run tests/cli/a.sh 'a__one() { :; }\na__two() { :; }\nfor case in one two; do "a__$case"; done'
 	bad style_licences examples/a.sh "#!/bin/sh\necho"
 	bad style_files_at_most_600_lines core/a.c "$LINE$(printf '\\n%.0s' {1..601})"
 	bad style_functions_at_most_80_lines core/a.c "$LINE\nint f(int a)\n{$(printf '\\n\ta++;%.0s' {1..80})\n\treturn a;\n}"

@@ -495,6 +495,7 @@ static void test_pickle__objects(void **state)
 		{ P("cm\nx\n)\x81}U\4stepK\5sb."), "() ?: step=5 ", 0 },
 		{ P("](}U\4stepK\5se."), "?: step=5 ", 0 },
 		{ P("(cm\nversion\nq\0h\0t."), "!version !version ", 0 },
+		{ P("(cm\nversion\np0\ng0\nt."), "!version !version ", 0 },
 		{ P("(K\1K\2K\3K\4t."), "(1,2,3,4) ", 0 },
 		{ P("K\1K\7\x86\x85."), "(1,7) ", 0 },
 		{ P("K\1J\xff\xff\xff\xff\x86."), "", 0 },

@@ -114,12 +114,17 @@ static int run_memoize(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg 
 	return put(s, s->memoized++);
 }
 
-static int run_get(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
+static int get(struct ckpt_pickle_scan *s, uint64_t index)
 {
-	struct ckpt_pickle_slot slot = ckpt_pickle_memo_get(&s->memo, a->num);
+	struct ckpt_pickle_slot slot = ckpt_pickle_memo_get(&s->memo, index);
 
 	tell_named(s, &slot);
 	return ckpt_pickle_push(s, slot);
+}
+
+static int run_get(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg *a)
+{
+	return get(s, a->num);
 }
 
 /* PUT and GET of protocol 0 name the number as a line. */
@@ -135,9 +140,8 @@ static int run_get_line(struct ckpt_pickle_scan *s, const struct ckpt_pickle_arg
 {
 	uint64_t index;
 
-	if (!ckpt_pickle_digits(a, &index) || index >= UINT32_MAX)
-		return CKPT_PICKLE_BAD;
-	return ckpt_pickle_push(s, ckpt_pickle_memo_get(&s->memo, index));
+	return ckpt_pickle_digits(a, &index) && index < UINT32_MAX ? get(s, index)
+								   : CKPT_PICKLE_BAD;
 }
 
 /* POP also takes a mark, as Python's does. */

@@ -5,30 +5,29 @@
 #ifndef CKPT_CORE_BASE_BYTES_H
 #define CKPT_CORE_BASE_BYTES_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* The little-endian unsigned integer of @n bytes (at most 8) at @p. */
 static inline uint64_t ckpt_bytes_le(const void *p, size_t n)
 {
-	const uint8_t *byte = p;
 	uint64_t v = 0;
 
-	while (n-- > 0)
-		v = v << 8 | byte[n];
-	return v;
+	memcpy(&v, p, n < sizeof(v) ? n : sizeof(v)); /* one load where @n is a constant */
+	return le64toh(v);
 }
 
 /* The big-endian one. */
 static inline uint64_t ckpt_bytes_be(const void *p, size_t n)
 {
-	const uint8_t *byte = p;
+	size_t most = n < sizeof(uint64_t) ? n : sizeof(uint64_t);
 	uint64_t v = 0;
 
-	for (size_t i = 0; i < n; i++)
-		v = v << 8 | byte[i];
-	return v;
+	memcpy((uint8_t *)&v + sizeof(v) - most, (const uint8_t *)p + n - most, most);
+	return be64toh(v);
 }
 
 /* True if all of @n bytes at @p are zero. */

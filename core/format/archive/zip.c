@@ -6,19 +6,16 @@
 
 #include <string.h>
 
+#include "core/base/bytes.h"
 #include "core/format/archive/zip_record.h"
 
 enum {
 	LOCAL_SIG = 0x04034b50,
-	CENTRAL_SIG = 0x02014b50,
 	DESCRIPTOR_SIG = 0x08074b50,
 };
 
-enum { LOCAL_SIZE = 30 };
-
 #define ATTRIBUTE_DIRECTORY 0x10
 #define VERSION_MAX 63 /* 6.3: APPNOTE.TXT 4.4.3.2; in the low byte, the other is a system's */
-#define FULL32 0xffffffffu
 
 void ckpt_zip_walk_init(struct ckpt_zip_walk *walk, struct ckpt_zip *zip)
 {
@@ -81,12 +78,12 @@ static int directory_record(struct ckpt_zip_walk *walk, struct ckpt_zip_entry *e
 	r = directory_bytes(walk, CKPT_ZIP_CENTRAL, &p, err);
 	if (r)
 		return r;
-	if (ckpt_zip_get32(p) != CENTRAL_SIG)
+	if (ckpt_bytes_le(p, 4) != CKPT_ZIP_CENTRAL_SIG)
 		return ckpt_zip_damaged(zip, walk->pos, "",
 					"no directory record where one must begin");
-	e->name_len = ckpt_zip_get16(p + 28);
-	extra = ckpt_zip_get16(p + 30);
-	all = CKPT_ZIP_CENTRAL + e->name_len + extra + ckpt_zip_get16(p + 32);
+	e->name_len = ckpt_bytes_le(p + 28, 2);
+	extra = ckpt_bytes_le(p + 30, 2);
+	all = CKPT_ZIP_CENTRAL + e->name_len + extra + ckpt_bytes_le(p + 32, 2);
 	r = directory_bytes(walk, all, &p, err);
 	if (r)
 		return r;
@@ -100,15 +97,15 @@ static int directory_record(struct ckpt_zip_walk *walk, struct ckpt_zip_entry *e
 		return ckpt_zip_damaged(
 			zip, walk->pos, e->name,
 			"a directory record needs a version that zip does not have");
-	e->flags = ckpt_zip_get16(p + 8);
-	e->method = ckpt_zip_get16(p + 10);
-	e->crc = ckpt_zip_get32(p + 16);
-	e->csize = ckpt_zip_get32(p + 20);
-	e->usize = ckpt_zip_get32(p + 24);
+	e->flags = ckpt_bytes_le(p + 8, 2);
+	e->method = ckpt_bytes_le(p + 10, 2);
+	e->crc = ckpt_bytes_le(p + 16, 4);
+	e->csize = ckpt_bytes_le(p + 20, 4);
+	e->usize = ckpt_bytes_le(p + 24, 4);
 	e->marked = p[38] & ATTRIBUTE_DIRECTORY;
-	e->header_off = ckpt_zip_get32(p + 42);
+	e->header_off = ckpt_bytes_le(p + 42, 4);
 	if (!ckpt_zip_widen(e, p + CKPT_ZIP_CENTRAL + e->name_len, extra) ||
-	    ckpt_zip_get16(p + 34) != 0)
+	    ckpt_bytes_le(p + 34, 2) != 0)
 		return ckpt_zip_damaged(zip, walk->pos, e->name,
 					"a directory record lacks its 64-bit sizes");
 	e->index = walk->index;
@@ -121,12 +118,12 @@ static bool descriptor_fits(const struct ckpt_zip_walk *walk, const uint8_t *p, 
 {
 	if (len != 16 && len != 24)
 		return false;
-	if (ckpt_zip_get32(p) != DESCRIPTOR_SIG || ckpt_zip_get32(p + 4) != walk->crc)
+	if (ckpt_bytes_le(p, 4) != DESCRIPTOR_SIG || ckpt_bytes_le(p + 4, 4) != walk->crc)
 		return false;
 	if (len == 16)
-		return ckpt_zip_get32(p + 8) == walk->csize &&
-		       ckpt_zip_get32(p + 12) == walk->usize;
-	return ckpt_zip_get64(p + 8) == walk->csize && ckpt_zip_get64(p + 16) == walk->usize;
+		return ckpt_bytes_le(p + 8, 4) == walk->csize &&
+		       ckpt_bytes_le(p + 12, 4) == walk->usize;
+	return ckpt_bytes_le(p + 8, 8) == walk->csize && ckpt_bytes_le(p + 16, 8) == walk->usize;
 }
 
 /* The bytes at @p from the end of the data before to @next: nothing, or exactly a descriptor. */
@@ -148,21 +145,21 @@ static int check_local(struct ckpt_zip_walk *walk, const struct ckpt_zip_entry *
 {
 	struct ckpt_zip *zip = walk->zip;
 
-	if (ckpt_zip_get32(p) != LOCAL_SIG)
+	if (ckpt_bytes_le(p, 4) != LOCAL_SIG)
 		return ckpt_zip_damaged(zip, e->header_off, e->name,
 					"no local header where one must be");
-	if (ckpt_zip_get16(p + 26) != e->name_len ||
-	    memcmp(p + LOCAL_SIZE, e->name, e->name_len) != 0)
+	if (ckpt_bytes_le(p + 26, 2) != e->name_len ||
+	    memcmp(p + CKPT_ZIP_LOCAL, e->name, e->name_len) != 0)
 		return ckpt_zip_damaged(zip, e->header_off, e->name,
 					"the local header has another name than the directory");
-	if (ckpt_zip_get16(p + 6) != e->flags || ckpt_zip_get16(p + 8) != e->method)
+	if (ckpt_bytes_le(p + 6, 2) != e->flags || ckpt_bytes_le(p + 8, 2) != e->method)
 		return ckpt_zip_damaged(zip, e->header_off, e->name,
 					"the local header has another method than the directory");
 	if (e->flags & CKPT_ZIP_FLAG_DESCRIPTOR)
 		return 0;
-	if (ckpt_zip_get32(p + 14) != e->crc ||
-	    !ckpt_zip_agrees(ckpt_zip_get32(p + 18), e->csize, FULL32) ||
-	    !ckpt_zip_agrees(ckpt_zip_get32(p + 22), e->usize, FULL32))
+	if (ckpt_bytes_le(p + 14, 4) != e->crc ||
+	    !ckpt_zip_agrees(ckpt_bytes_le(p + 18, 4), e->csize, CKPT_ZIP_FULL32) ||
+	    !ckpt_zip_agrees(ckpt_bytes_le(p + 22, 4), e->usize, CKPT_ZIP_FULL32))
 		return ckpt_zip_damaged(zip, e->header_off, e->name,
 					"the local header has other sizes than the directory");
 	return 0;
@@ -173,14 +170,14 @@ static int check_local(struct ckpt_zip_walk *walk, const struct ckpt_zip_entry *
 static int read_local(struct ckpt_zip_walk *walk, const struct ckpt_zip_entry *e, uint64_t end,
 		      uint16_t *ret_skip, struct ckpt_error *err)
 {
-	uint8_t buf[CKPT_ZIP_GAP + LOCAL_SIZE + CKPT_ZIP_NAME];
+	uint8_t buf[CKPT_ZIP_GAP + CKPT_ZIP_LOCAL + CKPT_ZIP_NAME];
 	uint64_t gap = e->header_off - walk->data_end;
 	int r = ckpt_zip_read(walk->zip, walk->data_end, buf, end - walk->data_end, err);
 
 	r = r ? r : check_gap(walk, buf, e->header_off);
 	r = r ? r : check_local(walk, e, buf + gap);
 	if (r == 0)
-		*ret_skip = ckpt_zip_get16(buf + gap + 28);
+		*ret_skip = ckpt_bytes_le(buf + gap + 28, 2);
 	return r;
 }
 
@@ -204,7 +201,7 @@ static int know_local(struct ckpt_zip_walk *walk, const struct ckpt_zip_entry *e
 /* *@ret: behind the name in @e's local header. False if that is not before the directory. */
 static bool local_end(const struct ckpt_zip *zip, const struct ckpt_zip_entry *e, uint64_t *ret)
 {
-	return !__builtin_add_overflow(e->header_off, LOCAL_SIZE + e->name_len, ret) &&
+	return !__builtin_add_overflow(e->header_off, CKPT_ZIP_LOCAL + e->name_len, ret) &&
 	       *ret <= zip->cd_off;
 }
 

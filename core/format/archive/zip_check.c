@@ -11,11 +11,11 @@
 #include "core/base/bytes.h"
 #include "core/base/crc.h"
 #include "core/base/share.h"
+#include "core/format/archive/zip_record.h"
 #include "core/format/inflate.h"
 #include "core/format/names_at.h"
 #include "wire/text.h"
 
-#define LOCAL_SIZE 30
 #define FLAG_ENCRYPTED 0x0001
 #define DESCRIPTOR_SIZE 16
 
@@ -258,7 +258,7 @@ int ckpt_zip_check_at(struct ckpt_check *check, const struct ckpt_extent *extent
 
 static bool local_at(const struct ckpt_head *head, size_t at)
 {
-	return at <= head->n_head && head->n_head - at >= LOCAL_SIZE &&
+	return at <= head->n_head && head->n_head - at >= CKPT_ZIP_LOCAL &&
 	       memcmp(head->head + at, "PK\3\4", 4) == 0;
 }
 
@@ -267,7 +267,7 @@ static size_t name_end(const struct ckpt_head *head, size_t at)
 {
 	size_t len = ckpt_bytes_le(head->head + at + 26, 2);
 
-	return len > head->n_head - at - LOCAL_SIZE ? 0 : at + LOCAL_SIZE + len;
+	return len > head->n_head - at - CKPT_ZIP_LOCAL ? 0 : at + CKPT_ZIP_LOCAL + len;
 }
 
 size_t ckpt_zip_check_first(const struct ckpt_head *head)
@@ -294,5 +294,5 @@ bool ckpt_zip_check_first_ends(const struct ckpt_head *head, const char *suffix)
 	if (!local_at(head, at))
 		return false;
 	end = name_end(head, at);
-	return end >= at + LOCAL_SIZE + n && memcmp(head->head + end - n, suffix, n) == 0;
+	return end >= at + CKPT_ZIP_LOCAL + n && memcmp(head->head + end - n, suffix, n) == 0;
 }

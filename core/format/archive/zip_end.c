@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "core/base/bytes.h"
 #include "core/format/archive/zip_record.h"
 #include "wire/text.h"
 
@@ -18,7 +19,6 @@ enum {
 enum { END_SIZE = 22, LOCATOR_SIZE = 20, END64_SIZE = 56 };
 
 #define TAIL_MAX (END_SIZE + 65535)
-#define FULL32 0xffffffffu
 
 /* What the end records say. */
 struct end {
@@ -37,27 +37,28 @@ static int read_end64(struct ckpt_zip *zip, uint64_t pos, struct end *end, struc
 	if (pos < LOCATOR_SIZE + END64_SIZE)
 		return 0;
 	r = ckpt_zip_read(zip, pos - LOCATOR_SIZE, loc, sizeof(loc), err);
-	if (r || ckpt_zip_get32(loc) != LOCATOR_SIG)
+	if (r || ckpt_bytes_le(loc, 4) != LOCATOR_SIG)
 		return r;
-	off = ckpt_zip_get64(loc + 8);
-	if (off > pos - LOCATOR_SIZE - END64_SIZE || ckpt_zip_get32(loc + 4) != 0 ||
-	    ckpt_zip_get32(loc + 16) != 1)
+	off = ckpt_bytes_le(loc + 8, 8);
+	if (off > pos - LOCATOR_SIZE - END64_SIZE || ckpt_bytes_le(loc + 4, 4) != 0 ||
+	    ckpt_bytes_le(loc + 16, 4) != 1)
 		return CKPT_ZIP_NO_END;
 	r = ckpt_zip_read(zip, off, rec, sizeof(rec), err);
 	if (r)
 		return r;
-	if (ckpt_zip_get32(rec) != END64_SIG || ckpt_zip_get32(rec + 16) != 0 ||
-	    ckpt_zip_get32(rec + 20) != 0 || ckpt_zip_get64(rec + 24) != ckpt_zip_get64(rec + 32))
+	if (ckpt_bytes_le(rec, 4) != END64_SIG || ckpt_bytes_le(rec + 16, 4) != 0 ||
+	    ckpt_bytes_le(rec + 20, 4) != 0 ||
+	    ckpt_bytes_le(rec + 24, 8) != ckpt_bytes_le(rec + 32, 8))
 		return CKPT_ZIP_NO_END;
-	if (__builtin_add_overflow(off + 12, ckpt_zip_get64(rec + 4), &next) ||
+	if (__builtin_add_overflow(off + 12, ckpt_bytes_le(rec + 4, 8), &next) ||
 	    next != pos - LOCATOR_SIZE)
 		return CKPT_ZIP_NO_END;
-	if (!ckpt_zip_agrees(end->entries, ckpt_zip_get64(rec + 32), 0xffff) ||
-	    !ckpt_zip_agrees(end->cd_size, ckpt_zip_get64(rec + 40), FULL32) ||
-	    !ckpt_zip_agrees(end->cd_off, ckpt_zip_get64(rec + 48), FULL32))
+	if (!ckpt_zip_agrees(end->entries, ckpt_bytes_le(rec + 32, 8), 0xffff) ||
+	    !ckpt_zip_agrees(end->cd_size, ckpt_bytes_le(rec + 40, 8), CKPT_ZIP_FULL32) ||
+	    !ckpt_zip_agrees(end->cd_off, ckpt_bytes_le(rec + 48, 8), CKPT_ZIP_FULL32))
 		return CKPT_ZIP_NO_END;
-	*end = (struct end) { ckpt_zip_get64(rec + 32), ckpt_zip_get64(rec + 40),
-			      ckpt_zip_get64(rec + 48), off };
+	*end = (struct end) { ckpt_bytes_le(rec + 32, 8), ckpt_bytes_le(rec + 40, 8),
+			      ckpt_bytes_le(rec + 48, 8), off };
 	return 0;
 }
 
@@ -65,14 +66,14 @@ static int read_end64(struct ckpt_zip *zip, uint64_t pos, struct end *end, struc
  * errno. */
 static int try_end(struct ckpt_zip *zip, uint64_t pos, const uint8_t *rec, struct ckpt_error *err)
 {
-	struct end end = { ckpt_zip_get16(rec + 10), ckpt_zip_get32(rec + 12),
-			   ckpt_zip_get32(rec + 16), pos };
+	struct end end = { ckpt_bytes_le(rec + 10, 2), ckpt_bytes_le(rec + 12, 4),
+			   ckpt_bytes_le(rec + 16, 4), pos };
 	uint64_t after = pos + END_SIZE, cd_end;
-	uint16_t comment = ckpt_zip_get16(rec + 20);
+	uint16_t comment = ckpt_bytes_le(rec + 20, 2);
 	int r;
 
-	if (ckpt_zip_get16(rec + 4) != 0 || ckpt_zip_get16(rec + 6) != 0 ||
-	    ckpt_zip_get16(rec + 8) != ckpt_zip_get16(rec + 10))
+	if (ckpt_bytes_le(rec + 4, 2) != 0 || ckpt_bytes_le(rec + 6, 2) != 0 ||
+	    ckpt_bytes_le(rec + 8, 2) != ckpt_bytes_le(rec + 10, 2))
 		return CKPT_ZIP_NO_END;
 	if (comment > zip->file->size - after)
 		return CKPT_ZIP_NO_END;
@@ -98,7 +99,7 @@ static int search(struct ckpt_zip *zip, const uint8_t *tail, size_t len, struct 
 	int r;
 
 	for (size_t i = len - END_SIZE + 1; i-- > 0;) {
-		if (tail[i] != 'P' || ckpt_zip_get32(tail + i) != END_SIG)
+		if (tail[i] != 'P' || ckpt_bytes_le(tail + i, 4) != END_SIG)
 			continue;
 		r = try_end(zip, base + i, tail + i, err);
 		if (r != CKPT_ZIP_NO_END)
@@ -106,7 +107,8 @@ static int search(struct ckpt_zip *zip, const uint8_t *tail, size_t len, struct 
 		seen = seen || i == len - END_SIZE;
 	}
 	if (len >= LOCATOR_SIZE + END_SIZE)
-		seen = seen || ckpt_zip_get32(tail + len - END_SIZE - LOCATOR_SIZE) == LOCATOR_SIG;
+		seen = seen ||
+		       ckpt_bytes_le(tail + len - END_SIZE - LOCATOR_SIZE, 4) == LOCATOR_SIG;
 	if (seen)
 		return ckpt_zip_damaged(zip, zip->file->size - END_SIZE, "",
 					"the end records at the file's end contradict each other");
@@ -126,7 +128,7 @@ int ckpt_zip_open(const struct ckpt_file *file, struct ckpt_zip *ret, struct ckp
 	r = ckpt_zip_read(ret, file->size - END_SIZE, end, sizeof(end), err);
 	if (r)
 		return r;
-	if (ckpt_zip_get32(end) == END_SIG && ckpt_zip_get16(end + 20) == 0) {
+	if (ckpt_bytes_le(end, 4) == END_SIG && ckpt_bytes_le(end + 20, 2) == 0) {
 		r = try_end(ret, file->size - END_SIZE, end, err);
 		if (r != CKPT_ZIP_NO_END)
 			return r;

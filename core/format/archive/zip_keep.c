@@ -5,6 +5,7 @@
  * has read one header more.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/workers.h"
 #include "core/format/archive/zip_record.h"

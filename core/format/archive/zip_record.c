@@ -11,9 +11,6 @@
 #include "core/base/pages.h"
 #include "wire/text.h"
 
-#define SATURATED 0xffffffffu
-#define SIG 0x02014b50
-#define LOCAL_SIZE 30		    /* likewise of a local header */
 #define APART ((uint64_t)64 * 1024) /* headers that do not come with each other anyway */
 
 int ckpt_zip_damaged(struct ckpt_zip *zip, uint64_t offset, const char *member, const char *fmt,
@@ -58,7 +55,7 @@ bool ckpt_zip_widen(struct ckpt_zip_entry *e, const uint8_t *extra, size_t len)
 	if (i + 4 > len)
 		size = 0;
 	for (size_t f = 0; f < 3; f++) {
-		if (*fields[f] != SATURATED)
+		if (*fields[f] != CKPT_ZIP_FULL32)
 			continue;
 		if (at + 8 > size)
 			return false;
@@ -73,11 +70,11 @@ void ckpt_zip_soon(const struct ckpt_file *file, const uint8_t *records, size_t 
 	const uint8_t *p = records, *end = records + len;
 	uint64_t last = 0;
 
-	while (end - p >= CKPT_ZIP_CENTRAL && ckpt_zip_get32(p) == SIG) {
-		size_t name = ckpt_zip_get16(p + 28), extra = ckpt_zip_get16(p + 30);
-		struct ckpt_zip_entry e = { .csize = ckpt_zip_get32(p + 20),
-					    .usize = ckpt_zip_get32(p + 24),
-					    .header_off = ckpt_zip_get32(p + 42) };
+	while (end - p >= CKPT_ZIP_CENTRAL && ckpt_bytes_le(p, 4) == CKPT_ZIP_CENTRAL_SIG) {
+		size_t name = ckpt_bytes_le(p + 28, 2), extra = ckpt_bytes_le(p + 30, 2);
+		struct ckpt_zip_entry e = { .csize = ckpt_bytes_le(p + 20, 4),
+					    .usize = ckpt_bytes_le(p + 24, 4),
+					    .header_off = ckpt_bytes_le(p + 42, 4) };
 
 		if ((size_t)(end - p) < CKPT_ZIP_CENTRAL + name + extra ||
 		    !ckpt_zip_widen(&e, p + CKPT_ZIP_CENTRAL + name, extra) ||
@@ -85,7 +82,7 @@ void ckpt_zip_soon(const struct ckpt_file *file, const uint8_t *records, size_t 
 			return;
 		if (e.header_off >= last + APART &&
 		    !ckpt_pages_soon(file, e.header_off - CKPT_ZIP_GAP,
-				     CKPT_ZIP_GAP + LOCAL_SIZE + name))
+				     CKPT_ZIP_GAP + CKPT_ZIP_LOCAL + name))
 			return;
 		last = e.header_off;
 		p += CKPT_ZIP_CENTRAL + name + extra; /* comments are rare, and end the hints */

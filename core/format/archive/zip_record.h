@@ -6,37 +6,13 @@
 #ifndef CKPT_CORE_FORMAT_ARCHIVE_ZIP_RECORD_H
 #define CKPT_CORE_FORMAT_ARCHIVE_ZIP_RECORD_H
 
-#include <endian.h>
-#include <string.h>
-
 #include "core/format/archive/zip.h"
 
+#define CKPT_ZIP_CENTRAL_SIG 0x02014b50u
 #define CKPT_ZIP_CENTRAL 46 /* bytes of a directory record, its name and extra field aside */
-#define CKPT_ZIP_GAP 24	    /* most bytes before an entry: the descriptor of the one before */
-
-static inline uint16_t ckpt_zip_get16(const uint8_t *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le16toh(v);
-}
-
-static inline uint32_t ckpt_zip_get32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le32toh(v);
-}
-
-static inline uint64_t ckpt_zip_get64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le64toh(v);
-}
+#define CKPT_ZIP_LOCAL 30   /* likewise of a local header */
+#define CKPT_ZIP_FULL32 0xffffffffu /* a field whose value stands in a 64-bit one */
+#define CKPT_ZIP_GAP 24 /* most bytes before an entry: the descriptor of the one before */
 
 /* Whether a field says @full, or that another one does. */
 static inline bool ckpt_zip_agrees(uint64_t narrow, uint64_t full, uint64_t saturated)

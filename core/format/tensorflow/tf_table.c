@@ -6,11 +6,11 @@
  */
 #include "core/format/tensorflow/tf_table.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/bytes.h"
 #include "core/base/crc.h"
 #include "core/format/tensorflow/snappy.h"
 
@@ -31,14 +31,6 @@ uint32_t ckpt_tf_unmask(uint32_t masked)
 	uint32_t rot = masked - MASK_DELTA;
 
 	return rot >> 17 | rot << 15;
-}
-
-static uint32_t le32_at(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le32toh(v);
 }
 
 static int wrong(struct ckpt_tf_table *table, uint64_t at, const char *what)
@@ -93,7 +85,7 @@ static int begin_block(struct ckpt_tf_table *table, struct ckpt_tf_block *block,
 	block->off = at;
 	if (len < sizeof(uint32_t))
 		return wrong(table, at, "a block is too short");
-	restarts = ((uint64_t)le32_at(block->data + len - 4) + 1) * 4;
+	restarts = (ckpt_bytes_le(block->data + len - 4, 4) + 1) * 4;
 	if (restarts > len)
 		return wrong(table, at, "a block's restart points do not fit");
 	block->rest = (struct ckpt_bytes) { block->data, len - (size_t)restarts };
@@ -116,7 +108,7 @@ static int read_raw(struct ckpt_tf_table *table, struct handle h, uint8_t **ret,
 	if (r > 0)
 		r = wrong(table, h.off, "a block lies outside the file");
 	if (!r && ckpt_crc(CKPT_CRC32C, 0, raw, (size_t)h.size + 1) !=
-			  ckpt_tf_unmask(le32_at(raw + h.size + 1))) {
+			  ckpt_tf_unmask((uint32_t)ckpt_bytes_le(raw + h.size + 1, 4))) {
 		table->at = h.off;
 		r = CKPT_TF_CHECKSUM;
 	}
@@ -182,7 +174,7 @@ static int read_footer(struct ckpt_tf_table *table, struct handle *ret_meta,
 {
 	uint8_t footer[CKPT_TF_FOOTER];
 	struct ckpt_bytes in = { footer, CKPT_TF_FOOTER - 8 };
-	uint64_t at, end, magic;
+	uint64_t at, end;
 	int r;
 
 	if (table->file->size < CKPT_TF_FOOTER)
@@ -191,8 +183,7 @@ static int read_footer(struct ckpt_tf_table *table, struct handle *ret_meta,
 	r = ckpt_file_read(table->file, at, footer, sizeof(footer), err);
 	if (r)
 		return r < 0 ? r : CKPT_TF_NO_FOOTER;
-	memcpy(&magic, footer + CKPT_TF_FOOTER - 8, 8);
-	if (le64toh(magic) != CKPT_TF_MAGIC)
+	if (ckpt_bytes_le(footer + CKPT_TF_FOOTER - 8, 8) != CKPT_TF_MAGIC)
 		return CKPT_TF_NO_FOOTER;
 	if (!take_handle(&in, ret_meta) || !take_handle(&in, ret_index))
 		return wrong(table, at, "the footer's handles are damaged");

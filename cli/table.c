@@ -59,8 +59,8 @@ int ckpt_table_begin(struct ckpt_table *table)
 
 	if (r != 0)
 		return r;
-	setlocale(LC_CTYPE,
-		  ""); /* for the width of names; commands that print none need not wait */
+	/* for the width of names; commands that print no table need not wait for it */
+	setlocale(LC_CTYPE, "");
 	table->scols = scols_new_table();
 	if (!table->scols)
 		return -ENOMEM;

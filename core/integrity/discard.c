@@ -40,16 +40,6 @@ static int check_members(int dirfd, const struct ckpt_set *set, struct ckpt_erro
 	return set->members[0] ? 0 : refused(err, set, "it has no members");
 }
 
-/* ADIOS keeps data in a folder beside its file, which may hold others' too: all of it or nothing.
- */
-static bool has_apart(const struct ckpt_set *set, const struct ckpt_files *files)
-{
-	for (size_t i = 0; set->kind != CKPT_KIND_DIRECTORY && i < files->n; i++)
-		if (strchr(files->f[i].name, '/'))
-			return true;
-	return false;
-}
-
 /* Whoever writes it again, or has it open for writing, has taken it back. */
 static int check_at_rest(int dirfd, const struct ckpt_set *set, struct ckpt_error *err)
 {
@@ -61,7 +51,9 @@ static int check_at_rest(int dirfd, const struct ckpt_set *set, struct ckpt_erro
 
 	if (r != 0)
 		return r < 0 ? r : refused(err, set, "it cannot be listed");
-	if (has_apart(set, &files))
+	/* ADIOS keeps data in a folder beside its file, which may hold others' too: all or nothing
+	 */
+	if (set->kind != CKPT_KIND_DIRECTORY && ckpt_files_nested(&files))
 		return refused(err, set, "it has files in a folder beside it");
 	r = ckpt_set_identity(set, &now);
 	if (r < 0)

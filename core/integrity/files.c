@@ -188,6 +188,14 @@ ssize_t ckpt_files_find(const struct ckpt_files *files, const char *name)
 	return found ? found - files->f : -1;
 }
 
+bool ckpt_files_nested(const struct ckpt_files *files)
+{
+	for (size_t i = 0; i < files->n; i++)
+		if (strchr(files->f[i].name, '/'))
+			return true;
+	return false;
+}
+
 uint64_t ckpt_files_size(const struct ckpt_files *files)
 {
 	uint64_t sum = 0;

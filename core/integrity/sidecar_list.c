@@ -130,15 +130,6 @@ static uint64_t kinds_in(int fd)
 	return d && errno == 0 ? found : UINT64_MAX;
 }
 
-/* Whether some of the files lie in a folder, whose names nobody has looked at. */
-static bool is_nested(const struct ckpt_files *files)
-{
-	for (size_t i = 0; i < files->n; i++)
-		if (strchr(files->f[i].name, '/'))
-			return true;
-	return false;
-}
-
 /* The greatest number below @limit that a name in @fd has behind @name; -1 if there is none. */
 static int64_t next_number(int fd, const char *name, int64_t limit, char *ret, size_t size)
 {
@@ -291,7 +282,7 @@ void ckpt_sidecar_search(const struct ckpt_sidecar_search *search)
 	if (search->set->kind == CKPT_KIND_DIRECTORY)
 		inside = kinds_in(search->rootfd);
 	named = search->set->kind == CKPT_KIND_DIRECTORY ? inside : beside;
-	if (is_nested(search->files))
+	if (ckpt_files_nested(search->files)) /* nobody has looked at names in folders */
 		named = UINT64_MAX;
 	for (size_t i = 0; i < N_KINDS; i++) {
 		uint64_t bit = UINT64_C(1) << i;

@@ -90,6 +90,14 @@ static inline uint64_t ckpt_tensor_shape(uint64_t hash, uint64_t dim)
 	return (hash ^ (dim + 1)) * UINT64_C(0x9e3779b97f4a7c15) + 1;
 }
 
+/* Adds the dimension @dim to @tensor, whose count is 1 at first: more than fits is UINT64_MAX. */
+static inline void ckpt_tensor_dim(struct ckpt_tensor *tensor, uint64_t dim)
+{
+	if (__builtin_mul_overflow(tensor->count, dim, &tensor->count))
+		tensor->count = UINT64_MAX;
+	tensor->shape = ckpt_tensor_shape(tensor->shape, dim);
+}
+
 /* All rows; the last has a NULL name. */
 extern const struct ckpt_format *const ckpt_formats[];
 

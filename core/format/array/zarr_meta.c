@@ -109,11 +109,8 @@ static struct ckpt_tensor tensor_of(const struct shape *all, const char *type)
 	if (type)
 		snprintf(told.type, sizeof(told.type), "%s", type + strspn(type, "<>|="));
 	ckpt_text_clean(told.type);
-	for (unsigned i = 0; i < all->rank; i++) {
-		if (__builtin_mul_overflow(told.count, all->n[i], &told.count))
-			told.count = UINT64_MAX;
-		told.shape = ckpt_tensor_shape(told.shape, all->n[i]);
-	}
+	for (unsigned i = 0; i < all->rank; i++)
+		ckpt_tensor_dim(&told, all->n[i]);
 	return told;
 }
 

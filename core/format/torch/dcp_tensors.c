@@ -62,11 +62,8 @@ static bool on_numbers(void *arg, const struct ckpt_pickle_dims *dims)
 		return true;
 	t->sized = true;
 	t->told.count = 1;
-	for (size_t i = 0; i < dims->n; i++) {
-		if (__builtin_mul_overflow(t->told.count, dims->of[i], &t->told.count))
-			t->told.count = UINT64_MAX;
-		t->told.shape = ckpt_tensor_shape(t->told.shape, dims->of[i]);
-	}
+	for (size_t i = 0; i < dims->n; i++)
+		ckpt_tensor_dim(&t->told, dims->of[i]);
 	return true;
 }
 

@@ -172,11 +172,8 @@ static bool tell_view(void *arg, const struct ckpt_pickle_view *view)
 	struct telling *t = arg;
 
 	t->told.count = 1;
-	for (size_t i = 0; i < view->shape->n; i++) {
-		if (__builtin_mul_overflow(t->told.count, view->shape->of[i], &t->told.count))
-			t->told.count = UINT64_MAX;
-		t->told.shape = ckpt_tensor_shape(t->told.shape, view->shape->of[i]);
-	}
+	for (size_t i = 0; i < view->shape->n; i++)
+		ckpt_tensor_dim(&t->told, view->shape->of[i]);
 	flush(t);
 	return true;
 }

@@ -106,6 +106,14 @@ void ckpt_check_cap(struct ckpt_check *check, enum ckpt_evidence most, const cha
 	ckpt_text_clean(verdict->note);
 }
 
+void ckpt_check_bare(struct ckpt_check *check, const struct ckpt_format *row)
+{
+	struct ckpt_verdict *verdict = &check->report->verdict;
+
+	if (row->bare && !verdict->note[0])
+		snprintf(verdict->note, sizeof(verdict->note), "%s", row->bare);
+}
+
 int ckpt_check_read(struct ckpt_check *check, uint64_t off, void *buf, size_t len, const char *what)
 {
 	int r = ckpt_file_read(check->file, off, buf, len, check->err);
@@ -243,6 +251,8 @@ int ckpt_check_as(struct ckpt_check *check, const struct ckpt_format *row, enum 
 	r = row->structure(check);
 	if (r == 0 && level >= CKPT_LEVEL_FULL && row->content)
 		r = check_content(check, row);
+	else if (r == 0 && level >= CKPT_LEVEL_FULL)
+		ckpt_check_bare(check, row);
 	if (r == 0 && level >= CKPT_LEVEL_FINITE)
 		r = ckpt_finiteness_run(check, row);
 	return r;
@@ -346,6 +356,8 @@ int ckpt_check_member(struct ckpt_check *check, const char *name, enum ckpt_leve
 				  .dirfd = check->dirfd,
 				  .name = name,
 				  .depth = check->depth + 1,
+				  .heard = check->heard,
+				  .heard_arg = check->heard_arg,
 				  .report = &own,
 				  .err = check->err };
 	int r = ckpt_file_open(check->ctx, check->dirfd, name, &file, check->err);

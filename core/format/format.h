@@ -41,8 +41,13 @@ struct ckpt_check {
 	struct ckpt_file *file; /* CKPT_KIND_FILE: opened; else NULL */
 	struct ckpt_head head;	/* CKPT_KIND_FILE */
 	struct ckpt_report *report;
-	unsigned depth;		/* directories of formats, or containers, around this one */
-	enum ckpt_level level;	/* asked for: a member checked in full is checked as far as this */
+	unsigned depth;	       /* directories of formats, or containers, around this one */
+	enum ckpt_level level; /* asked for: a member checked in full is checked as far as this */
+	/* Set by a set's row around ckpt_check_member(): the hash of each tensor's name in the
+	 * member is told, where its row is one that has them at hand (safetensors). */
+	void (*heard)(void *arg, uint64_t name_hash);
+	void *heard_arg;
+	bool unread;		/* of a set's row, from its structure() to its content() */
 	struct ckpt_error *err; /* for < 0 results; never NULL */
 };
 
@@ -70,6 +75,7 @@ struct ckpt_format {
 	int (*structure)(struct ckpt_check *check);
 	int (*content)(
 		struct ckpt_check *check); /* after structure passed; NULL = nothing more to read */
+	const char *bare; /* no content(): the note that says so ("npy stores no checksum") */
 	/*
 	 * Looks for NaN and Inf after content passed, into report->finite (finiteness.h). NULL: the
 	 * row cannot; a directory's members were looked through by their own rows.
@@ -129,6 +135,9 @@ void ckpt_check_remark(struct ckpt_check *check, enum ckpt_problem_code code, ui
  */
 void ckpt_check_cap(struct ckpt_check *check, enum ckpt_evidence most, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* Notes @row->bare, where nothing else was noted. */
+void ckpt_check_bare(struct ckpt_check *check, const struct ckpt_format *row);
 
 /*
  * Reads from check->file; turns CKPT_FILE_SHORT into an INCOMPLETE/truncated rejection that names

@@ -27,6 +27,7 @@ struct comparing {
 	bool all;  /* every file has one */
 	bool weak; /* some have none but MD5 or SHA-1 */
 	size_t weak_index;
+	size_t n_said; /* bytes of the note that the format had left */
 };
 
 static void comparing_done(struct comparing *c)
@@ -84,6 +85,7 @@ static int comparing_init(struct comparing *c)
 	c->others = calloc(n + 1, sizeof(*c->others));
 	c->other_index = calloc(n + 1, sizeof(*c->other_index));
 	c->all = true;
+	c->n_said = strlen(c->report->verdict.note);
 	return c->files && c->index && c->others && c->other_index ? 0 : -ENOMEM;
 }
 
@@ -264,15 +266,26 @@ static bool compare_others(struct comparing *c)
 	return judge(c, r, c->other_index[bad]);
 }
 
+/* What the format could not prove by itself is of no concern any more. */
+static void raise_to(struct comparing *c, enum ckpt_evidence evidence)
+{
+	struct ckpt_verdict *v = &c->report->verdict;
+	const char *rest = v->note + c->n_said;
+
+	rest += strspn(rest, "; ");
+	v->evidence = evidence;
+	memmove(v->note, rest, strlen(rest) + 1);
+}
+
 /* MD5 and SHA-1 prove against accidents, which is what checksums do. */
 static void accept(struct comparing *c)
 {
 	struct ckpt_verdict *v = &c->report->verdict;
 
 	if (!c->weak)
-		v->evidence = CKPT_EVIDENCE_SEAL;
+		raise_to(c, CKPT_EVIDENCE_SEAL);
 	else if (v->evidence < CKPT_EVIDENCE_CHECKSUM)
-		v->evidence = CKPT_EVIDENCE_CHECKSUM;
+		raise_to(c, CKPT_EVIDENCE_CHECKSUM);
 	if (c->weak && !v->note[0])
 		snprintf(v->note, sizeof(v->note),
 			 "by %s in %s: proof against accidents, not against intent",

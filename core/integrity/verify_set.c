@@ -199,9 +199,9 @@ static void verify_at(struct ckpt_ctx *ctx, const struct ckpt_set *set, enum ckp
 		judge_half_renamed(dirfd, set, report);
 		if (level == CKPT_LEVEL_SAMPLE && !note[0])
 			snprintf(note, sizeof(note), "no seal: structure only");
-		add_note(&report->verdict, note);
 		if (level >= CKPT_LEVEL_FULL)
 			ckpt_sidecar_verify(ctx, dirfd, set, report);
+		add_note(&report->verdict, note);
 	}
 }
 

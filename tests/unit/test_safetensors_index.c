@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/support/judge.h"
+#include "tests/unit/support/torch_synthetic.h"
 
 #define INDEX "model.safetensors.index.json"
 #define SHARD_1 "model-00001-of-00002.safetensors"
@@ -65,6 +66,7 @@ static void test_safetensors_index__whole(void **state)
 	judge(&bench, &report);
 	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
 	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_STRUCTURE);
+	assert_string_equal(report.verdict.note, "safetensors stores no checksum");
 	assert_int_equal(report.contents, CKPT_CONTENTS_WEIGHTS);
 	assert_int_equal(report.tensors, 3);
 	assert_true(ckpt_report_has_key(&report, "m"));
@@ -108,6 +110,32 @@ static void test_safetensors_index__shards(void **state)
 	put_shard(&bench, SHARD_2, "cd"); /* more than mapped is no fault */
 	judge(&bench, &report);
 	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
+}
+
+/* What the structure of a shard does not show: checksums of PyTorch's, numbers of safetensors'. */
+static void test_safetensors_index__content(void **state)
+{
+	const struct torch_synthetic how = { .epoch = 3, .step = 7, .floats = 1000 };
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+
+	(void)state;
+	bench_init(&bench);
+	put_set(&bench);
+	bench_judge(&bench, INDEX, CKPT_KIND_FILE, CKPT_LEVEL_FINITE, &report);
+	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
+	assert_int_equal(report.finite.files, 2);
+
+	torch_synthetic_write(bench.fd, SHARD_2, &how);
+	judge(&bench, &report);
+	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
+	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_STRUCTURE); /* of the other shard */
+	bench_flip(&bench, SHARD_2, 2000);
+	bench_judge(&bench, INDEX, CKPT_KIND_FILE, CKPT_LEVEL_STRUCTURE, &report);
+	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
+	judge(&bench, &report);
+	bench_expect(&report, CKPT_CORRUPT, CKPT_PROBLEM_CHECKSUM);
+	assert_string_equal(report.verdict.problem.file, SHARD_2);
 }
 
 /* A path that the reader keeps no more than the beginning of. */
@@ -279,6 +307,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_safetensors_index__whole),
 		cmocka_unit_test(test_safetensors_index__shards),
+		cmocka_unit_test(test_safetensors_index__content),
 		cmocka_unit_test(test_safetensors_index__long_path),
 		cmocka_unit_test(test_safetensors_index__subfolders),
 		cmocka_unit_test(test_safetensors_index__refused),

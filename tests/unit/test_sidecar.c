@@ -4,6 +4,7 @@
  * beside what the format itself says.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -267,6 +268,29 @@ static void test_sidecar__an_older_list_hides_no_damage(void **state)
 	scratch_make_older(dir->fd, "x_1.dump.sha256");
 	sealed_verify(NULL, dir, "x_1.dump", CKPT_LEVEL_FULL, &report);
 	assert_int_equal(report.verdict.status, CKPT_CORRUPT);
+}
+
+/* What the format lacks is no reservation any more; what a seal lacks still is. */
+static void test_sidecar__what_is_noted_beside(void **state)
+{
+	static const char torn[] = "{\"seal\": {", empty[] = "\x02\0\0\0\0\0\0\0{}";
+	_cleanup_close_ int fd = -1;
+	const struct scratch *dir = *state;
+	struct ckpt_report report;
+
+	fd = openat(dir->fd, "x.safetensors", O_WRONLY | O_CREAT, 0600);
+	assert_int_equal(write(fd, empty, sizeof(empty) - 1), sizeof(empty) - 1);
+	sealed_verify(NULL, dir, "x.safetensors", CKPT_LEVEL_FULL, &report);
+	assert_string_equal(report.verdict.note, "safetensors stores no checksum");
+	put_list(dir, "SHA256SUMS", "x.safetensors", "x.safetensors", false);
+	sealed_verify(NULL, dir, "x.safetensors", CKPT_LEVEL_FULL, &report);
+	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_SEAL);
+	assert_string_equal(report.verdict.note, "");
+	scratch_put(dir->fd, "x.safetensors.metadata.json", torn);
+	sealed_verify(NULL, dir, "x.safetensors", CKPT_LEVEL_FULL, &report);
+	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_SEAL);
+	assert_non_null(strstr(report.verdict.note, "seal ignored: the seal is torn"));
+	assert_null(strstr(report.verdict.note, "no checksum"));
 }
 
 /* Checksums of its own say more than a list of somebody's. */
@@ -592,6 +616,7 @@ int main(void)
 		scratch_test(test_sidecar__lists_that_disagree),
 		scratch_test(test_sidecar__an_older_list_hides_no_damage),
 		scratch_test(test_sidecar__a_newer_file_hides_no_damage),
+		scratch_test(test_sidecar__what_is_noted_beside),
 		scratch_test(test_sidecar__outweighs_no_checksum),
 		scratch_test(test_sidecar__mends_no_damage),
 		scratch_test(test_sidecar__a_directory_needs_all),

@@ -319,15 +319,6 @@ static int netcdf_tensors(struct ckpt_check *check, ckpt_tensor_fn *tell, void *
 	return pass(&n);
 }
 
-static int netcdf_content(struct ckpt_check *check)
-{
-	struct ckpt_verdict *verdict = &check->report->verdict;
-
-	if (!verdict->note[0])
-		snprintf(verdict->note, sizeof(verdict->note), "NetCDF stores no checksum");
-	return 0;
-}
-
 static bool netcdf_sniff(const struct ckpt_check *check)
 {
 	const struct ckpt_head *head = &check->head;
@@ -344,6 +335,6 @@ const struct ckpt_format ckpt_format_netcdf = {
 	.epoch_meaning = CKPT_EPOCH_UNKNOWN,
 	.sniff = netcdf_sniff,
 	.structure = netcdf_structure,
-	.content = netcdf_content,
+	.bare = "NetCDF stores no checksum",
 	.tensors = netcdf_tensors,
 };

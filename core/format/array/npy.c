@@ -138,15 +138,6 @@ static int npy_structure(struct ckpt_check *check)
 	return 0;
 }
 
-static int npy_content(struct ckpt_check *check)
-{
-	struct ckpt_verdict *verdict = &check->report->verdict;
-
-	if (!verdict->note[0])
-		snprintf(verdict->note, sizeof(verdict->note), "npy stores no checksum");
-	return 0;
-}
-
 struct ckpt_tensor ckpt_npy_tensor(const struct ckpt_npy *npy, const char *name)
 {
 	struct ckpt_tensor told = { .name = name, .count = npy->items, .shape = npy->shape };
@@ -188,7 +179,7 @@ const struct ckpt_format ckpt_format_npy = {
 	.epoch_meaning = CKPT_EPOCH_UNKNOWN,
 	.sniff = npy_sniff,
 	.structure = npy_structure,
-	.content = npy_content,
+	.bare = "npy stores no checksum",
 	.finite = ckpt_npy_finite,
 	.tensors = npy_tensors,
 };

@@ -189,6 +189,8 @@ static int read_all(struct ckpt_check *check, struct ckpt_safetensors_reader *re
 						 "more than %zu scattered tensors: not checked",
 						 t->cap_ranges);
 		note_later(check, tensor);
+		if (check->heard)
+			check->heard(check->heard_arg, tensor->hash);
 		check->report->tensors++;
 		ckpt_report_add_key(check->report, tensor->name, strcspn(tensor->name, "."));
 	}
@@ -308,15 +310,6 @@ static int safetensors_structure(struct ckpt_check *check)
 	return r ? r : check_size(check, reader.header_len, end);
 }
 
-static int safetensors_content(struct ckpt_check *check)
-{
-	struct ckpt_verdict *verdict = &check->report->verdict;
-
-	if (!verdict->note[0])
-		snprintf(verdict->note, sizeof(verdict->note), "safetensors stores no checksum");
-	return 0;
-}
-
 /* A length that a header can have, then the header; one that the file cannot hold must look the
  * more so. */
 static bool safetensors_sniff(const struct ckpt_check *check)
@@ -378,7 +371,7 @@ const struct ckpt_format ckpt_format_safetensors = {
 	.epoch_meaning = CKPT_EPOCH_UNKNOWN,
 	.sniff = safetensors_sniff,
 	.structure = safetensors_structure,
-	.content = safetensors_content,
+	.bare = "safetensors stores no checksum",
 	.finite = ckpt_safetensors_finite,
 	.at = tensors_at,
 	.tensors = tell_tensors,

@@ -93,82 +93,88 @@ struct slice {
 	bool *seen;
 };
 
-static void mark(struct slice *s, uint64_t hash)
+static void mark(void *arg, uint64_t name_hash)
 {
+	struct slice *s = arg;
 	size_t i = 0, n = s->n;
 
 	while (i < n) {
 		size_t mid = i + (n - i) / 2;
 
-		if (s->weights[mid].hash < hash)
+		if (s->weights[mid].hash < name_hash)
 			i = mid + 1;
 		else
 			n = mid;
 	}
-	for (; i < s->n && s->weights[i].hash == hash; i++)
+	for (; i < s->n && s->weights[i].hash == name_hash; i++)
 		s->seen[i] = true;
 }
 
-/* Streams the shard's header and marks what it holds. The shard passed its check just before. */
-static int mark_all(struct ckpt_check *check, const char *shard, struct slice *s)
+static int check_member(struct ckpt_check *check, const char *shard, enum ckpt_level level,
+			struct ckpt_report *ret)
 {
-	_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
-	_cleanup_safetensors_ struct ckpt_safetensors_reader reader = { .arg = NULL };
-	int r = ckpt_file_open(check->ctx, check->dirfd, shard, &file, check->err);
+	int r = ckpt_check_member(check, shard, level, CKPT_PROBLEM_SHARD_MISSING, ret);
 
-	if (!r)
-		r = ckpt_safetensors_open(&reader, &file, check->err);
-	while (!r && (r = ckpt_safetensors_next(&reader, check->err)) == 0)
-		mark(s, reader.tensor.hash);
-	if (r == CKPT_SAFETENSORS_END || r < 0)
-		return r < 0 ? r : 0;
-	return ckpt_fail(check->err, -EAGAIN, "%s changed while it was read", CKPT_QUOTE(shard));
+	if (r || ret->verdict.evidence != CKPT_EVIDENCE_OPAQUE)
+		return r;
+	return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, CKPT_NO_OFFSET, shard,
+				 "the shard holds no known format");
 }
 
-static int check_tensors(struct ckpt_check *check, const struct ckpt_weight_map *map, size_t shard)
+/* All tensors that are mapped to the shard must have been seen there. */
+static int check_seen(struct ckpt_check *check, const struct slice *s, const char *shard)
+{
+	char name[256];
+	size_t i = 0;
+	int r;
+
+	while (i < s->n && s->seen[i])
+		i++;
+	if (i == s->n)
+		return 0;
+	r = ckpt_weight_map_name(check, s->weights[i].hash, name, sizeof(name));
+	return r ? r
+		 : ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_SHARD_MISMATCH,
+				     CKPT_NO_OFFSET, name, "it is not in its shard %s",
+				     CKPT_QUOTE(shard));
+}
+
+/* The structure of a shard, and the names in it as far as its row tells them. */
+static int check_structure(struct ckpt_check *check, const struct ckpt_weight_map *map,
+			   size_t shard)
 {
 	const uint64_t *words = &map->weights->shard, from = shard, to = shard + 1;
 	size_t first = ckpt_words_lower(words, map->n_weights, 2, &from, 1);
 	size_t behind = ckpt_words_lower(words, map->n_weights, 2, &to, 1);
 	_cleanup_free_ bool *seen = calloc(behind - first + 1, 1);
 	struct slice s = { map->weights + first, behind - first, seen };
-	char name[256];
+	struct ckpt_report own;
 	int r;
 
 	if (!seen)
 		return -ENOMEM;
-	r = mark_all(check, map->shards[shard], &s);
+	check->heard = mark;
+	check->heard_arg = &s;
+	r = check_member(check, map->shards[shard], CKPT_LEVEL_STRUCTURE, &own);
+	check->heard = NULL;
 	if (r)
 		return r;
-	for (size_t i = 0; i < s.n; i++) {
-		if (seen[i])
-			continue;
-		r = ckpt_weight_map_name(check, s.weights[i].hash, name, sizeof(name));
-		return r ? r
-			 : ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_SHARD_MISMATCH,
-					     CKPT_NO_OFFSET, name, "it is not in its shard %s",
-					     CKPT_QUOTE(map->shards[shard]));
-	}
+	if (own.format == &ckpt_format_safetensors)
+		return check_seen(check, &s, map->shards[shard]);
+	check->unread = true;
 	return 0;
 }
 
-static int check_shard(struct ckpt_check *check, const struct ckpt_weight_map *map, size_t i,
-		       enum ckpt_level level)
+static int check_content(struct ckpt_check *check, const struct ckpt_weight_map *map, size_t shard)
 {
 	struct ckpt_report own;
-	int r = ckpt_check_member(check, map->shards[i], level, CKPT_PROBLEM_SHARD_MISSING, &own);
 
-	if (r)
-		return r;
-	if (own.verdict.evidence == CKPT_EVIDENCE_OPAQUE)
-		return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, CKPT_NO_OFFSET,
-					 map->shards[i], "the shard holds no known format");
-	if (own.format != &ckpt_format_safetensors || level >= CKPT_LEVEL_FULL)
-		return 0; /* the names were compared with the structure */
-	return check_tensors(check, map, i);
+	return check_member(check, map->shards[shard], CKPT_LEVEL_FULL, &own);
 }
 
-static int run(struct ckpt_check *check, enum ckpt_level level)
+static int run(struct ckpt_check *check,
+	       int (*check_shard)(struct ckpt_check *check, const struct ckpt_weight_map *map,
+				  size_t shard))
 {
 	_cleanup_free_ struct ckpt_weight_map *map = calloc(1, sizeof(*map));
 	int r = map ? ckpt_weight_map_read(check, map) : -ENOMEM;
@@ -176,7 +182,7 @@ static int run(struct ckpt_check *check, enum ckpt_level level)
 	if (!r)
 		r = check_numbers(check, map);
 	for (size_t i = 0; !r && i < map->n_shards; i++)
-		r = check_shard(check, map, i, level);
+		r = check_shard(check, map, i);
 	if (map)
 		ckpt_weight_map_done(map);
 	return r;
@@ -185,13 +191,21 @@ static int run(struct ckpt_check *check, enum ckpt_level level)
 static int index_structure(struct ckpt_check *check)
 {
 	check->report->contents = CKPT_CONTENTS_WEIGHTS;
-	return run(check, CKPT_LEVEL_STRUCTURE);
+	return run(check, check_structure);
 }
 
+/* Shards of safetensors hold nothing that the structure has not shown. */
 static int index_content(struct ckpt_check *check)
 {
-	check->report->verdict.size_bytes = check->file->size; /* shards are added anew */
-	return run(check, CKPT_LEVEL_FULL);
+	struct ckpt_verdict *verdict = &check->report->verdict;
+
+	if (!check->unread && check->level < CKPT_LEVEL_FINITE) {
+		verdict->evidence = CKPT_EVIDENCE_STRUCTURE;
+		ckpt_check_bare(check, &ckpt_format_safetensors);
+		return 0;
+	}
+	verdict->size_bytes = check->file->size; /* shards are added anew */
+	return run(check, check_content);
 }
 
 /* A JSON object named as an index: shards never are, so that no index leads to another. */

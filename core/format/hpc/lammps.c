@@ -400,15 +400,6 @@ static int set_structure(struct ckpt_check *check)
 	return check_open_base(&sub);
 }
 
-static int lammps_content(struct ckpt_check *check)
-{
-	struct ckpt_verdict *verdict = &check->report->verdict;
-
-	if (!verdict->note[0])
-		snprintf(verdict->note, sizeof(verdict->note), "LAMMPS stores no checksum");
-	return 0;
-}
-
 static bool lammps_sniff(const struct ckpt_check *check)
 {
 	return begins_right(&check->head) || is_part(&check->head);
@@ -434,7 +425,7 @@ const struct ckpt_format ckpt_format_lammps = {
 	.epoch_meaning = CKPT_EPOCH_UNKNOWN,
 	.sniff = lammps_sniff,
 	.structure = lammps_structure,
-	.content = lammps_content,
+	.bare = "LAMMPS stores no checksum",
 };
 
 const struct ckpt_format ckpt_format_lammps_set = {
@@ -445,5 +436,5 @@ const struct ckpt_format ckpt_format_lammps_set = {
 	.epoch_meaning = CKPT_EPOCH_UNKNOWN,
 	.sniff = set_sniff,
 	.structure = set_structure,
-	.content = lammps_content,
+	.bare = "LAMMPS stores no checksum",
 };

@@ -389,15 +389,6 @@ static int flax_tensors(struct ckpt_check *check, ckpt_tensor_fn *tell, void *ar
 	return walk_object(w, check);
 }
 
-static int flax_content(struct ckpt_check *check)
-{
-	struct ckpt_verdict *verdict = &check->report->verdict;
-
-	if (!verdict->note[0])
-		snprintf(verdict->note, sizeof(verdict->note), "flax stores no checksum");
-	return 0;
-}
-
 /* Length of the text that begins at @p, and where it begins; 0 = there is no such text. */
 static size_t first_key(const uint8_t *p, size_t n, const uint8_t **ret)
 {
@@ -438,6 +429,6 @@ const struct ckpt_format ckpt_format_flax = {
 	.epoch_meaning = CKPT_EPOCH_UNKNOWN,
 	.sniff = ckpt_flax_sniff,
 	.structure = flax_structure,
-	.content = flax_content,
+	.bare = "flax stores no checksum",
 	.tensors = flax_tensors,
 };

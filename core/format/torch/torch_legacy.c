@@ -329,16 +329,6 @@ static int structure(struct ckpt_check *check)
 	return read_all(check, false);
 }
 
-/* Nothing more can be read that would prove more. */
-static int content(struct ckpt_check *check)
-{
-	struct ckpt_verdict *verdict = &check->report->verdict;
-
-	if (!verdict->note[0])
-		snprintf(verdict->note, sizeof(verdict->note), "no checksums stored in this file");
-	return 0;
-}
-
 static int look(struct ckpt_check *check)
 {
 	return read_all(check, true);
@@ -352,6 +342,6 @@ const struct ckpt_format ckpt_format_torch_legacy = {
 	.epoch_meaning = CKPT_EPOCH_UNKNOWN,
 	.sniff = sniff,
 	.structure = structure,
-	.content = content,
+	.bare = "no checksums stored in this file",
 	.finite = look,
 };

@@ -242,15 +242,6 @@ static int structure(struct ckpt_check *check)
 	return r || !f->has[TENSORS] ? r : read_tensors(f);
 }
 
-static int content(struct ckpt_check *check)
-{
-	struct ckpt_verdict *verdict = &check->report->verdict;
-
-	if (!verdict->note[0])
-		snprintf(verdict->note, sizeof(verdict->note), "no checksums stored in this file");
-	return 0;
-}
-
 const struct ckpt_format ckpt_format_torch_tar = {
 	.name = "torch-tar",
 	.title = "PyTorch tar (torch.save of the first versions)",
@@ -259,5 +250,5 @@ const struct ckpt_format ckpt_format_torch_tar = {
 	.epoch_meaning = CKPT_EPOCH_UNKNOWN,
 	.sniff = sniff,
 	.structure = structure,
-	.content = content,
+	.bare = "no checksums stored in this file",
 };

@@ -28,6 +28,13 @@ struct ckpt_command {
 /* All commands in the order of --help; the last has a NULL name. */
 extern const struct ckpt_command ckpt_commands[];
 
+/* For commands with one kind of directory, which is their argument: who comes from `resolve --dir`
+ * need not know that. To be treated as the argument, by the key 'd'. */
+#define CKPT_CLI_DIR_OPTION                                                                        \
+	{                                                                                          \
+		"dir", 'd', "DIR", 0, "the same as DIR", 0                                         \
+	}
+
 /* list [DIR...]: the checkpoints of run directories, a row each. 1 where there are none. */
 int ckpt_cmd_list(int argc, char **argv);
 

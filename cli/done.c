@@ -20,6 +20,7 @@ struct done {
 };
 
 static const struct argp_option options[] = {
+	CKPT_CLI_DIR_OPTION,
 	{ "undo", 'u', NULL, 0, "take it back", 0 },
 	{ "json", 'j', NULL, 0, "answer as JSON", 0 },
 	{ 0 },
@@ -36,6 +37,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'j':
 		done->json = true;
 		return 0;
+	case 'd':
 	case ARGP_KEY_ARG:
 		if (done->dir)
 			return ARGP_ERR_UNKNOWN;
@@ -60,8 +62,13 @@ static const struct argp done_argp = {
 	NULL
 };
 
+static const struct argp_option beat_options[] = {
+	CKPT_CLI_DIR_OPTION,
+	{ 0 },
+};
+
 static const struct argp beat_argp = {
-	NULL,
+	beat_options,
 	parse,
 	"[DIR]",
 	"A sign of life of your program for --ckpt-stall: touches $CKPT_HEARTBEAT, or the run's "

@@ -183,10 +183,14 @@ static const struct row {
 	bool valid; /* of a valid one; else of a rejected one */
 	bool brief; /* in the one line */
 } rows[] = {
-	{ "Suspicious", say_suspicion, true, true }, { "Elders", say_size, false, false },
-	{ "Data", say_data, false, true },	     { "Holes", say_holes, false, true },
-	{ "Disk", say_space, false, false },	     { "Writer", say_writer, false, true },
-	{ "Saved by", say_origin, false, true },     { "Instead", say_instead, false, true },
+	{ "Suspicious", say_suspicion, true, false },
+	{ "Elders", say_size, false, false },
+	{ "Data", say_data, false, true },
+	{ "Holes", say_holes, false, true },
+	{ "Disk", say_space, false, false },
+	{ "Writer", say_writer, false, true },
+	{ "Saved by", say_origin, false, true },
+	{ "Instead", say_instead, false, true },
 };
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -203,6 +207,16 @@ void ckpt_findings_print(const struct ckpt_findings *f, bool rejected)
 	}
 }
 
+/* Whether the line about a rejected one has @row: what is too small is said once, by its elders. */
+static bool in_line(const struct row *row, const struct ckpt_findings *f)
+{
+	if (row->say == say_size)
+		return is_unlike(&f->account);
+	if (row->say == say_suspicion)
+		return !is_unlike(&f->account);
+	return row->brief || (row->say == say_space && is_full(&f->data));
+}
+
 const char *ckpt_findings_line(const struct ckpt_findings *f, bool rejected, char *buf, size_t size)
 {
 	_cleanup_str_ struct ckpt_str line = { 0 };
@@ -210,9 +224,7 @@ const char *ckpt_findings_line(const struct ckpt_findings *f, bool rejected, cha
 	for (size_t i = 0; i < N_ROWS; i++) {
 		_cleanup_str_ struct ckpt_str s = { 0 };
 
-		if (rejected ? rows[i].brief || (rows[i].say == say_space && is_full(&f->data)) ||
-				       (rows[i].say == say_size && is_unlike(&f->account))
-			     : rows[i].valid)
+		if (rejected ? in_line(&rows[i], f) : rows[i].valid)
 			rows[i].say(f, &s);
 		if (s.s)
 			ckpt_str_add(&line, "%s%s: %s", line.s ? "; " : "", rows[i].label, s.s);

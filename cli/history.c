@@ -16,6 +16,7 @@ struct history {
 };
 
 static const struct argp_option options[] = {
+	CKPT_CLI_DIR_OPTION,
 	{ "noheader", 'h', NULL, 0, "no header line", 0 },
 	{ "format", 'o', "COLUMN[,...]", 0, "which columns (below)", 0 },
 	{ "parsable", 'p', NULL, 0,
@@ -41,6 +42,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'j':
 		history->json = true;
 		return 0;
+	case 'd':
 	case ARGP_KEY_ARG:
 		if (history->word)
 			return ARGP_ERR_UNKNOWN;

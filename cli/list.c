@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@ struct list {
 };
 
 static const struct argp_option options[] = {
+	CKPT_CLI_DIR_OPTION,
 	{ "all-runs", 'a', NULL, 0, "every run folder, not the newest alone", 0 },
 	{ "long", 'L', NULL, 0, "labels as training UIs show them: -o label,name,verdict", 0 },
 	{ "level", 'l', "none|structure|sample|full", 0, "how far to check (default structure)",
@@ -48,6 +50,17 @@ static void set_level(struct list *list, const char *arg, struct argp_state *sta
 	if (list->verify && (!ckpt_cli_level(arg, &level) || level > CKPT_LEVEL_FULL))
 		argp_error(state, "--level=%s: none, structure, sample or full", arg);
 	list->level = level;
+}
+
+static error_t add_dir(struct list *list, char *dir)
+{
+	char **more = realloc(list->dirs, (size_t)(list->n_dirs + 1) * sizeof(*more));
+
+	if (!more)
+		return ENOMEM;
+	list->dirs = more;
+	list->dirs[list->n_dirs++] = dir;
+	return 0;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -76,10 +89,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'j':
 		list->json = true;
 		return 0;
-	case ARGP_KEY_ARGS:
-		list->dirs = state->argv + state->next;
-		list->n_dirs = state->argc - state->next;
-		return 0;
+	case 'd':
+	case ARGP_KEY_ARG:
+		return add_dir(list, arg);
 	}
 	return ARGP_ERR_UNKNOWN;
 }
@@ -133,14 +145,10 @@ static int scan_one(struct list *list, struct ckpt_ctx *ctx, struct ckpt_catalog
 static int scan(struct list *list, struct ckpt_ctx *ctx, struct ckpt_catalog *cat)
 {
 	static char fallback[] = ".", usual[] = "checkpoints";
-	static char *one[1];
 	int code = 0;
 
-	one[0] = access(usual, F_OK) == 0 ? usual : fallback;
-	if (list->n_dirs == 0) {
-		list->dirs = one;
-		list->n_dirs = 1;
-	}
+	if (list->n_dirs == 0 && add_dir(list, access(usual, F_OK) == 0 ? usual : fallback) != 0)
+		return ckpt_cli_fail(CKPT_EXIT_UNKNOWN, "%s", strerror(ENOMEM));
 	for (int i = 0; i < list->n_dirs; i++) {
 		int r = scan_one(list, ctx, cat, i);
 
@@ -280,5 +288,6 @@ int ckpt_cmd_list(int argc, char **argv)
 		r = list_all(&list, &ctx, &cat);
 	}
 	ckpt_table_done(&list.table);
+	free(list.dirs);
 	return r < 0 ? ckpt_cli_fail(CKPT_EXIT_UNKNOWN, "%s", strerror(-r)) : r;
 }

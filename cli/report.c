@@ -14,6 +14,7 @@ struct arguments {
 };
 
 static const struct argp_option options[] = {
+	CKPT_CLI_DIR_OPTION,
 	{ "output", 'o', "FILE", 0, "where the page is written (needed)", 0 },
 	{ 0 },
 };
@@ -28,7 +29,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 	if (key == ARGP_KEY_END && !arguments->file)
 		argp_error(state, "-o FILE is missing");
-	if (key != ARGP_KEY_ARG || arguments->word)
+	if ((key != ARGP_KEY_ARG && key != 'd') || arguments->word)
 		return ARGP_ERR_UNKNOWN;
 	arguments->word = arg;
 	return 0;

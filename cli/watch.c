@@ -209,6 +209,7 @@ static int watch(struct watching *w)
 }
 
 static const struct argp_option options[] = {
+	CKPT_CLI_DIR_OPTION,
 	{ "lines", 'l', NULL, 0, "a line an event, on a terminal too", 0 },
 	{ 0 },
 };
@@ -226,7 +227,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		arguments->lines = true;
 		return 0;
 	}
-	if (key != ARGP_KEY_ARG || arguments->word)
+	if ((key != ARGP_KEY_ARG && key != 'd') || arguments->word)
 		return ARGP_ERR_UNKNOWN;
 	arguments->word = arg;
 	return 0;

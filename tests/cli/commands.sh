@@ -314,6 +314,24 @@ ckpt-1.pt|-"
 }
 
 # "BEST | Epoch 2 | Step 1000 | (Loss: 0.3542) | [487.3 MB]"
+# As with `resolve --dir`, where the directory is the argument.
+cli__directory_as_an_option()
+{
+	fresh_run
+	cp -a "$run" "$run/../second"
+	cp -a "$run" "$run/../third"
+	answers 0 list -h -o name --dir "$run" -d "$run/../second" "$run/../third"
+	equal "$(grep -c ckpt-3.pt <<<"$out")" 3
+	answers 1 "done" --dir="$run"
+	contains "$words" "'$run'"
+	answers 2 "done" --dir="$run" "$run"
+	answers 0 beat -d "$run"
+	[[ -e $run/.ckpt-resume/heartbeat ]] || fail "no heartbeat"
+	answers 1 history --dir="$TEST_TMP/nowhere"
+	answers 2 watch --dir="$run" "$run"
+	answers 1 report --dir="$TEST_TMP/nowhere" -o "$TEST_TMP/page.html"
+}
+
 cli__list_labels()
 {
 	local line='^BEST \| Epoch 2 \| Step 200 \| \(Loss: 0\.5000\) \| \[116\.5 KB\]$'

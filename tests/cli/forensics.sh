@@ -46,6 +46,7 @@ forensics__truncated()
 	equal "$(json 'v["findings"]["file"]["data_end"], v["findings"]["file"]["zero_tail_bytes"]')" "(30000, 0)"
 	answers 0 why --dir "$run"
 	contains "$out" "Elders: 30.0 KB (30000 bytes) where the 3 before it have "
+	[[ $out != *Suspicious* ]] || fail "its size is told twice: $out"
 	contains "$out" "Data: end at 30000 of 30000 bytes"
 	answers 0 why --json --dir "$run"
 	equal "$(json '[e["findings"]["instead"] for e in v["trail"] if e["fate"] == "rejected"]')" "['ckpt-3.pt']"

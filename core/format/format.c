@@ -208,6 +208,20 @@ static int leave_to_owner(struct ckpt_verdict *verdict, const struct ckpt_format
 	return 0;
 }
 
+/* What is one share's is read by its owner as if there were no others: what it holds as well, and
+ * the files that it names. */
+static int run_content(struct ckpt_check *check, const struct ckpt_format *row)
+{
+	struct ckpt_share *share = check->ctx->share;
+	int r;
+
+	if (check->kind == CKPT_KIND_FILE && !row->split)
+		check->ctx->share = NULL;
+	r = row->content(check);
+	check->ctx->share = share;
+	return r;
+}
+
 /*
  * The content begins with what the row can prove and is lowered by the row or its members. Members
  * that the structure found opaque stay so; sizes are counted anew, unless the content leaves
@@ -228,7 +242,7 @@ static int check_content(struct ckpt_check *check, const struct ckpt_format *row
 		verdict->evidence = row->full;
 	if (check->kind != CKPT_KIND_FILE)
 		verdict->size_bytes = 0;
-	r = row->content(check);
+	r = run_content(check, row);
 	if (verdict->size_bytes < size)
 		verdict->size_bytes = size;
 	if (r != -ETIMEDOUT && r != -EDQUOT)

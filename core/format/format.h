@@ -71,7 +71,8 @@ struct ckpt_format {
 	enum ckpt_meaning epoch_meaning; /* of an epoch found inside, UNKNOWN for free-form files */
 	bool holds; /* other files: what it is worth as a checkpoint, they say (report->inner) */
 	bool (*sniff)(const struct ckpt_check *check); /* cheap: head, or names in dirfd */
-	bool split; /* content() of a file does no more than its context's share (share.h) */
+	bool split; /* content() of a file does no more than its context's share (share.h), nor do
+		       those of its members; else one of the shares does it all */
 	int (*structure)(struct ckpt_check *check);
 	int (*content)(
 		struct ckpt_check *check); /* after structure passed; NULL = nothing more to read */

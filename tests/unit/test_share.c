@@ -338,6 +338,88 @@ static void test_share__a_directory_is_split_by_files(void **state)
 	assert_string_equal(s.merged.verdict.problem.file, "rng_state_7.pth");
 }
 
+/* Each of six shards that an index names is read by somebody, and not all by one. */
+static void test_share__an_index_is_split_by_shards(void **state)
+{
+	const struct scratch *dir = *state;
+	char index[1024] = "", name[64];
+	struct shared s;
+	int n = 0;
+
+	for (int i = 1; i <= 6; i++)
+		n += snprintf(index + n, sizeof(index) - (size_t)n,
+			      "%s\"t%d\": \"model-%05d-of-00006.bin\"",
+			      i > 1 ? ", " : "{\"weight_map\": {", i, i);
+	snprintf(index + n, sizeof(index) - (size_t)n, "}}");
+	scratch_put(dir->fd, "model.bin.index.json", index);
+	for (int flip = 0; flip <= 6; flip++) {
+		for (int i = 1; i <= 6; i++) {
+			snprintf(name, sizeof(name), "model-%05d-of-00006.bin", i);
+			torch_synthetic_write(dir->fd, name,
+					      &(struct torch_synthetic) { .epoch = -1,
+									  .step = -1,
+									  .floats = 200000,
+									  .flip = i == flip });
+		}
+		run_all(dir, "model.bin.index.json", 3, &s);
+		if (flip) {
+			snprintf(name, sizeof(name), "model-%05d-of-00006.bin", flip);
+			expect(&s.merged, CKPT_CORRUPT, CKPT_EVIDENCE_NONE, CKPT_PROBLEM_CHECKSUM);
+			assert_string_equal(s.merged.verdict.problem.file, name);
+			continue;
+		}
+		expect(&s.merged, CKPT_VALID, CKPT_EVIDENCE_CHECKSUM, CKPT_PROBLEM_NONE);
+		assert_true(s.merged.verdict.bytes_read >= 6 * 800000);
+		for (int i = 0; i < 3; i++)
+			assert_true(s.bytes[i] < 5 * 800000);
+	}
+}
+
+/* A tar of @size bytes that holds the file @name (of USTAR: name, mode, size, sum, type). */
+static void put_tar(const struct scratch *dir, const char *tar, const char *name)
+{
+	static const char zeros[1024];
+	unsigned char header[512] = { 0 };
+	unsigned int sum = 8 * ' ';
+	size_t len;
+	unsigned char *bytes = scratch_read(dir->fd, name, &len);
+	_cleanup_close_ int fd = openat(dir->fd, tar, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	snprintf((char *)header, 100, "%s", name);
+	memcpy(header + 100, "0000600", 8);
+	snprintf((char *)header + 124, 12, "%011zo", len);
+	memcpy(header + 257, "ustar\00000", 8);
+	header[156] = '0';
+	for (size_t i = 0; i < sizeof(header); i++)
+		sum += header[i];
+	snprintf((char *)header + 148, 8, "%06o", sum);
+	assert_int_equal(write(fd, header, sizeof(header)), sizeof(header));
+	assert_int_equal(write(fd, bytes, len), len);
+	assert_true(write(fd, zeros, 512 - len % 512) > 0);
+	assert_int_equal(write(fd, zeros, sizeof(zeros)), sizeof(zeros));
+	free(bytes);
+}
+
+/* A large file that is no more than one's to read is read whole by that one. */
+static void test_share__a_container_is_one_shares(void **state)
+{
+	const struct scratch *dir = *state;
+	struct shared s;
+	int readers = 0;
+
+	for (int flip = 0; flip < 2; flip++) {
+		put(dir, flip, 6000000);
+		put_tar(dir, "saved_3.tar", NAME);
+		run_all(dir, "saved_3.tar", 4, &s);
+		assert_int_equal(s.result, 0);
+		assert_true(s.merged.verdict.bytes_read > 24000000);
+		for (int i = 0; i < 4; i++)
+			readers += s.bytes[i] > 1000000;
+		assert_int_equal(s.merged.verdict.status, flip ? CKPT_CORRUPT : CKPT_VALID);
+	}
+	assert_int_equal(readers, 2); /* one each time */
+}
+
 /* Pieces of two files that lie at the same offsets of theirs. */
 static void test_share__two_large_files_of_a_directory(void **state)
 {
@@ -809,6 +891,8 @@ int main(void)
 		scratch_test(test_share__one_share_is_the_whole),
 		scratch_test(test_share__a_seal_is_split_by_chunks),
 		scratch_test(test_share__a_directory_is_split_by_files),
+		scratch_test(test_share__an_index_is_split_by_shards),
+		scratch_test(test_share__a_container_is_one_shares),
 		scratch_test(test_share__two_large_files_of_a_directory),
 		scratch_test(test_share__what_is_missing_is_not_found_out),
 		scratch_test(test_share__parts_of_different_kinds_do_not_add_up),

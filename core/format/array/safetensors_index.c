@@ -228,6 +228,7 @@ const struct ckpt_format ckpt_format_safetensors_index = {
 	.full = CKPT_EVIDENCE_CHECKSUM, /* at most: the shards lower it */
 	.epoch_meaning = CKPT_EPOCH_UNKNOWN,
 	.sniff = index_sniff,
+	.split = true, /* by shards */
 	.structure = index_structure,
 	.content = index_content,
 };

@@ -45,7 +45,8 @@
 #define SAID "*<[cr](checkpoint|ckpt|chkpt|restart)"
 #define DATA_END ".(" CKPT_NAME_DATA_ENDS ")"
 #define PARTS_WORDS                                                                                \
-	"[deforpst](optimizer|optim|opt|scheduler|scaler|rng|sampler|dataloader|"                  \
+	"[deforpstv](optimizer|optim|opt|scheduler|scaler|rng|sampler|dataloader|"                 \
+	"replay_buffer|vecnormalize|"                                                              \
 	"dataset|"                                                                                 \
 	"tokenizer|predictions|results|embeddings|features)"
 

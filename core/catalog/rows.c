@@ -63,6 +63,8 @@ const struct ckpt_name_row ckpt_name_rows[] = {
 	{ "lightning", "epoch={e}-step={s}*", CKPT, DIR_, NUMBERED, 0 },
 	{ "lightning", "last", CKPT, DIR_, LAST, 0 },
 	{ "lightning", "last-v{v}", CKPT, DIR_, LAST, 0 },
+	{ "mmengine", "epoch_{e}", PTH, DIR_, NUMBERED, 0 }, /* with DeepSpeed */
+	{ "mmengine", "iter_{s}", PTH, DIR_, NUMBERED, 0 },
 	{ "deepspeed", "global_step{s}", NONE, DIR_, NUMBERED, 0 },
 	{ "megatron", "iter_{s7}", NONE, DIR_, NUMBERED, 0 },
 	{ "torchtitan", "step-{s}", NONE, DIR_, NUMBERED, 0 },

@@ -202,7 +202,7 @@ static int check_member(struct ckpt_check *check, const char *name,
 	int r;
 
 	if (row->is_dir) {
-		r = ckpt_check_folder(check, name, level, &known);
+		r = ckpt_check_folder(check, name, level, &known, NULL);
 		if (!known)
 			ckpt_check_cap(check, CKPT_EVIDENCE_OPAQUE, "%s is not looked into", name);
 		return r;

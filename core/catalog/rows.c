@@ -182,6 +182,26 @@ const struct ckpt_name_row ckpt_name_rows[] = {
 	{ 0 },
 };
 
+const struct ckpt_name_row ckpt_name_marked_rows[] = {
+	{ "megatron", "release", EVERY, DIR_, CKPT_ROLE_PRETRAINED, 0 },
+	{ "marked", "*<" EPOCH_WORDS "~{e}>*<" STEP_WORDS "~{s}>*", EVERY, DIR_, NUMBERED,
+	  CKPT_ROW_VAGUE },
+	{ "marked", "*<" STEP_WORDS "~{s}>*<" EPOCH_WORDS "~{e}>*", EVERY, DIR_, NUMBERED,
+	  CKPT_ROW_VAGUE },
+	{ "marked", "*<" STEP_WORDS "~{s}>*", EVERY, DIR_, NUMBERED, 0 },
+	{ "marked", "*<{s}~(steps|step|iterations|iters|iter|updates)>*", EVERY, DIR_, NUMBERED,
+	  0 },
+	{ "marked", "*<" EPOCH_WORDS "~{e}>*", EVERY, DIR_, NUMBERED, 0 },
+	{ "marked", "*<{e}~(epochs|epoch|ep)>*", EVERY, DIR_, NUMBERED, 0 },
+	{ "marked", "*<[c](checkpoint|ckpt|chkpt)~{n}>*", EVERY, DIR_, NUMBERED, 0 },
+	{ "marked", "*<best>*", EVERY, DIR_, BEST, MISTAKABLE },
+	{ "marked", "*<[lf](last|latest|final)>*", EVERY, DIR_, LAST, MISTAKABLE },
+	{ "marked", "{n}", EVERY, DIR_, NUMBERED, 0 },
+	{ "marked", "*<{n}>", EVERY, DIR_, NUMBERED, MISTAKABLE },
+	{ "marked", "*", EVERY, DIR_, LAST, MISTAKABLE },
+	{ 0 },
+};
+
 const struct ckpt_name_ext ckpt_name_exts[] = {
 	{ ".pth.tar", PTH },
 	{ ".pt.tar", PT },

@@ -179,6 +179,22 @@ static const struct row rows[] = {
 	{ "checkpoint-500.pt", false, "number", NUMBERED, NO, NO, 500, "checkpoint-#.pt" },
 };
 
+static void check_parsed(const struct row *row, const struct ckpt_name *got)
+{
+	assert_string_equal(got->layout, row->layout);
+	assert_int_equal(got->role, row->role);
+	assert_int_equal(got->kind, row->is_dir ? CKPT_KIND_DIRECTORY : CKPT_KIND_FILE);
+	assert_int_equal(got->fold, CKPT_FOLD_NONE);
+	assert_true(got->position.has_step == (row->step != NO));
+	assert_true(row->step == NO || got->position.step == row->step);
+	assert_true(got->position.has_epoch == (row->epoch != NO));
+	assert_true(row->epoch == NO || got->position.epoch == (double)row->epoch);
+	assert_true(got->has_number == (row->number != NO));
+	assert_true(row->number == NO || got->number == row->number);
+	assert_string_equal(got->series, row->series);
+	assert_true(row->step == NO || got->position.step_source == CKPT_FROM_NAME);
+}
+
 static void check_row(const struct row *row)
 {
 	struct ckpt_name got;
@@ -187,18 +203,7 @@ static void check_row(const struct row *row)
 
 	print_message("%s\n", row->name);
 	assert_int_equal(r, 0);
-	assert_string_equal(got.layout, row->layout);
-	assert_int_equal(got.role, row->role);
-	assert_int_equal(got.kind, row->is_dir ? CKPT_KIND_DIRECTORY : CKPT_KIND_FILE);
-	assert_int_equal(got.fold, CKPT_FOLD_NONE);
-	assert_true(got.position.has_step == (row->step != NO));
-	assert_true(row->step == NO || got.position.step == row->step);
-	assert_true(got.position.has_epoch == (row->epoch != NO));
-	assert_true(row->epoch == NO || got.position.epoch == (double)row->epoch);
-	assert_true(got.has_number == (row->number != NO));
-	assert_true(row->number == NO || got.number == row->number);
-	assert_string_equal(got.series, row->series);
-	assert_true(row->step == NO || got.position.step_source == CKPT_FROM_NAME);
+	check_parsed(row, &got);
 	assert_true(got.position.step_vague == (strcmp(row->layout, "epoch-step") == 0));
 }
 
@@ -507,6 +512,34 @@ static void test_names__user(void **state)
 	assert_string_equal(got.series, "state/");
 }
 
+/* Numbers, role and series of directories that their content tells. */
+static void test_names__marked(void **state)
+{
+	static const struct row marked[] = {
+		{ "ep0-ba10", true, "marked", NUMBERED, 10, 0, NO, "ep#-ba#/" },
+		{ "step1000", true, "marked", NUMBERED, 1000, NO, NO, "step#/" },
+		{ "global_step_40", true, "marked", NUMBERED, 40, NO, NO, "global_step_#/" },
+		{ "epoch-3", true, "marked", NUMBERED, NO, 3, NO, "epoch-#/" },
+		{ "ckpt-7", true, "marked", NUMBERED, NO, NO, 7, "ckpt-#/" },
+		{ "100", true, "marked", NUMBERED, NO, NO, 100, "#/" },
+		{ "x_12", true, "marked", NUMBERED, NO, NO, 12, "x_#/" },
+		{ "my_best", true, "marked", BEST, NO, NO, NO, "my_best/" },
+		{ "last", true, "marked", LAST, NO, NO, NO, "last/" },
+		{ "tag", true, "marked", LAST, NO, NO, NO, "tag/" },
+		{ "release", true, "megatron", CKPT_ROLE_PRETRAINED, NO, NO, NO, "release/" },
+		{ "step5.old", true, "marked", SUPERSEDED, 5, NO, NO, "step#.old/" },
+	};
+	struct ckpt_name got;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(marked) / sizeof(marked[0]); i++) {
+		print_message("%s\n", marked[i].name);
+		assert_int_equal(ckpt_name_marked(marked[i].name, &got), 0);
+		check_parsed(&marked[i], &got);
+	}
+	assert_int_equal(ckpt_name_marked("step5.tmp", &got), CKPT_NAME_NONE);
+}
+
 /* Names that say too little: only with what such a directory always holds. */
 static void test_names__directories_that_must_hold_something(void **state)
 {
@@ -629,6 +662,7 @@ int main(void)
 		cmocka_unit_test(test_names__no_ranks),
 		cmocka_unit_test(test_names__hostile),
 		cmocka_unit_test(test_names__user),
+		cmocka_unit_test(test_names__marked),
 		cmocka_unit_test(test_names__directories_that_must_hold_something),
 		cmocka_unit_test(test_names__flags),
 		cmocka_unit_test(test_names__pattern),

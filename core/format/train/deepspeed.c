@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/format/torch/dcp.h"
 #include "core/format/train/shards.h"
 #include "core/format/train/train_dir.h"
 
@@ -386,7 +387,7 @@ static bool deepspeed_sniff(const struct ckpt_check *check)
 	own.report = &report;
 	own.err = &err;
 	if (ckpt_train_dir_numbered(ckpt_train_dir_name(check), "global_step", &number))
-		return true;
+		return !ckpt_dcp_is(check);
 	if (fstatat(check->dirfd, UNIVERSAL "/optimizer_state.pt", &st, 0) == 0 || is_tagged(check))
 		return true;
 	return ckpt_shards_list(&own, rows, &shards) != 0 || shards.n > 0;

@@ -295,7 +295,8 @@ static bool megatron_sniff(const struct ckpt_check *check)
 	const char *name = ckpt_train_dir_name(check);
 	struct ckpt_shard number;
 
-	if (ckpt_shard_match(name, "iter_#", &number))
+	/* others' numbers have fewer than its seven digits */
+	if (ckpt_shard_match(name, "iter_#", &number) && strlen(name) >= sizeof("iter_0000000") - 1)
 		return true;
 	return ckpt_dir_has(check->dirfd, "mp_rank_00") ||
 	       ckpt_dir_has(check->dirfd, "mp_rank_00_000") ||

@@ -184,6 +184,8 @@ const struct ckpt_name_row ckpt_name_rows[] = {
 
 const struct ckpt_name_row ckpt_name_marked_rows[] = {
 	{ "megatron", "release", EVERY, DIR_, CKPT_ROLE_PRETRAINED, 0 },
+	/* what DeepSpeed converts for another number of ranks is loaded on request alone */
+	{ "deepspeed", "*_universal", EVERY, DIR_, LAST, CKPT_ROW_REJECT },
 	{ "marked", "*<" EPOCH_WORDS "~{e}>*<" STEP_WORDS "~{s}>*", EVERY, DIR_, NUMBERED,
 	  CKPT_ROW_VAGUE },
 	{ "marked", "*<" STEP_WORDS "~{s}>*<" EPOCH_WORDS "~{e}>*", EVERY, DIR_, NUMBERED,

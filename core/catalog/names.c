@@ -210,10 +210,10 @@ static void fill(const struct subject *s, const struct ckpt_name_row *row,
 	}
 }
 
-int ckpt_name_parse_rows(const char *name, enum ckpt_kind kind, struct ckpt_name *ret)
+static int parse_table(const struct ckpt_name_row *row, const char *name, enum ckpt_kind kind,
+		       struct ckpt_name *ret)
 {
 	struct ckpt_pattern_match m;
-	const struct ckpt_name_row *row;
 	struct subject s;
 
 	memset(ret, 0, offsetof(struct ckpt_name, series));
@@ -222,7 +222,7 @@ int ckpt_name_parse_rows(const char *name, enum ckpt_kind kind, struct ckpt_name
 	ret->kind = kind;
 	if (!subject_init(&s, name))
 		return CKPT_NAME_NONE;
-	for (row = ckpt_name_rows; row->pattern; row++) {
+	for (; row->pattern; row++) {
 		if (!(row->exts & s.ext) || !(row->kinds & 1U << kind) ||
 		    !ckpt_pattern_match(row->pattern, s.lower, &m))
 			continue;
@@ -232,6 +232,11 @@ int ckpt_name_parse_rows(const char *name, enum ckpt_kind kind, struct ckpt_name
 		return 0;
 	}
 	return CKPT_NAME_NONE;
+}
+
+int ckpt_name_parse_rows(const char *name, enum ckpt_kind kind, struct ckpt_name *ret)
+{
+	return parse_table(ckpt_name_rows, name, kind, ret);
 }
 
 static int parse_plain(const char *name, bool is_dir, struct ckpt_name *ret)
@@ -340,6 +345,24 @@ int ckpt_name_parse(const char *name, bool is_dir, struct ckpt_name *ret, const 
 	ckpt_name_end_series(ret, name + at);
 	if (ret->fold == CKPT_FOLD_RANKS)
 		ckpt_name_end(ret->stem, sizeof(ret->stem), name + at);
+	return 0;
+}
+
+int ckpt_name_marked(const char *name, struct ckpt_name *ret)
+{
+	char lower[CKPT_NAME_SIZE];
+	size_t len, at, end;
+	int r;
+
+	if (!ckpt_name_lower(name, lower, &len) ||
+	    find_mark(ckpt_name_unfinished, lower, &at, &end))
+		return CKPT_NAME_NONE;
+	r = parse_table(ckpt_name_marked_rows, name, CKPT_KIND_DIRECTORY, ret);
+	if (r)
+		return r;
+	ckpt_name_end_series(ret, "/");
+	if (find_mark(ckpt_name_superseded, lower, &at, &end))
+		ret->role = CKPT_ROLE_SUPERSEDED;
 	return 0;
 }
 

@@ -93,6 +93,12 @@ void ckpt_name_take_numbers(const char *name, struct ckpt_name *ret);
 int ckpt_name_parse_prefix(const char *prefix, struct ckpt_name *ret);
 
 /*
+ * Reads the name of a directory that its content tells to be a checkpoint, for which any name does:
+ * the numbers that stand in it, its role and series. 0 or CKPT_NAME_NONE (of an unfinished one).
+ */
+int ckpt_name_marked(const char *name, struct ckpt_name *ret);
+
+/*
  * Fills @ret for a name of no pattern that its user calls a checkpoint (--ckpt-glob, a pin): role
  * named, a last run of digits as its number.
  */

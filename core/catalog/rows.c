@@ -45,7 +45,8 @@
 #define SAID "*<[cr](checkpoint|ckpt|chkpt|restart)"
 #define DATA_END ".(" CKPT_NAME_DATA_ENDS ")"
 #define PARTS_WORDS                                                                                \
-	"[deforpst](optimizer|optim|opt|scheduler|scaler|rng|sampler|dataloader|"                  \
+	"[deforpstv](optimizer|optim|opt|scheduler|scaler|rng|sampler|dataloader|"                 \
+	"replay_buffer|vecnormalize|"                                                              \
 	"dataset|"                                                                                 \
 	"tokenizer|predictions|results|embeddings|features)"
 
@@ -62,6 +63,8 @@ const struct ckpt_name_row ckpt_name_rows[] = {
 	{ "lightning", "epoch={e}-step={s}*", CKPT, DIR_, NUMBERED, 0 },
 	{ "lightning", "last", CKPT, DIR_, LAST, 0 },
 	{ "lightning", "last-v{v}", CKPT, DIR_, LAST, 0 },
+	{ "mmengine", "epoch_{e}", PTH, DIR_, NUMBERED, 0 }, /* with DeepSpeed */
+	{ "mmengine", "iter_{s}", PTH, DIR_, NUMBERED, 0 },
 	{ "deepspeed", "global_step{s}", NONE, DIR_, NUMBERED, 0 },
 	{ "megatron", "iter_{s7}", NONE, DIR_, NUMBERED, 0 },
 	{ "torchtitan", "step-{s}", NONE, DIR_, NUMBERED, 0 },
@@ -176,6 +179,28 @@ const struct ckpt_name_row ckpt_name_rows[] = {
 	{ "checkpoint", "(checkpoint|ckpt)", BIN, FILE_, LAST, MISTAKABLE },
 	{ "best", "*<best>*", NONE, BUNDLE, BEST, CKPT_ROW_WEAK },
 	{ "tf-bundle", "*", EVERY, BUNDLE, LAST, CKPT_ROW_WEAK },
+	{ 0 },
+};
+
+const struct ckpt_name_row ckpt_name_marked_rows[] = {
+	{ "megatron", "release", EVERY, DIR_, CKPT_ROLE_PRETRAINED, 0 },
+	/* what DeepSpeed converts for another number of ranks is loaded on request alone */
+	{ "deepspeed", "*_universal", EVERY, DIR_, LAST, CKPT_ROW_REJECT },
+	{ "marked", "*<" EPOCH_WORDS "~{e}>*<" STEP_WORDS "~{s}>*", EVERY, DIR_, NUMBERED,
+	  CKPT_ROW_VAGUE },
+	{ "marked", "*<" STEP_WORDS "~{s}>*<" EPOCH_WORDS "~{e}>*", EVERY, DIR_, NUMBERED,
+	  CKPT_ROW_VAGUE },
+	{ "marked", "*<" STEP_WORDS "~{s}>*", EVERY, DIR_, NUMBERED, 0 },
+	{ "marked", "*<{s}~(steps|step|iterations|iters|iter|updates)>*", EVERY, DIR_, NUMBERED,
+	  0 },
+	{ "marked", "*<" EPOCH_WORDS "~{e}>*", EVERY, DIR_, NUMBERED, 0 },
+	{ "marked", "*<{e}~(epochs|epoch|ep)>*", EVERY, DIR_, NUMBERED, 0 },
+	{ "marked", "*<[c](checkpoint|ckpt|chkpt)~{n}>*", EVERY, DIR_, NUMBERED, 0 },
+	{ "marked", "*<best>*", EVERY, DIR_, BEST, MISTAKABLE },
+	{ "marked", "*<[lf](last|latest|final)>*", EVERY, DIR_, LAST, MISTAKABLE },
+	{ "marked", "{n}", EVERY, DIR_, NUMBERED, 0 },
+	{ "marked", "*<{n}>", EVERY, DIR_, NUMBERED, MISTAKABLE },
+	{ "marked", "*", EVERY, DIR_, LAST, MISTAKABLE },
 	{ 0 },
 };
 

@@ -53,8 +53,9 @@ struct ckpt_name_row {
 	unsigned flags;
 };
 
-/* Tried in order; ends with a NULL pattern. */
-extern const struct ckpt_name_row ckpt_name_rows[];
+/* Tried in order; ends with a NULL pattern. The second: of directories that their content tells,
+ * under any name. */
+extern const struct ckpt_name_row ckpt_name_rows[], ckpt_name_marked_rows[];
 
 struct ckpt_name_ext {
 	const char *ext;

@@ -133,6 +133,35 @@ static bool holds(const struct reading *rd, const char *name, const char *entry)
 	       fstatat(rd->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* Whether the directory @name has what only the writer of a set of shards, of a state or of arrays
+ * leaves: it is one under any name. */
+static bool is_marked(const struct reading *rd, const char *name)
+{
+	static const char *const marks[] = {
+		"__0_0.distcp",
+		"mp_rank_00_model_states.pt",
+		"zero_pp_rank_0_mp_rank_00_model_states.pt",
+		"mp_rank_00/model_optim_rng.pt",
+		"random_states_0.pkl",
+		"_CHECKPOINT_METADATA",
+	};
+
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+		if (holds(rd, name, marks[i]))
+			return true;
+	return false;
+}
+
+/* A directory by what it holds, where no row of the table knows its name. */
+static int read_marked(struct scan *scan, const struct reading *rd, const char *name,
+		       struct ckpt_name *ret)
+{
+	if (!ckpt_folder_plausible(name, false) || !is_marked(rd, name) ||
+	    ckpt_name_marked(name, ret) || (ret->mistakable && scan->options->known_layouts_only))
+		return CKPT_NAME_NONE;
+	return 0;
+}
+
 /* Reads the name by the rows, within what this place allows, then by the user's patterns. */
 static int read_name(struct scan *scan, const struct reading *rd, const char *name, bool is_dir,
 		     struct ckpt_name *ret, const char **ret_why)
@@ -147,9 +176,10 @@ static int read_name(struct scan *scan, const struct reading *rd, const char *na
 		  (!ret->holds || holds(rd, name, ret->holds));
 	if (allowed)
 		return 0;
-	if (name[0] == '.' || ckpt_text_ends(name, ".metadata.json") ||
-	    !is_globbed(scan->options->glob, name))
+	if (name[0] == '.' || ckpt_text_ends(name, ".metadata.json"))
 		return CKPT_NAME_NONE;
+	if (!is_globbed(scan->options->glob, name))
+		return is_dir ? read_marked(scan, rd, name, ret) : CKPT_NAME_NONE;
 	if (r)
 		ckpt_name_user(name, is_dir, ret);
 	return 0;

@@ -454,7 +454,7 @@ static void place_file(struct ckpt_report *own, const char *name)
 }
 
 int ckpt_check_folder(struct ckpt_check *check, const char *name, enum ckpt_level level,
-		      bool *ret_known)
+		      bool *ret_known, struct ckpt_report *ret)
 {
 	_cleanup_close_ int fd =
 		check->depth < FOLDER_DEPTH ? ckpt_dir_open(check->dirfd, name, NULL) : -ELOOP;
@@ -477,5 +477,7 @@ int ckpt_check_folder(struct ckpt_check *check, const char *name, enum ckpt_leve
 		return 0;
 	r = ckpt_check_as(&sub, row, member_level(check, level));
 	place_file(&own, name);
+	if (ret)
+		*ret = own;
 	return fold(check, &own, r);
 }

@@ -192,11 +192,11 @@ int ckpt_check_slice(struct ckpt_check *check, const struct ckpt_slice *slice,
 
 /*
  * Like ckpt_check_member() for the directory @name in check->dirfd, by the first row that knows it.
- * *@ret_known is false, and nothing else is done, where none does, it is no directory, or
- * directories lie in directories without end (a link to itself). One that cannot be opened for
- * another reason is an errno.
+ * *@ret_known is false, and nothing else is done (*@ret is left alone), where none does, it is no
+ * directory, or directories lie in directories without end (a link to itself). One that cannot be
+ * opened for another reason is an errno.
  */
 int ckpt_check_folder(struct ckpt_check *check, const char *name, enum ckpt_level level,
-		      bool *ret_known);
+		      bool *ret_known, struct ckpt_report *ret);
 
 #endif

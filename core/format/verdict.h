@@ -108,9 +108,9 @@ struct ckpt_position {
 
 /* Ranks of the job that saved, where the content says so; 0 = unknown. */
 struct ckpt_world {
-	int64_t dp, mp; /* data-parallel and model-parallel (DeepSpeed) */
-	int64_t tp, pp; /* tensor-parallel and pipeline-parallel (Megatron) */
-	int64_t shard;	/* of dp, those that hold a whole state among them (DeepSpeed's MiCS) */
+	int64_t dp, mp;	    /* data-parallel and model-parallel (DeepSpeed) */
+	int64_t tp, pp, ep; /* tensor-, pipeline- and expert-parallel (Megatron) */
+	int64_t shard;	    /* of dp, those that hold a whole state among them (DeepSpeed's MiCS) */
 };
 
 enum ckpt_contents { CKPT_CONTENTS_UNKNOWN, CKPT_CONTENTS_WEIGHTS, CKPT_CONTENTS_FULL };

@@ -295,12 +295,14 @@ const struct ckpt_pointer_row ckpt_pointer_rows[] = {
 	{ "latest_universal", CKPT_KIND_DIRECTORY, "deepspeed", "_universal", TEXT(name_load) },
 	{ "latest_checkpointed_iteration.txt", CKPT_KIND_DIRECTORY, "megatron", NULL,
 	  TEXT(iteration_load) },
-	/* detectron2 (a name), mmengine (a path) */
+	/* detectron2 (a name), mmengine (a path; with DeepSpeed of a directory) */
 	{ "last_checkpoint", CKPT_KIND_FILE, NULL, ".pth", TEXT(name_load) },
+	{ "last_checkpoint", CKPT_KIND_DIRECTORY, "deepspeed", ".pth", TEXT(name_load) },
 	/* Composer; Lightning's save_last="link", of a file or of a sharded save */
 	{ "latest-rank#.pt", CKPT_KIND_FILE, NULL, ".pt", LINK },
 	{ "last.ckpt", CKPT_KIND_FILE, NULL, ".ckpt", LINK_OR_COPY },
 	{ "last.ckpt", CKPT_KIND_DIRECTORY, "dcp", ".ckpt", LINK },
+	{ "last.ckpt", CKPT_KIND_DIRECTORY, "deepspeed", ".ckpt", LINK },
 	{ NULL, CKPT_KIND_FILE, NULL, NULL, false, false, NULL, NULL },
 };
 /* clang-format on */

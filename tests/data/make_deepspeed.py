@@ -5,6 +5,7 @@ global_step500: ZeRO-1 of 2 x 2 ranks. global_step600: ZeRO-3 of 3 ranks. global
 global_step800: a pipeline with layer files. global_step810: so, two model ranks, each layer that has parameters.
 global_step820: experts of two MoE layers, four and two. global_step830: MiCS, eight ranks, a state to each two.
 global_step840: a pipeline whose topology has no axis "model".
+last.ckpt: as Lightning's strategy keeps one, in a folder that its pointer names.
 global_step500_universal: what ds_to_universal.py makes of one.
 """
 import os
@@ -63,6 +64,11 @@ if __name__ == "__main__":
     for layer in (0, 2):
         put("global_step840", "layer_%02d-model_states.pt" % layer, {"w": torch.randn(20)})
     put("global_step840", "mp_rank_00_model_states.pt", model(840, 1, 1, {"state": {}}))
+    put("last.ckpt/checkpoint", "mp_rank_00_model_states.pt", model(900, 2, 1))
+    for d in range(2):
+        put("last.ckpt/checkpoint", "bf16_zero_pp_rank_%d_mp_rank_00_optim_states.pt" % d, optim(d))
+    with open("last.ckpt/latest", "w") as f:
+        f.write("checkpoint")
     put("global_step500_universal", "mp_rank_00_model_states.pt", model(500, 4, 1))
     for name in ("lm_head.weight", "wte.weight"):
         for what in ("fp32", "exp_avg", "exp_avg_sq"):

@@ -2,6 +2,7 @@
 """Megatron-LM's iteration directories (training/checkpointing.py), the files by torch.save(), in argv[1]:
 
 iter_0000100: legacy, tensor-parallel 2. iter_0000200: legacy, 2 x 2 with the pipeline, optimizers apart.
+iter_0000250: experts without a pipeline, the first one's folder with the optimizer of all.
 iter_0000300: distributed, common.pt beside. iter_0000400: the same with integrity.json.
 """
 import argparse
@@ -17,8 +18,9 @@ except ImportError:
     sys.exit(77)
 
 
-def rank(step, tp, pp):
-    args = argparse.Namespace(tensor_model_parallel_size=tp, pipeline_model_parallel_size=pp, lr=1e-4)
+def rank(step, tp, pp, ep=1):
+    args = argparse.Namespace(tensor_model_parallel_size=tp, pipeline_model_parallel_size=pp,
+                              expert_model_parallel_size=ep, lr=1e-4)
     return {"args": args, "checkpoint_version": 3.0, "iteration": step, "model": {"w": torch.randn(40, 30)},
             "optimizer": {"state": {}}, "opt_param_scheduler": {"num_steps": step}, "rng_state": []}
 
@@ -53,6 +55,9 @@ if __name__ == "__main__":
         for p in range(2):
             put("iter_0000200/mp_rank_%02d_%03d" % (t, p), "model_optim_rng.pt", rank(200, 2, 2))
             put("iter_0000200/mp_rank_%02d_%03d" % (t, p), "distrib_optim.pt", {"buffers": torch.randn(200)})
+        for e in range(3):
+            put("iter_0000250/mp_rank_%02d_%03d" % (t, e), "model_optim_rng.pt", rank(250, 2, 1, 3))
+        put("iter_0000250/mp_rank_%02d_000" % t, "distrib_optim.pt", {"buffers": torch.randn(200)})
     sys.argv = ["make_dcp.py", "."]
     runpy.run_path(here + "/make_dcp.py", run_name="__main__")
     distributed("iter_0000300", "step-200")

@@ -169,11 +169,54 @@ static void test_accelerate__folders_weaken(void **state)
 	if (!bench_put(&bench, script))
 		skip();
 	bench_remove(&bench, D "/pytorch_model.bin");
-	bench_text(&bench, D "/unet/config.json", "{}");
+	bench_text(&bench, D "/pytorch_model/config.json", "{}");
 	real_dirs_judge(&bench, D, "accelerate", &report);
 	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
 	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_OPAQUE);
-	assert_string_equal(report.verdict.note, "unet is not looked into");
+	assert_string_equal(report.verdict.note, "pytorch_model is not looked into");
+}
+
+/* FSDP's names, and models in folders of their own, as diffusers keeps them. */
+static void test_accelerate__weights_elsewhere(void **state)
+{
+	static const struct {
+		const char *weights; /* where they are put */
+		enum ckpt_status status;
+		enum ckpt_evidence evidence;
+	} rows[] = {
+		{ "pytorch_model_fsdp.bin", CKPT_VALID, CKPT_EVIDENCE_CHECKSUM },
+		{ "pytorch_model_fsdp_1.bin", CKPT_VALID, CKPT_EVIDENCE_CHECKSUM },
+		{ "pytorch_model_fsdp_rank0.bin", CKPT_VALID, CKPT_EVIDENCE_CHECKSUM },
+		{ "unet/diffusion_pytorch_model.bin", CKPT_VALID, CKPT_EVIDENCE_CHECKSUM },
+		{ "flux_controlnet/diffusion_pytorch_model.bin", CKPT_VALID,
+		  CKPT_EVIDENCE_CHECKSUM },
+		{ "unet_lora/adapter_model.bin", CKPT_VALID, CKPT_EVIDENCE_CHECKSUM },
+		{ "my_own.pth", CKPT_VALID, CKPT_EVIDENCE_STRUCTURE },
+		{ "unet_ema/diffusion_pytorch_model.bin", CKPT_INCOMPLETE, CKPT_EVIDENCE_NONE },
+		{ "unet/config.json", CKPT_INCOMPLETE, CKPT_EVIDENCE_NONE },
+		{ "checkpoint-3/pytorch_model.bin", CKPT_INCOMPLETE, CKPT_EVIDENCE_NONE },
+		{ "dl_state_dict.bin", CKPT_INCOMPLETE, CKPT_EVIDENCE_NONE },
+		{ "model-00001-of-00002.bin", CKPT_INCOMPLETE, CKPT_EVIDENCE_NONE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		_cleanup_bench_ struct bench bench;
+		struct ckpt_report report;
+		char name[96];
+
+		if (!bench_put(&bench, script))
+			skip();
+		snprintf(name, sizeof(name), D "/%s", rows[i].weights);
+		assert_true(bench_copy(&bench, D "/pytorch_model.bin", name));
+		bench_remove(&bench, D "/pytorch_model.bin");
+		real_dirs_judge(&bench, D, "accelerate", &report);
+		assert_int_equal(report.verdict.status, rows[i].status);
+		if (rows[i].status == CKPT_VALID)
+			assert_int_equal(report.verdict.evidence, rows[i].evidence);
+		else
+			assert_string_equal(report.verdict.problem.member, "model weights");
+	}
 }
 
 /* A link to the directory itself ends the descent. */
@@ -221,6 +264,7 @@ int main(void)
 		cmocka_unit_test(test_accelerate__no_random_states),
 		cmocka_unit_test(test_accelerate__state_file),
 		cmocka_unit_test(test_accelerate__folders_weaken),
+		cmocka_unit_test(test_accelerate__weights_elsewhere),
 		cmocka_unit_test(test_accelerate__folder_loop),
 	};
 

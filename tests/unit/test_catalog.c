@@ -137,6 +137,19 @@ static void test_catalog__bare_numbers(void **state)
 	expect(*state, "1000 900");
 }
 
+/* What only a layout's own writer leaves makes a directory one of it, whatever it is called. */
+static void test_catalog__marked_directories(void **state)
+{
+	static const struct ckpt_catalog_options known = { .known_layouts_only = true };
+
+	make_all(*state, "ep0-ba10/__0_0.distcp ep1-ba2/__0_0.distcp run_7/__0_0.distcp "
+			 "step900.tmp/__0_0.distcp pretrained-dcp/__0_0.distcp ep0-ba20/notes.txt "
+			 "tag/mp_rank_00_model_states.pt release/mp_rank_00/model_optim_rng.pt "
+			 "mine-epoch3/random_states_0.pkl notes/__1_0.txt");
+	expect(*state, "ep1-ba2 ep0-ba10 mine-epoch3 release run_7 tag");
+	expect_with(*state, &known, "ep1-ba2 ep0-ba10 mine-epoch3 release");
+}
+
 static void test_catalog__bundles(void **state)
 {
 	make_all(*state, "checkpoint ckpt-9.index ckpt-9.data-00000-of-00001 ckpt-10.index "
@@ -841,6 +854,7 @@ int main(void)
 		scratch_test(test_catalog__numbers_order_as_numbers),
 		scratch_test(test_catalog__kinds),
 		scratch_test(test_catalog__bare_numbers),
+		scratch_test(test_catalog__marked_directories),
 		scratch_test(test_catalog__bundles),
 		scratch_test(test_catalog__shards),
 		scratch_test(test_catalog__ranks),

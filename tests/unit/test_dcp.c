@@ -53,6 +53,26 @@ static void test_dcp__whole(void **state)
 	}
 }
 
+/* Names that are other programs' too do not make it theirs. */
+static void test_dcp__other_names(void **state)
+{
+	static const char *const names[] = { "iter_200", "global_step200", "checkpoint-200",
+					     "checkpoint_2" };
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+	const char *last = "step-200";
+
+	(void)state;
+	if (!put(&bench))
+		skip();
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		assert_int_equal(renameat(bench.fd, last, bench.fd, names[i]), 0);
+		last = names[i];
+		judge(&bench, last, &report);
+		bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
+	}
+}
+
 static void test_dcp__size_counts_each_file_once(void **state)
 {
 	static const char *const files[] = { ".metadata", "__0_0.distcp", "__1_0.distcp" };
@@ -413,6 +433,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dcp__whole),
+		cmocka_unit_test(test_dcp__other_names),
 		cmocka_unit_test(test_dcp__size_counts_each_file_once),
 		cmocka_unit_test(test_dcp__damage),
 		cmocka_unit_test(test_dcp__zeroed_pages),

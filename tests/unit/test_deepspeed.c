@@ -45,6 +45,7 @@ static void test_deepspeed__whole(void **state)
 		{ "global_step820", 820, CKPT_EVIDENCE_CHECKSUM },
 		{ "global_step830", 830, CKPT_EVIDENCE_CHECKSUM },
 		{ "global_step840", 840, CKPT_EVIDENCE_CHECKSUM },
+		{ "last.ckpt", 900, CKPT_EVIDENCE_CHECKSUM },
 	};
 	_cleanup_bench_ struct bench bench;
 	struct ckpt_report report;
@@ -109,6 +110,32 @@ static void test_deepspeed__missing(void **state)
 		judge(&bench, rows[i].tag, &report);
 		bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
 	}
+}
+
+/* Lightning's: what its folder lacks is named with the folder, and so is its pointer. */
+static void test_deepspeed__tagged(void **state)
+{
+	static const char folder[] = "last.ckpt/checkpoint/";
+	static const char shard[] = "zero_pp_rank_1_mp_rank_00_optim_states.pt";
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+	char path[128];
+
+	(void)state;
+	if (!real_dirs_put(&bench, SCRIPT))
+		skip();
+	snprintf(path, sizeof(path), "%sbf16_%s", folder, shard);
+	assert_true(bench_copy(&bench, path, "kept"));
+	bench_remove(&bench, path);
+	judge(&bench, "last.ckpt", &report);
+	bench_expect(&report, CKPT_INCOMPLETE, CKPT_PROBLEM_SHARD_MISSING);
+	snprintf(path, sizeof(path), "checkpoint/%s", shard);
+	assert_string_equal(report.verdict.problem.file, path);
+	snprintf(path, sizeof(path), "%sbf16_%s", folder, shard);
+	assert_true(bench_copy(&bench, "kept", path));
+	bench_text(&bench, "last.ckpt/latest", "");
+	judge(&bench, "last.ckpt", &report);
+	bench_expect(&report, CKPT_INCOMPLETE, CKPT_PROBLEM_POINTER_STALE);
 }
 
 /* Converted for any number of ranks: all parameters' states, none of the ranks' own. */
@@ -270,6 +297,7 @@ int main(void)
 		cmocka_unit_test(test_deepspeed__whole),
 		cmocka_unit_test(test_deepspeed__missing),
 		cmocka_unit_test(test_deepspeed__whole_layers),
+		cmocka_unit_test(test_deepspeed__tagged),
 		cmocka_unit_test(test_deepspeed__universal),
 		cmocka_unit_test(test_deepspeed__damage),
 		cmocka_unit_test(test_deepspeed__mixed_saves),

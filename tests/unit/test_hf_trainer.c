@@ -99,6 +99,33 @@ static void test_hf_trainer__missing(void **state)
 	}
 }
 
+/* Adapters with names and modules lie in folders, whose weights are looked at beside others too. */
+static void test_hf_trainer__folders(void **state)
+{
+	static const char *const names[] = { D "/first/adapter_model.safetensors",
+					     D "/0_StaticEmbedding/model.safetensors",
+					     D "/pytorch_model_fsdp.bin" };
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+
+	(void)state;
+	if (!bench_put(&bench, script))
+		skip();
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		bench_text(&bench, names[i], "");
+		real_dirs_judge(&bench, D, "hf-trainer", &report);
+		assert_int_equal(report.verdict.status, CKPT_INCOMPLETE);
+		assert_string_equal(report.verdict.problem.file, names[i] + strlen(D "/"));
+		assert_true(bench_copy(&bench, D "/model.safetensors", names[i]));
+		bench_remove(&bench, D "/model.safetensors");
+		real_dirs_judge(&bench, D, "hf-trainer", &report);
+		bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
+		assert_int_equal(report.contents, CKPT_CONTENTS_FULL);
+		assert_true(bench_copy(&bench, names[i], D "/model.safetensors"));
+		bench_remove(&bench, names[i]);
+	}
+}
+
 /* With DeepSpeed, which keeps optimizer and scheduler in a folder that its pointer has to name. */
 static void test_hf_trainer__deepspeed_pointer(void **state)
 {
@@ -232,6 +259,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hf_trainer__whole),
 		cmocka_unit_test(test_hf_trainer__missing),
+		cmocka_unit_test(test_hf_trainer__folders),
 		cmocka_unit_test(test_hf_trainer__deepspeed_pointer),
 		cmocka_unit_test(test_hf_trainer__damaged_members),
 		cmocka_unit_test(test_hf_trainer__state),

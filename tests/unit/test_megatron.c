@@ -38,6 +38,7 @@ static void test_megatron__whole(void **state)
 	} rows[] = {
 		{ "iter_0000100", 100, CKPT_CONTENTS_FULL },
 		{ "iter_0000200", 200, CKPT_CONTENTS_FULL },
+		{ "iter_0000250", 250, CKPT_CONTENTS_FULL },
 		{ "iter_0000300", 300, CKPT_CONTENTS_UNKNOWN },
 		{ "iter_0000400", 400, CKPT_CONTENTS_UNKNOWN },
 	};
@@ -99,6 +100,8 @@ static void test_megatron__legacy_rank_missing(void **state)
 		{ "iter_0000100", "mp_rank_01" },
 		{ "iter_0000200", "mp_rank_00_001" },
 		{ "iter_0000200", "mp_rank_01_001" },
+		{ "iter_0000250", "mp_rank_00_001" },
+		{ "iter_0000250", "mp_rank_01_002" },
 	};
 	_cleanup_bench_ struct bench bench;
 	struct ckpt_report report;

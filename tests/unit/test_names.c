@@ -63,6 +63,8 @@ static const struct row rows[] = {
 	{ "epoch=3-step=400.ckpt", true, "lightning", NUMBERED, 400, 3, NO,
 	  "epoch=#-step=#.ckpt/" },
 	{ "last.ckpt", true, "lightning", LAST, NO, NO, NO, "last.ckpt/" },
+	{ "iter_500.pth", true, "mmengine", NUMBERED, 500, NO, NO, "iter_#.pth/" },
+	{ "epoch_12.pth", true, "mmengine", NUMBERED, NO, 12, NO, "epoch_#.pth/" },
 	{ "global_step500", true, "deepspeed", NUMBERED, 500, NO, NO, "global_step#/" },
 	{ "iter_0005000", true, "megatron", NUMBERED, 5000, NO, NO, "iter_#/" },
 	{ "step-100", true, "torchtitan", NUMBERED, 100, NO, NO, "step-#/" },
@@ -177,6 +179,22 @@ static const struct row rows[] = {
 	{ "checkpoint-500.pt", false, "number", NUMBERED, NO, NO, 500, "checkpoint-#.pt" },
 };
 
+static void check_parsed(const struct row *row, const struct ckpt_name *got)
+{
+	assert_string_equal(got->layout, row->layout);
+	assert_int_equal(got->role, row->role);
+	assert_int_equal(got->kind, row->is_dir ? CKPT_KIND_DIRECTORY : CKPT_KIND_FILE);
+	assert_int_equal(got->fold, CKPT_FOLD_NONE);
+	assert_true(got->position.has_step == (row->step != NO));
+	assert_true(row->step == NO || got->position.step == row->step);
+	assert_true(got->position.has_epoch == (row->epoch != NO));
+	assert_true(row->epoch == NO || got->position.epoch == (double)row->epoch);
+	assert_true(got->has_number == (row->number != NO));
+	assert_true(row->number == NO || got->number == row->number);
+	assert_string_equal(got->series, row->series);
+	assert_true(row->step == NO || got->position.step_source == CKPT_FROM_NAME);
+}
+
 static void check_row(const struct row *row)
 {
 	struct ckpt_name got;
@@ -185,18 +203,7 @@ static void check_row(const struct row *row)
 
 	print_message("%s\n", row->name);
 	assert_int_equal(r, 0);
-	assert_string_equal(got.layout, row->layout);
-	assert_int_equal(got.role, row->role);
-	assert_int_equal(got.kind, row->is_dir ? CKPT_KIND_DIRECTORY : CKPT_KIND_FILE);
-	assert_int_equal(got.fold, CKPT_FOLD_NONE);
-	assert_true(got.position.has_step == (row->step != NO));
-	assert_true(row->step == NO || got.position.step == row->step);
-	assert_true(got.position.has_epoch == (row->epoch != NO));
-	assert_true(row->epoch == NO || got.position.epoch == (double)row->epoch);
-	assert_true(got.has_number == (row->number != NO));
-	assert_true(row->number == NO || got.number == row->number);
-	assert_string_equal(got.series, row->series);
-	assert_true(row->step == NO || got.position.step_source == CKPT_FROM_NAME);
+	check_parsed(row, &got);
 	assert_true(got.position.step_vague == (strcmp(row->layout, "epoch-step") == 0));
 }
 
@@ -221,6 +228,8 @@ static void test_names__no_candidates(void **state)
 		{ "results.csv.xz", false },
 		{ "model2vec.pt", false },
 		{ "data_17.pt", false },
+		{ "rl_model_replay_buffer_1000_steps.pkl", false },
+		{ "rl_model_vecnormalize_1000_steps.pkl", false },
 		{ "optimizer_epoch_3.pt", false },
 		{ "rng_state_0.pth", false },
 		{ "scheduler-step-100.pt", false },
@@ -503,6 +512,35 @@ static void test_names__user(void **state)
 	assert_string_equal(got.series, "state/");
 }
 
+/* Numbers, role and series of directories that their content tells. */
+static void test_names__marked(void **state)
+{
+	static const struct row marked[] = {
+		{ "ep0-ba10", true, "marked", NUMBERED, 10, 0, NO, "ep#-ba#/" },
+		{ "step1000", true, "marked", NUMBERED, 1000, NO, NO, "step#/" },
+		{ "global_step_40", true, "marked", NUMBERED, 40, NO, NO, "global_step_#/" },
+		{ "epoch-3", true, "marked", NUMBERED, NO, 3, NO, "epoch-#/" },
+		{ "ckpt-7", true, "marked", NUMBERED, NO, NO, 7, "ckpt-#/" },
+		{ "100", true, "marked", NUMBERED, NO, NO, 100, "#/" },
+		{ "x_12", true, "marked", NUMBERED, NO, NO, 12, "x_#/" },
+		{ "my_best", true, "marked", BEST, NO, NO, NO, "my_best/" },
+		{ "last", true, "marked", LAST, NO, NO, NO, "last/" },
+		{ "tag", true, "marked", LAST, NO, NO, NO, "tag/" },
+		{ "release", true, "megatron", CKPT_ROLE_PRETRAINED, NO, NO, NO, "release/" },
+		{ "step5.old", true, "marked", SUPERSEDED, 5, NO, NO, "step#.old/" },
+	};
+	struct ckpt_name got;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(marked) / sizeof(marked[0]); i++) {
+		print_message("%s\n", marked[i].name);
+		assert_int_equal(ckpt_name_marked(marked[i].name, &got), 0);
+		check_parsed(&marked[i], &got);
+	}
+	assert_int_equal(ckpt_name_marked("step5.tmp", &got), CKPT_NAME_NONE);
+	assert_int_equal(ckpt_name_marked("global_step5_universal", &got), CKPT_NAME_NONE);
+}
+
 /* Names that say too little: only with what such a directory always holds. */
 static void test_names__directories_that_must_hold_something(void **state)
 {
@@ -625,6 +663,7 @@ int main(void)
 		cmocka_unit_test(test_names__no_ranks),
 		cmocka_unit_test(test_names__hostile),
 		cmocka_unit_test(test_names__user),
+		cmocka_unit_test(test_names__marked),
 		cmocka_unit_test(test_names__directories_that_must_hold_something),
 		cmocka_unit_test(test_names__flags),
 		cmocka_unit_test(test_names__pattern),

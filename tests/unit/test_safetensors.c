@@ -75,6 +75,7 @@ static void test_safetensors__valid(void **state)
 		{ "{" T("a", "F4", "2,3", 0, 3) "," T("b", "F6_E2M3", "4", 3,
 						      6) "," T("c", "C64", "1", 6, 14) "}",
 		  0, 14, 3 },
+		{ "{\"__metadata__\":null," T("a", "BOOL", "1", 0, 1) "}", 0, 1, 1 },
 		{ "{\"__metadata__\":{\"format\":\"pt\"}," T("a", "BOOL", "1", 0, 1) "}", 0, 1, 1 },
 		{ "{\"a\":{\"data_offsets\":[0,2],\"later\":{\"x\":[1]},\"shape\":[1],\"dtype\":"
 		  "\"I16\"}}",

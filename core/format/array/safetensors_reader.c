@@ -202,7 +202,7 @@ static int read_tensor(struct ckpt_safetensors_reader *reader, struct ckpt_error
 	return r ? r : fit(reader, &e);
 }
 
-/* The object of __metadata__: strings alone. */
+/* The object of __metadata__: strings alone; null is none, as the reference reads it. */
 static int read_metadata(struct ckpt_safetensors_reader *reader, struct ckpt_error *err)
 {
 	char text[CKPT_JSTREAM_TEXT + 1];
@@ -211,6 +211,8 @@ static int read_metadata(struct ckpt_safetensors_reader *reader, struct ckpt_err
 
 	if (r)
 		return r;
+	if (tok.type == CKPT_J_NULL)
+		return 0;
 	if (tok.type != CKPT_J_OBJECT)
 		return wrong(reader, "__metadata__ is no object");
 	while (r = next(reader, &key, err), !r && key.type == CKPT_J_KEY) {

@@ -26,6 +26,7 @@ enum meaning {
 	MP,
 	TP,
 	PP,
+	EP,
 	MICS
 };
 
@@ -72,6 +73,7 @@ static const struct {
 	/* of the arguments that Megatron saves along */
 	{ "tensor_model_parallel_size", TP },
 	{ "pipeline_model_parallel_size", PP },
+	{ "expert_model_parallel_size", EP },
 	/* in zero_optimization of the configuration that DeepSpeed saves along */
 	{ "mics_shard_size", MICS },
 };
@@ -213,6 +215,7 @@ static bool on_item(void *arg, size_t word, const struct ckpt_pickle_value *v)
 		break;
 	case TP:
 	case PP:
+	case EP:
 	case MICS:
 		break; /* on_nested() */
 	}
@@ -228,6 +231,8 @@ static bool on_nested(void *arg, size_t word, const struct ckpt_pickle_value *v)
 		set_ranks(&world->tp, v);
 	else if (table[word].meaning == PP)
 		set_ranks(&world->pp, v);
+	else if (table[word].meaning == EP)
+		set_ranks(&world->ep, v);
 	else if (table[word].meaning == MICS)
 		set_ranks(&world->shard, v);
 	return true;

@@ -22,6 +22,8 @@ static const struct ckpt_train_row rows[] = {
 	{ "pytorch_model.bin", CKPT_PART_WEIGHTS, false },
 	{ "pytorch_model_#.bin", CKPT_PART_WEIGHTS, false },
 	{ "pytorch_model.bin.index.json", CKPT_PART_WEIGHTS, false },
+	{ "model_#.safetensors.index.json", CKPT_PART_WEIGHTS, false },
+	{ "pytorch_model_#.bin.index.json", CKPT_PART_WEIGHTS, false },
 	{ "pytorch_lora_weights.safetensors", CKPT_PART_WEIGHTS, false },
 	{ "pytorch_lora_weights.bin", CKPT_PART_WEIGHTS, false },
 	{ "adapter_model.safetensors", CKPT_PART_WEIGHTS, false },
@@ -34,13 +36,14 @@ static const struct ckpt_train_row rows[] = {
 	{ "scaler.pt", CKPT_PART_OTHER, false },
 	{ "random_states_#.pkl", CKPT_PART_RNG, false },
 	{ "custom_checkpoint_#.pkl", CKPT_PART_OTHER, false },
-	/* FSDP, DeepSpeed and the model folders of diffusers: directories of their own formats. */
+	/* FSDP, whole and by ranks, and DeepSpeed: files and directories of their own formats. */
+	{ "pytorch_model_fsdp.bin", CKPT_PART_WEIGHTS, false },
+	{ "pytorch_model_fsdp_#.bin", CKPT_PART_WEIGHTS, false },
+	{ "pytorch_model_fsdp_rank#.bin", CKPT_PART_WEIGHTS, false },
 	{ "pytorch_model_fsdp_#", CKPT_PART_WEIGHTS, true },
 	{ "optimizer_#", CKPT_PART_OPTIMIZER, true },
 	{ "pytorch_model", CKPT_PART_WEIGHTS | CKPT_PART_OPTIMIZER, true },
-	{ "unet", CKPT_PART_WEIGHTS, true },
-	{ "transformer", CKPT_PART_WEIGHTS, true },
-	{ "controlnet", CKPT_PART_WEIGHTS, true },
+	{ "pytorch_model_#", CKPT_PART_WEIGHTS | CKPT_PART_OPTIMIZER, true },
 	{ NULL, 0, false },
 };
 

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/format/torch/dcp.h"
 #include "core/format/train/shards.h"
 #include "core/format/train/train_dir.h"
 
@@ -35,6 +36,7 @@ static const struct ckpt_shard_row rows[] = {
 };
 
 #define UNIVERSAL "zero"
+#define TAG "checkpoint" /* Lightning's, in a directory for each save (strategies/deepspeed.py) */
 #define BIT(kind) (1U << (kind))
 
 /* The name that the missing one has: of the optimizer's, the commonest of the three. */
@@ -329,11 +331,36 @@ static int check_shards(struct ckpt_check *check, const struct ckpt_shards *shar
 	return 0;
 }
 
+/* Lightning's directory: it is loaded without a tag, by the pointer. */
+static int check_tagged(struct ckpt_check *check, enum ckpt_level level)
+{
+	_cleanup_free_ struct ckpt_report *own = calloc(1, sizeof(*own));
+	bool known;
+	int r = ckpt_train_dir_latest(check);
+
+	if (!own)
+		return ckpt_fail(check->err, -ENOMEM, "no memory for a report");
+	if (r == 0)
+		r = ckpt_check_folder(check, TAG, level, &known, own);
+	if (r == 0)
+		take_first(check->report, own);
+	return r;
+}
+
+/* Whether it is one: its folder has a rank's file. */
+static bool is_tagged(const struct ckpt_check *check)
+{
+	return ckpt_dir_has(check->dirfd, TAG "/mp_rank_00_model_states.pt") ||
+	       ckpt_dir_has(check->dirfd, TAG "/zero_pp_rank_0_mp_rank_00_model_states.pt");
+}
+
 static int check_directory(struct ckpt_check *check, enum ckpt_level level)
 {
 	_cleanup_shards_ struct ckpt_shards shards = { .n = 0 };
 	int r = ckpt_shards_list(check, rows, &shards);
 
+	if (r == 0 && shards.n == 0 && is_tagged(check))
+		return check_tagged(check, level);
 	return r ? r : check_shards(check, &shards, level);
 }
 
@@ -360,8 +387,8 @@ static bool deepspeed_sniff(const struct ckpt_check *check)
 	own.report = &report;
 	own.err = &err;
 	if (ckpt_train_dir_numbered(ckpt_train_dir_name(check), "global_step", &number))
-		return true;
-	if (fstatat(check->dirfd, UNIVERSAL "/optimizer_state.pt", &st, 0) == 0)
+		return !ckpt_dcp_is(check);
+	if (fstatat(check->dirfd, UNIVERSAL "/optimizer_state.pt", &st, 0) == 0 || is_tagged(check))
 		return true;
 	return ckpt_shards_list(&own, rows, &shards) != 0 || shards.n > 0;
 }

@@ -30,6 +30,7 @@ static const struct ckpt_train_row rows[] = {
 	{ "global_step#",
 	  CKPT_PART_WEIGHTS | CKPT_PART_OPTIMIZER | CKPT_PART_SCHEDULER | CKPT_PART_TAGGED, true },
 	{ "pytorch_model_fsdp_#", CKPT_PART_WEIGHTS, true },
+	{ "pytorch_model_fsdp.bin", CKPT_PART_WEIGHTS, false },
 	{ "optimizer_#", CKPT_PART_OPTIMIZER, true },
 	{ NULL, 0, false },
 };

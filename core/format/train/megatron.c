@@ -23,7 +23,8 @@
 #define METADATA "metadata.json"
 #define COMMON "common.pt"
 
-/* TP: tensor-parallel rank alone; PP, EP: with the pipeline's and the experts' too. */
+/* TP: tensor-parallel rank alone; PP, EP: with the pipeline's and the experts' too. Without a
+ * pipeline the experts' rank has the pipeline's place. */
 enum { TP, PP, EP };
 
 static const struct ckpt_shard_row rows[] = {
@@ -53,12 +54,20 @@ static void rank_name(char *name, size_t size, uint8_t kind, const uint64_t *no)
 		snprintf(name, size, "mp_rank_%02llu_%03llu_%03llu", t, p, e);
 }
 
+static bool has_experts(uint8_t kind, const struct ckpt_world *world)
+{
+	return kind == EP || (kind == PP && world->pp == 1);
+}
+
 static int check_ranks(struct ckpt_check *check, const struct ckpt_shards *shards,
 		       const struct ckpt_world *world)
 {
 	uint8_t kind = layout_of(shards);
-	const uint64_t tp = (uint64_t)world->tp, pp = kind == TP ? 1 : (uint64_t)world->pp;
-	const uint64_t dims[CKPT_SHARD_NUMBERS] = { tp, pp, kind == EP ? 0 : 1 };
+	const uint64_t tp = (uint64_t)world->tp, pp = (uint64_t)world->pp;
+	/* older arguments have a flag for experts alone: then as many as there are */
+	const uint64_t ep = world->ep > 1 ? (uint64_t)world->ep : 0;
+	const uint64_t second = kind == TP ? 1 : kind == PP && world->pp == 1 ? ep : pp;
+	const uint64_t dims[CKPT_SHARD_NUMBERS] = { tp, second, kind == EP ? ep : 1 };
 	uint64_t gap[CKPT_SHARD_NUMBERS];
 	char name[96];
 
@@ -119,7 +128,8 @@ static int check_rank(struct ckpt_check *check, const struct ckpt_shard *shard, 
 
 	if (r == 0)
 		r = compare_step(check, shard->name, &reports[0], own);
-	if (r == 0 && optimizer && (shard->kind != EP || has_optimizer(check, shard->name)))
+	if (r == 0 && optimizer &&
+	    (!has_experts(shard->kind, &reports[0].world) || has_optimizer(check, shard->name)))
 		r = check_file(check, shard->name, OPTIM, level, &reports[1]);
 	return r;
 }
@@ -285,7 +295,8 @@ static bool megatron_sniff(const struct ckpt_check *check)
 	const char *name = ckpt_train_dir_name(check);
 	struct ckpt_shard number;
 
-	if (ckpt_shard_match(name, "iter_#", &number))
+	/* others' numbers have fewer than its seven digits */
+	if (ckpt_shard_match(name, "iter_#", &number) && strlen(name) >= sizeof("iter_0000000") - 1)
 		return true;
 	return ckpt_dir_has(check->dirfd, "mp_rank_00") ||
 	       ckpt_dir_has(check->dirfd, "mp_rank_00_000") ||

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -27,6 +28,12 @@ struct listing {
 	uint64_t *rng;
 	size_t n_rng;
 };
+
+/* What no framework's row knows: weights in a folder of their own, which have the names that
+ * from_pretrained() looks for; averages of them beside; files that may be weights. */
+static const struct ckpt_train_row in_folder = { NULL, CKPT_PART_WEIGHTS, false };
+static const struct ckpt_train_row averages = { NULL, CKPT_PART_OTHER, false };
+static const struct ckpt_train_row unnamed = { NULL, CKPT_PART_UNNAMED, false };
 
 static void listing_done(struct listing *l)
 {
@@ -80,6 +87,73 @@ static int add_member(struct ckpt_check *check, struct listing *l, const char *n
 	return 0;
 }
 
+static bool is_one_of(const char *name, const char *const *list,
+		      bool (*is)(const char *name, const char *word))
+{
+	while (*list && !is(name, *list))
+		list++;
+	return *list;
+}
+
+static bool begins(const char *name, const char *word)
+{
+	return ckpt_text_starts(name, word, NULL);
+}
+
+/* A model of diffusers, an adapter of peft, a module of sentence-transformers: the weights in the
+ * folder @name; those in another checkpoint that lies here are not this one's. */
+static int add_folder(struct ckpt_check *check, struct listing *l, const char *name)
+{
+	static const char *const files[] = {
+		"adapter_model.safetensors",
+		"adapter_model.bin",
+		"diffusion_pytorch_model.safetensors",
+		"diffusion_pytorch_model.safetensors.index.json",
+		"diffusion_pytorch_model.bin",
+		"diffusion_pytorch_model.bin.index.json",
+		"model.safetensors",
+		"model.safetensors.index.json",
+		"pytorch_model.bin",
+		"pytorch_model.bin.index.json",
+		NULL,
+	};
+	const struct ckpt_train_row *row = ckpt_text_ends(name, "_ema") ? &averages : &in_folder;
+	char path[NAME_MAX + 64];
+	int r = 0;
+
+	if (name[0] == '.' || begins(name, "checkpoint"))
+		return 0;
+	for (size_t i = 0; !r && files[i]; i++) {
+		snprintf(path, sizeof(path), "%s/%s", name, files[i]);
+		if (ckpt_dir_has(check->dirfd, path))
+			r = add_member(check, l, path, row);
+	}
+	return r;
+}
+
+/* A Trainer of one's own names them as it likes. A shard is none without its index. */
+static bool may_be_weights(const char *name)
+{
+	static const char *const ends[] = { ".safetensors", ".bin", ".pt", ".pth", ".ckpt", NULL };
+	static const char *const others[] = { ".",	"optim",    "sched",   "rng",
+					      "random", "scaler",   "sampler", "dl_state",
+					      "ema",	"training", NULL };
+
+	return is_one_of(name, ends, ckpt_text_ends) && !is_one_of(name, others, begins) &&
+	       !strstr(name, "-of-");
+}
+
+static int add_unknown(struct ckpt_check *check, struct listing *l, const struct dirent *entry)
+{
+	if (entry->d_type == DT_DIR || entry->d_type == DT_LNK || entry->d_type == DT_UNKNOWN) {
+		int r = add_folder(check, l, entry->d_name);
+
+		if (r || entry->d_type == DT_DIR)
+			return r;
+	}
+	return may_be_weights(entry->d_name) ? add_member(check, l, entry->d_name, &unnamed) : 0;
+}
+
 static int compare_members(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
@@ -98,10 +172,8 @@ static int read_names(struct ckpt_check *check, const struct ckpt_train_row *row
 	while (errno = 0, !r && (entry = readdir(dir))) {
 		const struct ckpt_train_row *row = find_row(rows, entry->d_name, &number);
 
-		if (!row)
-			continue;
-		r = add_member(check, l, entry->d_name, row);
-		if (!r && row->parts & CKPT_PART_RNG && number >= 0)
+		r = row ? add_member(check, l, entry->d_name, row) : add_unknown(check, l, entry);
+		if (!r && row && row->parts & CKPT_PART_RNG && number >= 0)
 			l->rng[l->n_rng++] = (uint64_t)number;
 	}
 	return r ? r : -errno;
@@ -130,7 +202,7 @@ static int check_member(struct ckpt_check *check, const char *name,
 	int r;
 
 	if (row->is_dir) {
-		r = ckpt_check_folder(check, name, level, &known);
+		r = ckpt_check_folder(check, name, level, &known, NULL);
 		if (!known)
 			ckpt_check_cap(check, CKPT_EVIDENCE_OPAQUE, "%s is not looked into", name);
 		return r;
@@ -142,6 +214,35 @@ static int check_member(struct ckpt_check *check, const char *name,
 				 "it does not begin as such a file does");
 }
 
+/* Checks what has a known name or, if @rest, what has none. */
+static int check_listed(struct ckpt_check *check, const struct listing *l, bool rest,
+			enum ckpt_level level, unsigned *parts)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < l->n; i++) {
+		if ((l->members[i].row == &unnamed) != rest)
+			continue;
+		r = check_member(check, l->members[i].name, l->members[i].row, level);
+		*parts |= l->members[i].row->parts;
+	}
+	return r;
+}
+
+/* Where no weights have a known name, those are taken for them that have none; it is said. */
+static int check_unnamed(struct ckpt_check *check, const struct listing *l, enum ckpt_level level,
+			 unsigned *parts)
+{
+	int r = check_listed(check, l, true, level, parts);
+
+	if (!r && *parts & CKPT_PART_UNNAMED)
+		ckpt_check_cap(check, CKPT_EVIDENCE_STRUCTURE,
+			       "no weights have a name that is known: others are taken for them");
+	if (*parts & CKPT_PART_UNNAMED)
+		*parts |= CKPT_PART_WEIGHTS;
+	return r;
+}
+
 int ckpt_train_dir_check(struct ckpt_check *check, const struct ckpt_train_row *rows,
 			 enum ckpt_level level, struct ckpt_train_dir *ret)
 {
@@ -149,10 +250,10 @@ int ckpt_train_dir_check(struct ckpt_check *check, const struct ckpt_train_row *
 	struct ckpt_train_dir found = { .parts = 0 };
 	int r = list(check, rows, &l);
 
-	for (size_t i = 0; !r && i < l.n; i++) {
-		r = check_member(check, l.members[i].name, l.members[i].row, level);
-		found.parts |= l.members[i].row->parts;
-	}
+	if (!r)
+		r = check_listed(check, &l, false, level, &found.parts);
+	if (!r && !(found.parts & CKPT_PART_WEIGHTS))
+		r = check_unnamed(check, &l, level, &found.parts);
 	found.n_rng = l.n_rng;
 	while (found.first_gap < l.n_rng && l.rng[found.first_gap] == found.first_gap)
 		found.first_gap++;

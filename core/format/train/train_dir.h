@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the directories of training frameworks have in common: members with known names, each
- * checked by its own format, and a JSON file with the position. Names that no row knows are
- * ignored.
+ * checked by its own format, and a JSON file with the position. Of what no row knows, weights in
+ * folders of their own are checked too; where there are no others, files that may be weights.
+ * The rest is ignored.
  */
 #ifndef CKPT_CORE_FORMAT_TRAIN_TRAIN_DIR_H
 #define CKPT_CORE_FORMAT_TRAIN_TRAIN_DIR_H
@@ -17,7 +18,8 @@ enum ckpt_part {
 	CKPT_PART_SCHEDULER = 4,
 	CKPT_PART_RNG = 8, /* numbered ones are counted */
 	CKPT_PART_OTHER = 16,
-	CKPT_PART_TAGGED = 32, /* loaded by the name that the file `latest` beside it holds */
+	CKPT_PART_TAGGED = 32,	/* loaded by the name that the file `latest` beside it holds */
+	CKPT_PART_UNNAMED = 64, /* may be weights: no row knows its name */
 };
 
 /* One known name; '#' in it stands for a decimal number. @is_dir: a directory, whose inside is

@@ -93,17 +93,16 @@ static int scan_by(const struct ckpt_pickle_sink *sink, const void *data, size_t
 	struct ckpt_ctx ctx = { 0 };
 	char name[] = "pickle";
 	struct ckpt_file file = { .name = name, .size = len, .ctx = &ctx };
-	_cleanup_stream_ struct ckpt_stream in = { 0 };
+	struct ckpt_pickle_range range = { .file = &file, .end = len };
 	_cleanup_close_ int fd = memfd_create("pickle", MFD_CLOEXEC);
 	int r;
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, data, len), (ssize_t)len);
 	file.fd = fd;
-	assert_int_equal(ckpt_stream_init(&in, &file, 0, len, NULL), 0);
-	r = ckpt_pickle_scan(&in, sink, sum, NULL);
+	r = ckpt_pickle_scan_range(&range, sink, sum, NULL);
 	if (ret_left)
-		*ret_left = len - ckpt_stream_offset(&in);
+		*ret_left = len - range.off;
 	return r;
 }
 

@@ -187,12 +187,13 @@ ssize_t ckpt_files_find(const struct ckpt_files *files, const char *name)
 	return found ? found - files->f : -1;
 }
 
-bool ckpt_files_nested(const struct ckpt_files *files)
+size_t ckpt_files_nested(const struct ckpt_files *files)
 {
+	size_t n = 0;
+
 	for (size_t i = 0; i < files->n; i++)
-		if (strchr(files->f[i].name, '/'))
-			return true;
-	return false;
+		n += strchr(files->f[i].name, '/') != NULL;
+	return n;
 }
 
 uint64_t ckpt_files_size(const struct ckpt_files *files)

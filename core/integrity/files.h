@@ -40,8 +40,8 @@ int ckpt_files_list(int rootfd, const struct ckpt_set *set, struct ckpt_files *r
 /* Index of @name in @files, or -1. */
 ssize_t ckpt_files_find(const struct ckpt_files *files, const char *name);
 
-/* Whether some lie in a folder below the directory that the names are relative to. */
-bool ckpt_files_nested(const struct ckpt_files *files);
+/* How many lie in a folder below the directory that the names are relative to. */
+size_t ckpt_files_nested(const struct ckpt_files *files);
 
 /* Sum of the sizes. */
 uint64_t ckpt_files_size(const struct ckpt_files *files);

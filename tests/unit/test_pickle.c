@@ -419,15 +419,31 @@ static bool on_nested(void *arg, size_t word, const struct ckpt_pickle_value *v)
 	return v->kind != CKPT_PICKLE_NONE;
 }
 
+/* A pickle, what the scan of it tells and what it returns. */
+struct scanned {
+	const char *data;
+	size_t len;
+	const char *told;
+	int result;
+};
+
+/* Scans @row with @sink, whose arg it sets. */
+static void expect_told(struct ckpt_pickle_sink sink, const struct scanned *row)
+{
+	struct told told = { .text = "" };
+	struct ckpt_pickle_summary sum;
+
+	sink.words = words;
+	sink.n_words = 3;
+	sink.arg = &told;
+	assert_int_equal(scan_by(&sink, row->data, row->len, &sum, NULL), row->result);
+	assert_string_equal(told.text, row->told);
+}
+
 /* Dicts in dicts, and strings that the caller keeps: also where the memo brings them back. */
 static void test_pickle__nested(void **state)
 {
-	static const struct {
-		const char *data;
-		size_t len;
-		const char *told;
-		int result;
-	} rows[] = {
+	static const struct scanned rows[] = {
 		{ P("}U\1a}(U\4stepK\5us."), "step=5 ", 0 },
 		{ P("}U\1a}U\4stepK\5ss."), "step=5 ", 0 },
 		{ P("}U\1a(U\4stepK\5ds."), "step=5 ", 0 },
@@ -439,21 +455,11 @@ static void test_pickle__nested(void **state)
 		  "<version abc> version=#73 version=#73 ", 0 },
 		{ P("](}(U\4stepNu}(U\4stepK\1ue."), "step=None ", CKPT_PICKLE_STOPPED },
 	};
+	const struct ckpt_pickle_sink sink = { .intern = on_intern, .nested = on_nested };
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct told told = { .text = "" };
-		const struct ckpt_pickle_sink sink = { .words = words,
-						       .n_words = 3,
-						       .intern = on_intern,
-						       .nested = on_nested,
-						       .arg = &told };
-		struct ckpt_pickle_summary sum;
-
-		assert_int_equal(scan_by(&sink, rows[i].data, rows[i].len, &sum, NULL),
-				 rows[i].result);
-		assert_string_equal(told.text, rows[i].told);
-	}
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		expect_told(sink, &rows[i]);
 }
 
 static bool on_holder(void *arg, const struct ckpt_pickle_value *key)
@@ -481,12 +487,7 @@ static bool on_numbers(void *arg, const struct ckpt_pickle_dims *dims)
  * they are mentioned, tuples of numbers. */
 static void test_pickle__objects(void **state)
 {
-	static const struct {
-		const char *data;
-		size_t len;
-		const char *told;
-		int result;
-	} rows[] = {
+	static const struct scanned rows[] = {
 		{ P("}U\4stepK\5s."), "?: step=5 ", 0 },
 		{ P("}U\1acm\nx\n)\x81}U\4stepK\5sbs."), "() a: step=5 ", 0 },
 		{ P("}(U\1bK\1U\1acm\nx\n)\x81}(U\1yNU\4stepK\5U\5epochK\6ubu."),
@@ -500,24 +501,15 @@ static void test_pickle__objects(void **state)
 		{ P("K\1J\xff\xff\xff\xff\x86."), "", 0 },
 		{ P("(K\1K\2K\3K\4K\5t]."), "(1,2,3,4,5) ", CKPT_PICKLE_STOPPED },
 	};
+	const struct ckpt_pickle_sink sink = { .named = on_named,
+					       .holder = on_holder,
+					       .numbers = on_numbers,
+					       .nested = on_item,
+					       .paths = true };
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct told told = { .text = "" };
-		const struct ckpt_pickle_sink sink = { .words = words,
-						       .n_words = 3,
-						       .named = on_named,
-						       .holder = on_holder,
-						       .numbers = on_numbers,
-						       .nested = on_item,
-						       .paths = true,
-						       .arg = &told };
-		struct ckpt_pickle_summary sum;
-
-		assert_int_equal(scan_by(&sink, rows[i].data, rows[i].len, &sum, NULL),
-				 rows[i].result);
-		assert_string_equal(told.text, rows[i].told);
-	}
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		expect_told(sink, &rows[i]);
 }
 
 int main(void)

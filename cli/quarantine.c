@@ -100,10 +100,7 @@ static void tell(const struct moving *m, cJSON *array, const char *path,
 				outcome->code == 0		     ? outcome->done
 				: outcome->code == CKPT_EXIT_UNKNOWN ? "unknown"
 								     : "refused");
-	if (outcome->code != 0)
-		cJSON_AddStringToObject(o, "detail", outcome->why.text);
-	else
-		cJSON_AddNullToObject(o, "detail");
+	ckpt_json_add_text(o, "detail", outcome->code != 0 ? outcome->why.text : NULL);
 	cJSON_AddItemToArray(array, o);
 }
 

@@ -79,16 +79,11 @@ static void show_json(const struct ckpt_epoch_info *info, const struct ckpt_reso
 	const struct ckpt_decision *d = &res->decision;
 	cJSON *o = cJSON_CreateObject();
 
-	if (info->has_last)
-		cJSON_AddNumberToObject(o, "last_completed_epoch",
-					(double)info->last_completed_epoch);
-	else
-		cJSON_AddNullToObject(o, "last_completed_epoch");
+	ckpt_json_add_number(o, "last_completed_epoch", info->has_last,
+			     (double)info->last_completed_epoch);
 	cJSON_AddStringToObject(o, "checkpoint", d->path);
-	if (res->chosen && res->epochs.has_completed)
-		cJSON_AddNumberToObject(o, "checkpoint_epoch", (double)res->epochs.completed);
-	else
-		cJSON_AddNullToObject(o, "checkpoint_epoch");
+	ckpt_json_add_number(o, "checkpoint_epoch", res->chosen && res->epochs.has_completed,
+			     (double)res->epochs.completed);
 	cJSON_AddBoolToObject(o, "agree", agree(info, res));
 	ckpt_cli_print_json(o);
 }

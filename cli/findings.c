@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/json.h"
 #include "core/base/text.h"
 #include "core/integrity/verify.h"
 
@@ -233,14 +234,6 @@ const char *ckpt_findings_line(const struct ckpt_findings *f, bool rejected, cha
 	return buf;
 }
 
-static void add_number(cJSON *o, const char *key, bool known, double value)
-{
-	if (known)
-		cJSON_AddNumberToObject(o, key, value);
-	else
-		cJSON_AddNullToObject(o, key);
-}
-
 static void add_writers(cJSON *o, const struct ckpt_writers *w)
 {
 	cJSON *list = cJSON_AddArrayToObject(o, "writers");
@@ -265,16 +258,16 @@ static void add_file(cJSON *o, const struct ckpt_findings *f)
 	}
 	cJSON_AddStringToObject(file, "name", f->file);
 	cJSON_AddNumberToObject(file, "size_bytes", (double)d->size);
-	add_number(file, "data_end", d->has_end, (double)d->data_end);
-	add_number(file, "zero_tail_bytes", d->has_end, (double)(d->size - d->data_end));
+	ckpt_json_add_number(file, "data_end", d->has_end, (double)d->data_end);
+	ckpt_json_add_number(file, "zero_tail_bytes", d->has_end, (double)(d->size - d->data_end));
 	cJSON_AddBoolToObject(file, "data_end_at_most", d->end_at_most);
 	cJSON_AddNumberToObject(file, "holes", (double)d->holes);
 	cJSON_AddNumberToObject(file, "hole_bytes", (double)d->hole_bytes);
-	add_number(file, "first_hole", d->holes, (double)d->first_hole);
+	ckpt_json_add_number(file, "first_hole", d->holes, (double)d->first_hole);
 	cJSON_AddBoolToObject(file, "no_blocks", d->released);
-	add_number(file, "free_bytes", d->has_space, (double)d->free_bytes);
-	add_number(file, "quota_used_bytes", d->has_quota, (double)d->quota_used);
-	add_number(file, "quota_limit_bytes", d->has_quota, (double)d->quota_limit);
+	ckpt_json_add_number(file, "free_bytes", d->has_space, (double)d->free_bytes);
+	ckpt_json_add_number(file, "quota_used_bytes", d->has_quota, (double)d->quota_used);
+	ckpt_json_add_number(file, "quota_limit_bytes", d->has_quota, (double)d->quota_limit);
 	cJSON_AddBoolToObject(file, "network", d->remote);
 	add_writers(file, &d->writers);
 }
@@ -287,22 +280,16 @@ cJSON *ckpt_findings_json(const struct ckpt_findings *f)
 	if (!o)
 		return NULL;
 	add_file(o, f);
-	add_number(o, "elders", true, a->elders);
-	add_number(o, "elders_smallest_bytes", a->elders, (double)a->smallest);
-	add_number(o, "elders_largest_bytes", a->elders, (double)a->largest);
-	if (a->suspicion[0])
-		cJSON_AddStringToObject(o, "suspicious", a->suspicion);
-	else
-		cJSON_AddNullToObject(o, "suspicious");
-	add_number(o, "saved_by_job", a->known_attempt, (double)a->job_id);
-	add_number(o, "saved_by_attempt", a->known_attempt, (double)a->attempt);
-	add_number(o, "save_of_attempt", a->save, a->save);
-	if (a->instead)
-		cJSON_AddStringToObject(o, "instead", a->instead->name);
-	else
-		cJSON_AddNullToObject(o, "instead");
-	add_number(o, "cost_epochs", a->has_epochs, a->epochs);
-	add_number(o, "cost_steps", a->has_steps, (double)a->steps);
-	add_number(o, "cost_seconds", a->seconds > 0, (double)a->seconds);
+	ckpt_json_add_number(o, "elders", true, a->elders);
+	ckpt_json_add_number(o, "elders_smallest_bytes", a->elders, (double)a->smallest);
+	ckpt_json_add_number(o, "elders_largest_bytes", a->elders, (double)a->largest);
+	ckpt_json_add_text(o, "suspicious", a->suspicion);
+	ckpt_json_add_number(o, "saved_by_job", a->known_attempt, (double)a->job_id);
+	ckpt_json_add_number(o, "saved_by_attempt", a->known_attempt, (double)a->attempt);
+	ckpt_json_add_number(o, "save_of_attempt", a->save, a->save);
+	ckpt_json_add_text(o, "instead", a->instead ? a->instead->name : NULL);
+	ckpt_json_add_number(o, "cost_epochs", a->has_epochs, a->epochs);
+	ckpt_json_add_number(o, "cost_steps", a->has_steps, (double)a->steps);
+	ckpt_json_add_number(o, "cost_seconds", a->seconds > 0, (double)a->seconds);
 	return o;
 }

@@ -48,10 +48,10 @@ static const struct argp quarantine_argp = {
 	options,
 	parse,
 	"PATH...",
-	"Renames proved corrupt checkpoints to NAME.corrupted (a directory, and a file "
-	"whose program would list that name too, moves to .ckpt-resume/corrupted/). Each is read "
-	"twice in full first; one that is valid, incomplete or unreadable stays where it "
-	"is.\v`ckptctl release PATH` undoes it.\n"
+	"Renames proved corrupt checkpoints to NAME.corrupted (a directory, a file with "
+	"data in a folder beside it, and one whose program would list that name too move to "
+	".ckpt-resume/corrupted/). Each is read twice in full first; one that is valid, incomplete "
+	"or unreadable stays where it is.\v`ckptctl release PATH` undoes it.\n"
 	"Exit: 0 moved, 1 one stays where it is, 3 could not find out or not do it.",
 	NULL,
 	NULL,
@@ -100,10 +100,7 @@ static void tell(const struct moving *m, cJSON *array, const char *path,
 				outcome->code == 0		     ? outcome->done
 				: outcome->code == CKPT_EXIT_UNKNOWN ? "unknown"
 								     : "refused");
-	if (outcome->code != 0)
-		cJSON_AddStringToObject(o, "detail", outcome->why.text);
-	else
-		cJSON_AddNullToObject(o, "detail");
+	ckpt_json_add_text(o, "detail", outcome->code != 0 ? outcome->why.text : NULL);
 	cJSON_AddItemToArray(array, o);
 }
 

@@ -162,3 +162,19 @@ bool ckpt_json_bool(const cJSON *o, const char *key, bool fallback)
 
 	return cJSON_IsBool(item) ? cJSON_IsTrue(item) : fallback;
 }
+
+void ckpt_json_add_text(cJSON *o, const char *key, const char *text)
+{
+	if (text && *text)
+		cJSON_AddStringToObject(o, key, text);
+	else
+		cJSON_AddNullToObject(o, key);
+}
+
+void ckpt_json_add_number(cJSON *o, const char *key, bool known, double value)
+{
+	if (known && isfinite(value))
+		cJSON_AddNumberToObject(o, key, value);
+	else
+		cJSON_AddNullToObject(o, key);
+}

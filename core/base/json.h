@@ -54,4 +54,10 @@ bool ckpt_json_is(const cJSON *o, const char *key, const char *text);
 /* Member @key as a boolean; @fallback if absent or no boolean. */
 bool ckpt_json_bool(const cJSON *o, const char *key, bool fallback);
 
+/* Adds @text to @o as @key, null where it is NULL or empty. */
+void ckpt_json_add_text(cJSON *o, const char *key, const char *text);
+
+/* Adds @value to @o as @key, null where it is not @known or no finite number. */
+void ckpt_json_add_number(cJSON *o, const char *key, bool known, double value);
+
 #endif

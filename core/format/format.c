@@ -25,6 +25,14 @@ const struct ckpt_format *ckpt_format_named(const char *name)
 	return NULL;
 }
 
+bool ckpt_format_beside(const char *name, int no, char *ret, size_t size)
+{
+	for (size_t i = 0; ckpt_formats[i]->name; i++)
+		if (ckpt_formats[i]->beside && ckpt_formats[i]->beside(name, no, ret, size))
+			return true;
+	return false;
+}
+
 const struct ckpt_format *ckpt_format_find(const struct ckpt_check *check)
 {
 	for (size_t i = 0; ckpt_formats[i]->name; i++)

@@ -89,6 +89,9 @@ struct ckpt_format {
 	/* Tells all tensors, in the file's order; of a CKPT_KIND_DIRECTORY those that are told by
 	 * no row of one of its files. NULL: it cannot. As a check function. */
 	int (*tensors)(struct ckpt_check *check, ckpt_tensor_fn *tell, void *arg);
+	/* Where the file @name keeps its data file @no, counted from 0: in a folder beside it.
+	 * False where that does not fit, and for a name that no such file has. NULL: nowhere. */
+	bool (*beside)(const char *name, int no, char *ret, size_t size);
 };
 
 /* Adds the dimension @dim to the hash of a shape (0 at first). */
@@ -110,6 +113,10 @@ extern const struct ckpt_format *const ckpt_formats[];
 
 /* The row with that name, or NULL. */
 const struct ckpt_format *ckpt_format_named(const char *name);
+
+/* beside() of the row that knows a file of the name @name to have such data, whatever is in it;
+ * false where none does. */
+bool ckpt_format_beside(const char *name, int no, char *ret, size_t size);
 
 /* The first row of @check->kind whose sniff accepts it; for files never NULL (opaque); else NULL.
  */

@@ -40,21 +40,49 @@ static int check_members(int dirfd, const struct ckpt_set *set, struct ckpt_erro
 	return set->members[0] ? 0 : refused(err, set, "it has no members");
 }
 
+static int list(int dirfd, const struct ckpt_set *set, struct ckpt_files *ret,
+		struct ckpt_error *err)
+{
+	_cleanup_close_ int rootfd = ckpt_files_root(dirfd, set, err);
+	int r = rootfd < 0 ? rootfd : ckpt_files_list(rootfd, set, ret, err);
+
+	return r > 0 ? refused(err, set, "it cannot be listed") : r;
+}
+
+/* A folder beside it goes as a whole: it may hold nothing but what the format put there. */
+static int check_folders(int dirfd, const struct ckpt_set *set, const struct ckpt_files *files,
+			 struct ckpt_error *err)
+{
+	char folder[NAME_MAX + 1];
+	size_t found = 0;
+
+	for (int i = 0; set->members[i]; i++) {
+		const struct ckpt_set beside = { .name = folder, .kind = CKPT_KIND_DIRECTORY };
+		_cleanup_files_ struct ckpt_files inside = { 0 };
+		int r = 0;
+
+		if (ckpt_member_folder(dirfd, set, set->members[i], folder))
+			r = list(dirfd, &beside, &inside, err);
+		if (r != 0)
+			return r;
+		found += inside.n;
+	}
+	return found && found > ckpt_files_nested(files)
+		       ? refused(err, set, "the folder beside it holds other files, too")
+		       : 0;
+}
+
 /* Whoever writes it again, or has it open for writing, has taken it back. */
 static int check_at_rest(int dirfd, const struct ckpt_set *set, struct ckpt_error *err)
 {
-	_cleanup_close_ int rootfd = ckpt_files_root(dirfd, set, err);
 	_cleanup_files_ struct ckpt_files files = { 0 };
 	struct ckpt_identity now;
 	pid_t pid;
-	int r = rootfd < 0 ? rootfd : ckpt_files_list(rootfd, set, &files, err);
+	int r = list(dirfd, set, &files, err);
 
+	r = r ? r : check_folders(dirfd, set, &files, err);
 	if (r != 0)
-		return r < 0 ? r : refused(err, set, "it cannot be listed");
-	/* ADIOS keeps data in a folder beside its file, which may hold others' too: all or nothing
-	 */
-	if (set->kind != CKPT_KIND_DIRECTORY && ckpt_files_nested(&files))
-		return refused(err, set, "it has files in a folder beside it");
+		return r;
 	r = ckpt_set_identity(set, &now);
 	if (r < 0)
 		return ckpt_fail(err, r, "cannot look up %s: %s", CKPT_QUOTE(set->name),
@@ -76,13 +104,16 @@ static int plan_one(struct ckpt_moved *moved, const char *name)
 /* The seal first: what is left of one that is put back half is not taken for sealed. */
 static int plan(int dirfd, const struct ckpt_set *set, struct ckpt_moved *ret)
 {
-	char seal[NAME_MAX + 1];
+	char seal[NAME_MAX + 1], folder[NAME_MAX + 1];
 	int r = ckpt_moved_init(ret, set->name);
 
 	if (r == 0 && ckpt_seal_name(set->name, seal) && ckpt_dir_has(dirfd, seal))
 		r = plan_one(ret, seal);
-	for (int i = 0; r == 0 && set->members[i]; i++)
+	for (int i = 0; r == 0 && set->members[i]; i++) {
 		r = plan_one(ret, set->members[i]);
+		if (r == 0 && ckpt_member_folder(dirfd, set, set->members[i], folder))
+			r = plan_one(ret, folder);
+	}
 	return r;
 }
 

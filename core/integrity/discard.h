@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Removing a checkpoint for good, as --ckpt-keep asks for: all of it or nothing. Its members and
- * its seal are first renamed into .ckpt-resume/discarded/, each step in the ledger before it is
- * done, so that whoever is killed on the way leaves a whole checkpoint or none.
+ * Removing a checkpoint for good, as --ckpt-keep asks for: all of it or nothing. Its members, what
+ * their format keeps in a folder beside them, and its seal are first renamed into
+ * .ckpt-resume/discarded/, each step in the ledger before it is done, so that whoever is killed on
+ * the way leaves a whole checkpoint or none.
  */
 #ifndef CKPT_CORE_INTEGRITY_DISCARD_H
 #define CKPT_CORE_INTEGRITY_DISCARD_H

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 
 #include "core/catalog/pool.h"
-#include "core/format/hpc/adios2.h"
+#include "core/format/format.h"
 #include "wire/text.h"
 
 /* One listing under way. */
@@ -126,14 +126,13 @@ static int list_folder(const struct listing *l, const char *folder, int depth)
 	return errno ? cannot(l, errno, "read directory", folder) : 0;
 }
 
-/* What ADIOS keeps in a folder beside its file is part of it, and has the file's own name: other
- * files there are not. */
+/* What the format of @name keeps in a folder beside it is part of it: other files there are not. */
 static int list_beside(const struct listing *l, const char *name)
 {
 	char path[PATH_MAX];
 	int r = 0;
 
-	for (int i = 0; r == 0 && ckpt_adios_bp3_beside(name, i, path, sizeof(path)); i++) {
+	for (int i = 0; r == 0 && ckpt_format_beside(name, i, path, sizeof(path)); i++) {
 		if (ckpt_dir_lacks(l->rootfd, path))
 			return 0;
 		r = add_file(l, path);
@@ -147,7 +146,7 @@ static int list_members(const struct listing *l, const struct ckpt_set *set)
 
 	for (int i = 0; r == 0 && set->members[i]; i++) {
 		r = add_file(l, set->members[i]);
-		if (r == 0 && set->kind == CKPT_KIND_FILE && ckpt_adios_bp3_named(set->members[i]))
+		if (r == 0 && set->kind == CKPT_KIND_FILE)
 			r = list_beside(l, set->members[i]);
 	}
 	return r;
@@ -188,12 +187,13 @@ ssize_t ckpt_files_find(const struct ckpt_files *files, const char *name)
 	return found ? found - files->f : -1;
 }
 
-bool ckpt_files_nested(const struct ckpt_files *files)
+size_t ckpt_files_nested(const struct ckpt_files *files)
 {
+	size_t n = 0;
+
 	for (size_t i = 0; i < files->n; i++)
-		if (strchr(files->f[i].name, '/'))
-			return true;
-	return false;
+		n += strchr(files->f[i].name, '/') != NULL;
+	return n;
 }
 
 uint64_t ckpt_files_size(const struct ckpt_files *files)

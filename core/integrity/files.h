@@ -31,8 +31,8 @@ int ckpt_files_root(int dirfd, const struct ckpt_set *set, struct ckpt_error *er
 
 /*
  * Lists @set's files, links followed, below @rootfd (of ckpt_files_root()): of a directory all
- * regular files in it, else its members and what ADIOS keeps in a folder beside one, those that are
- * missing left out. 0, CKPT_FILES_UNBOUNDED or an errno.
+ * regular files in it, else its members and what a format keeps in a folder beside one, those that
+ * are missing left out. 0, CKPT_FILES_UNBOUNDED or an errno.
  */
 int ckpt_files_list(int rootfd, const struct ckpt_set *set, struct ckpt_files *ret,
 		    struct ckpt_error *err);
@@ -40,8 +40,8 @@ int ckpt_files_list(int rootfd, const struct ckpt_set *set, struct ckpt_files *r
 /* Index of @name in @files, or -1. */
 ssize_t ckpt_files_find(const struct ckpt_files *files, const char *name);
 
-/* Whether some lie in a folder below the directory that the names are relative to. */
-bool ckpt_files_nested(const struct ckpt_files *files);
+/* How many lie in a folder below the directory that the names are relative to. */
+size_t ckpt_files_nested(const struct ckpt_files *files);
 
 /* Sum of the sizes. */
 uint64_t ckpt_files_size(const struct ckpt_files *files);

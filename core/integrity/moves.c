@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "core/base/file.h"
+#include "core/format/format.h"
 #include "core/record/backup.h"
 #include "wire/text.h"
 
@@ -21,20 +22,58 @@ int ckpt_place_of(const struct ckpt_place *place, const char *to)
 	return ckpt_move_in_state(to, NULL) ? place->statefd : place->dirfd;
 }
 
+/* The name that such a folder would have; false where the format keeps none. */
+static bool folder_name(const struct ckpt_set *set, const char *name, char ret[NAME_MAX + 1])
+{
+	char path[PATH_MAX];
+	const char *slash;
+
+	if (set->kind != CKPT_KIND_FILE || !ckpt_format_beside(name, 0, path, sizeof(path)))
+		return false;
+	slash = strchr(path, '/');
+	if (!slash || slash - path > NAME_MAX)
+		return false;
+	snprintf(ret, NAME_MAX + 1, "%.*s", (int)(slash - path), path);
+	return true;
+}
+
+bool ckpt_member_folder(int dirfd, const struct ckpt_set *set, const char *name,
+			char ret[NAME_MAX + 1])
+{
+	return folder_name(set, name, ret) && ckpt_dir_has(dirfd, ret);
+}
+
+/* The type of @name, of a link itself. 0 or an errno. */
+static int type_of(int dirfd, const char *name, mode_t *ret)
+{
+	struct stat st;
+
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	*ret = st.st_mode & S_IFMT;
+	return 0;
+}
+
 const char *ckpt_member_problem(int dirfd, const struct ckpt_set *set, const char *name,
 				int *ret_error)
 {
-	mode_t type = set->kind == CKPT_KIND_DIRECTORY ? S_IFDIR : S_IFREG;
-	struct stat st;
+	const mode_t type = set->kind == CKPT_KIND_DIRECTORY ? S_IFDIR : S_IFREG;
+	char folder[NAME_MAX + 1];
+	mode_t found = 0;
 
 	*ret_error = 0;
 	if (!*name || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return "a member lies outside of its directory";
-	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-		*ret_error = -errno;
+	*ret_error = type_of(dirfd, name, &found);
+	if (*ret_error == 0 && found != type)
+		return "a member is a link or of another type";
+	if (*ret_error || !folder_name(set, name, folder))
 		return NULL;
-	}
-	return (st.st_mode & S_IFMT) == type ? NULL : "a member is a link or of another type";
+	*ret_error = type_of(dirfd, folder, &found);
+	if (*ret_error == 0 && found != S_IFDIR)
+		return "what stands in place of the folder beside it is none";
+	*ret_error = *ret_error == -ENOENT ? 0 : *ret_error;
+	return NULL;
 }
 
 bool ckpt_move_is_away(const struct ckpt_place *place, const struct ckpt_move *move)

@@ -6,6 +6,8 @@
 #ifndef CKPT_CORE_INTEGRITY_MOVES_H
 #define CKPT_CORE_INTEGRITY_MOVES_H
 
+#include <limits.h>
+
 #include "core/catalog/catalog.h"
 #include "core/integrity/journal.h"
 
@@ -33,10 +35,15 @@ bool ckpt_move_is_away(const struct ckpt_place *place, const struct ckpt_move *m
 /* Renames one member to its `to`, overwriting nothing. 0 or an errno. */
 int ckpt_move_there(const struct ckpt_place *place, const struct ckpt_move *move);
 
+/* Whether something stands where the format of @name, a member of @set, keeps data in a folder
+ * beside it (ckpt_format_beside()): it is moved with it. *@ret is the folder's name. */
+bool ckpt_member_folder(int dirfd, const struct ckpt_set *set, const char *name,
+			char ret[NAME_MAX + 1]);
+
 /*
- * Why the member @name of @set is not to be renamed: it is no plain name, a link, or of another
- * type than the set's members are. NULL where it may be, and where it could not be looked up: then
- * *@ret_error is an errno, else 0.
+ * Why the member @name of @set, or the folder beside it, is not to be renamed: it is no plain name,
+ * a link, or of another type than it should be. NULL where it may be, and where it could not be
+ * looked up: then *@ret_error is an errno, else 0.
  */
 const char *ckpt_member_problem(int dirfd, const struct ckpt_set *set, const char *name,
 				int *ret_error);

@@ -155,16 +155,31 @@ static int verify_again(struct ckpt_ctx *ctx, const struct ckpt_set *set,
 	return check_agreement(set, first, second, err);
 }
 
-/* Whether @set moves to the state directory: there it is in nobody's list. */
-static bool goes_below(const struct ckpt_set *set)
+/* One quarantine that is planned. */
+struct planning {
+	const struct ckpt_place *place;
+	const struct ckpt_set *set;
+	bool below; /* it moves to the state directory: there it is in nobody's list */
+	int n;	    /* the try */
+	struct ckpt_moved *moved;
+};
+
+/* A directory does, and a file with a folder beside it, which it finds by its own name. */
+static bool goes_below(int dirfd, const struct ckpt_set *set)
 {
-	return set->kind == CKPT_KIND_DIRECTORY || ckpt_set_renamed_is_listed(set);
+	char folder[NAME_MAX + 1];
+
+	if (set->kind == CKPT_KIND_DIRECTORY || ckpt_set_renamed_is_listed(set))
+		return true;
+	for (int i = 0; set->members[i]; i++)
+		if (ckpt_member_folder(dirfd, set, set->members[i], folder))
+			return true;
+	return false;
 }
 
 /* Where member @name goes at the @n'th try. False if the name gets too long. */
-static bool destination(const struct ckpt_set *set, const char *name, int n, char to[PATH_MAX])
+static bool destination(bool below, const char *name, int n, char to[PATH_MAX])
 {
-	bool below = goes_below(set);
 	char number[16] = "";
 	int len;
 
@@ -175,72 +190,72 @@ static bool destination(const struct ckpt_set *set, const char *name, int n, cha
 	return len > 0 && len - (below ? (int)sizeof(CKPT_CORRUPTED_DIR) : 0) <= NAME_MAX;
 }
 
-/* Adds the @n'th destination of @name. 0; -EEXIST when it is taken; or an errno. */
-static int plan_one(const struct ckpt_place *place, const struct ckpt_set *set, const char *name,
-		    int n, struct ckpt_moved *moved)
+/* Adds the destination of @name. 0; -EEXIST when it is taken; or an errno. */
+static int plan_one(const struct planning *p, const char *name)
 {
 	char to[PATH_MAX];
 
-	if (!destination(set, name, n, to))
+	if (!destination(p->below, name, p->n, to))
 		return -ENAMETOOLONG;
-	if (ckpt_dir_has(ckpt_place_of(place, to), to))
+	if (ckpt_dir_has(ckpt_place_of(p->place, to), to))
 		return -EEXIST;
-	return ckpt_moved_add(moved, name, to);
+	return ckpt_moved_add(p->moved, name, to);
 }
 
 /* The seal goes along, unless its name would get too long. */
-static int plan_seal(const struct ckpt_place *place, const struct ckpt_set *set, int n,
-		     struct ckpt_moved *moved)
+static int plan_seal(const struct planning *p)
 {
 	char name[NAME_MAX + 1];
 	struct stat st;
 	int r;
 
-	if (!ckpt_seal_name(set->name, name) ||
-	    fstatat(place->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+	if (!ckpt_seal_name(p->set->name, name) ||
+	    fstatat(p->place->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
 		return 0;
-	r = plan_one(place, set, name, n, moved);
+	r = plan_one(p, name);
 	return r == -ENAMETOOLONG ? 0 : r;
 }
 
-/* Fills @moved with the @n'th destinations. 0; -EEXIST when one is taken; or an errno. */
-static int plan_with(const struct ckpt_place *place, const struct ckpt_set *set, int n,
-		     struct ckpt_moved *moved)
+/* Fills p->moved with the destinations. 0; -EEXIST when one is taken; or an errno. */
+static int plan_with(const struct planning *p)
 {
-	for (int i = 0; set->members[i]; i++) {
-		int r = plan_one(place, set, set->members[i], n, moved);
+	const struct ckpt_set *set = p->set;
+	char folder[NAME_MAX + 1];
 
+	for (int i = 0; set->members[i]; i++) {
+		int r = plan_one(p, set->members[i]);
+
+		if (r == 0 && ckpt_member_folder(p->place->dirfd, set, set->members[i], folder))
+			r = plan_one(p, folder);
 		if (r < 0)
 			return r;
 	}
-	return plan_seal(place, set, n, moved);
+	return plan_seal(p);
 }
 
-static int plan(const struct ckpt_place *place, const struct ckpt_set *set, struct ckpt_moved *ret,
-		struct ckpt_error *err)
+static int plan(struct planning *p, struct ckpt_error *err)
 {
 	int r = -EEXIST;
 
-	for (int n = 0; r == -EEXIST && n < TRIES; n++) {
-		ckpt_moved_done(ret);
-		r = ckpt_moved_init(ret, set->name);
+	for (p->n = 0; r == -EEXIST && p->n < TRIES; p->n++) {
+		ckpt_moved_done(p->moved);
+		r = ckpt_moved_init(p->moved, p->set->name);
 		if (r == 0)
-			r = plan_with(place, set, n, ret);
+			r = plan_with(p);
 	}
 	if (r < 0)
-		return ckpt_fail(err, r, "no name for %s in quarantine: %s", CKPT_QUOTE(set->name),
-				 strerror(-r));
+		return ckpt_fail(err, r, "no name for %s in quarantine: %s",
+				 CKPT_QUOTE(p->set->name), strerror(-r));
 	return 0;
 }
 
-static int make_room(const struct ckpt_place *place, const struct ckpt_set *set,
-		     struct ckpt_error *err)
+static int make_room(const struct planning *p, struct ckpt_error *err)
 {
 	_cleanup_close_ int fd = -1;
 
-	if (!goes_below(set))
+	if (!p->below)
 		return 0;
-	fd = ckpt_dir_make(place->statefd, CKPT_CORRUPTED_DIR, err);
+	fd = ckpt_dir_make(p->place->statefd, CKPT_CORRUPTED_DIR, err);
 	return fd < 0 ? fd : 0;
 }
 
@@ -248,10 +263,13 @@ static int put_away(const struct ckpt_place *place, const struct ckpt_set *set,
 		    struct ckpt_error *err)
 {
 	_cleanup_moved_ struct ckpt_moved moved = { 0 };
-	int r = make_room(place, set, err);
+	struct planning p = {
+		.place = place, .set = set, .below = goes_below(place->dirfd, set), .moved = &moved
+	};
+	int r = make_room(&p, err);
 
 	if (r == 0)
-		r = plan(place, set, &moved, err);
+		r = plan(&p, err);
 	if (r == 0)
 		r = ckpt_journal_begin(place->statefd, &moved, err);
 	if (r == 0)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Out of the way, undoable: a file is renamed NAME.corrupted; a directory, and a file whose program
- * would still list it by that name (listed.h), moves to .ckpt-resume/corrupted/NAME. Each step is
- * in the ledger before it is done, so a killed quarantine is finished or undone by the next one.
+ * Out of the way, undoable: a file is renamed NAME.corrupted; a directory, a file with data in a
+ * folder beside it (which goes along), and one whose program would still list it by that name
+ * (listed.h) move to .ckpt-resume/corrupted/NAME. Each step is in the ledger before it is done, so
+ * a killed quarantine is finished or undone by the next one.
  */
 #ifndef CKPT_CORE_INTEGRITY_QUARANTINE_H
 #define CKPT_CORE_INTEGRITY_QUARANTINE_H

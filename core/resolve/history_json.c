@@ -2,32 +2,15 @@
 /*
  * A history as JSON: see history.h. What is not known is null.
  */
-#include <math.h>
 #include <stdio.h>
 #include <time.h>
 
 #include "core/base/json.h"
 #include "core/resolve/history.h"
 
-static void add_text(cJSON *o, const char *key, const char *text)
-{
-	if (*text)
-		cJSON_AddStringToObject(o, key, text);
-	else
-		cJSON_AddNullToObject(o, key);
-}
-
-static void add_number(cJSON *o, const char *key, bool known, double value)
-{
-	if (known && isfinite(value))
-		cJSON_AddNumberToObject(o, key, value);
-	else
-		cJSON_AddNullToObject(o, key);
-}
-
 static void add_seconds(cJSON *o, const char *key, int64_t s)
 {
-	add_number(o, key, s != CKPT_HISTORY_UNKNOWN, (double)s);
+	ckpt_json_add_number(o, key, s != CKPT_HISTORY_UNKNOWN, (double)s);
 }
 
 static void add_time(cJSON *o, const char *key, int64_t at)
@@ -38,30 +21,30 @@ static void add_time(cJSON *o, const char *key, int64_t at)
 
 	if (at != CKPT_HISTORY_UNKNOWN && gmtime_r(&t, &tm))
 		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	add_text(o, key, text);
+	ckpt_json_add_text(o, key, text);
 }
 
 static void add_position(cJSON *o, const char *key, const struct ckpt_position *p)
 {
 	cJSON *position = cJSON_AddObjectToObject(o, key);
 
-	add_number(position, "step", p->has_step, (double)p->step);
-	add_number(position, "epoch", p->has_epoch, p->epoch);
+	ckpt_json_add_number(position, "step", p->has_step, (double)p->step);
+	ckpt_json_add_number(position, "epoch", p->has_epoch, p->epoch);
 }
 
 static cJSON *saved_json(const struct ckpt_history_saved *s)
 {
 	cJSON *o = cJSON_CreateObject();
 
-	add_text(o, "name", s->name);
-	add_text(o, "verdict", s->verdict);
-	add_text(o, "evidence", s->evidence);
-	add_text(o, "problem", s->problem);
-	add_number(o, "step", s->position.has_step, (double)s->position.step);
-	add_number(o, "epoch", s->position.has_epoch, s->position.epoch);
-	add_number(o, "loss", s->position.has_loss, s->position.loss);
+	ckpt_json_add_text(o, "name", s->name);
+	ckpt_json_add_text(o, "verdict", s->verdict);
+	ckpt_json_add_text(o, "evidence", s->evidence);
+	ckpt_json_add_text(o, "problem", s->problem);
+	ckpt_json_add_number(o, "step", s->position.has_step, (double)s->position.step);
+	ckpt_json_add_number(o, "epoch", s->position.has_epoch, s->position.epoch);
+	ckpt_json_add_number(o, "loss", s->position.has_loss, s->position.loss);
 	cJSON_AddNumberToObject(o, "size_bytes", (double)s->size);
-	add_number(o, "seconds", true, s->seconds);
+	ckpt_json_add_number(o, "seconds", true, s->seconds);
 	add_time(o, "at", s->at);
 	return o;
 }
@@ -70,8 +53,8 @@ static cJSON *note_json(const struct ckpt_history_note *n)
 {
 	cJSON *o = cJSON_CreateObject();
 
-	add_text(o, "event", n->event);
-	add_text(o, "why", n->why);
+	ckpt_json_add_text(o, "event", n->event);
+	ckpt_json_add_text(o, "why", n->why);
 	add_time(o, "at", n->at);
 	return o;
 }
@@ -80,11 +63,11 @@ static void add_times(cJSON *o, const struct ckpt_history_attempt *a)
 {
 	add_time(o, "began", a->began);
 	add_time(o, "ended", a->over);
-	add_text(o, "node", a->began_node);
+	ckpt_json_add_text(o, "node", a->began_node);
 	add_seconds(o, "ran_seconds", a->ran_s);
 	add_seconds(o, "waited_seconds", a->waited_s);
-	add_number(o, "lost_steps", a->has_lost_steps, (double)a->lost_steps);
-	add_number(o, "lost_epochs", a->has_lost_epochs, a->lost_epochs);
+	ckpt_json_add_number(o, "lost_steps", a->has_lost_steps, (double)a->lost_steps);
+	ckpt_json_add_number(o, "lost_epochs", a->has_lost_epochs, a->lost_epochs);
 	add_seconds(o, "lost_seconds", a->lost_s);
 }
 
@@ -94,16 +77,16 @@ static cJSON *attempt_json(const struct ckpt_history_attempt *a)
 
 	cJSON_AddNumberToObject(o, "job_id", (double)a->job_id);
 	cJSON_AddNumberToObject(o, "attempt", (double)a->attempt);
-	add_text(o, "cluster", a->cluster);
-	add_text(o, "run", a->run);
-	add_text(o, "mode", a->mode);
-	add_text(o, "reason", a->reason);
-	add_text(o, "cause", a->cause);
+	ckpt_json_add_text(o, "cluster", a->cluster);
+	ckpt_json_add_text(o, "run", a->run);
+	ckpt_json_add_text(o, "mode", a->mode);
+	ckpt_json_add_text(o, "reason", a->reason);
+	ckpt_json_add_text(o, "cause", a->cause);
 	cJSON_AddBoolToObject(o, "end_recorded", a->ended);
-	add_text(o, "from", a->from);
-	add_text(o, "evidence", a->evidence);
+	ckpt_json_add_text(o, "from", a->from);
+	ckpt_json_add_text(o, "evidence", a->evidence);
 	add_position(o, "from_position", &a->from_position);
-	add_text(o, "to", a->to);
+	ckpt_json_add_text(o, "to", a->to);
 	add_position(o, "reached", &a->reached);
 	add_times(o, a);
 	cJSON_AddNumberToObject(o, "valid", (double)a->valid);
@@ -129,7 +112,7 @@ static void add_sums(cJSON *o, const struct ckpt_history *h)
 	cJSON_AddNumberToObject(sums, "lost_steps", (double)s.lost_steps);
 	cJSON_AddNumberToObject(sums, "valid", (double)s.valid);
 	cJSON_AddNumberToObject(sums, "rejected", (double)s.rejected);
-	add_number(sums, "goodput", s.has_goodput, s.goodput);
+	ckpt_json_add_number(sums, "goodput", s.has_goodput, s.goodput);
 }
 
 cJSON *ckpt_history_json(const struct ckpt_history *h)

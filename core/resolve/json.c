@@ -2,29 +2,12 @@
 /*
  * Verdicts, trails and decisions as the contract's JSON.
  */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/base/json.h"
 #include "core/catalog/order.h"
 #include "core/resolve/resolve.h"
-
-static void add_text(cJSON *o, const char *key, const char *text)
-{
-	if (text && *text)
-		cJSON_AddStringToObject(o, key, text);
-	else
-		cJSON_AddNullToObject(o, key);
-}
-
-static void add_number(cJSON *o, const char *key, bool known, double value)
-{
-	if (known && isfinite(value))
-		cJSON_AddNumberToObject(o, key, value);
-	else
-		cJSON_AddNullToObject(o, key);
-}
 
 static void add_problem(cJSON *o, const struct ckpt_problem *problem)
 {
@@ -35,19 +18,20 @@ static void add_problem(cJSON *o, const struct ckpt_problem *problem)
 		return;
 	}
 	p = cJSON_AddObjectToObject(o, "problem");
-	add_text(p, "code", ckpt_problem_name(problem->code));
-	add_text(p, "file", problem->file);
-	add_number(p, "offset", problem->offset != CKPT_NO_OFFSET, (double)problem->offset);
-	add_text(p, "member", problem->member);
-	add_text(p, "detail", problem->detail);
+	ckpt_json_add_text(p, "code", ckpt_problem_name(problem->code));
+	ckpt_json_add_text(p, "file", problem->file);
+	ckpt_json_add_number(p, "offset", problem->offset != CKPT_NO_OFFSET,
+			     (double)problem->offset);
+	ckpt_json_add_text(p, "member", problem->member);
+	ckpt_json_add_text(p, "detail", problem->detail);
 }
 
 static void add_poisoned(cJSON *list, const struct ckpt_poisoned *p)
 {
 	cJSON *o = cJSON_CreateObject();
 
-	add_text(o, "file", p->file);
-	add_text(o, "tensor", p->tensor);
+	ckpt_json_add_text(o, "file", p->file);
+	ckpt_json_add_text(o, "tensor", p->tensor);
 	cJSON_AddNumberToObject(o, "nan", (double)p->nan);
 	cJSON_AddNumberToObject(o, "inf", (double)p->inf);
 	cJSON_AddNumberToObject(o, "offset", (double)p->offset);
@@ -65,7 +49,7 @@ static void add_finite(cJSON *o, const struct ckpt_finiteness *f)
 	cJSON_AddNumberToObject(finite, "nan", (double)f->nan);
 	cJSON_AddNumberToObject(finite, "inf", (double)f->inf);
 	cJSON_AddNumberToObject(finite, "not_looked_through", (double)f->unscanned);
-	add_text(finite, "why", f->why);
+	ckpt_json_add_text(finite, "why", f->why);
 	list = cJSON_AddArrayToObject(finite, "first");
 	for (int i = 0; i < f->n_named; i++)
 		add_poisoned(list, &f->named[i]);
@@ -75,10 +59,10 @@ static cJSON *difference_json(const struct ckpt_differing_range *d)
 {
 	cJSON *o = cJSON_CreateObject();
 
-	add_text(o, "file", d->file);
+	ckpt_json_add_text(o, "file", d->file);
 	cJSON_AddNumberToObject(o, "offset", (double)d->off);
 	cJSON_AddNumberToObject(o, "length", (double)d->len);
-	add_text(o, "member", d->member);
+	ckpt_json_add_text(o, "member", d->member);
 	return o;
 }
 
@@ -107,13 +91,14 @@ static void add_report(cJSON *o, const struct ckpt_report *report)
 
 	for (int i = 0; report && i < report->n_keys; i++)
 		cJSON_AddItemToArray(keys, cJSON_CreateString(report->keys[i]));
-	add_number(o, "size_bytes", report && (v->size_bytes || v->status < CKPT_UNREADABLE),
-		   (double)v->size_bytes);
-	add_number(o, "bytes_read", report, (double)v->bytes_read);
-	add_number(o, "seconds", report, v->seconds);
+	ckpt_json_add_number(o, "size_bytes",
+			     report && (v->size_bytes || v->status < CKPT_UNREADABLE),
+			     (double)v->size_bytes);
+	ckpt_json_add_number(o, "bytes_read", report, (double)v->bytes_read);
+	ckpt_json_add_number(o, "seconds", report, v->seconds);
 	add_problem(o, &v->problem);
-	add_text(o, "note", v->note);
-	add_text(o, "framework", report ? report->framework : NULL);
+	ckpt_json_add_text(o, "note", v->note);
+	ckpt_json_add_text(o, "framework", report ? report->framework : NULL);
 	if (report && ckpt_finiteness_looked(&report->finite))
 		add_finite(o, &report->finite);
 	if (report)
@@ -130,20 +115,20 @@ static cJSON *verdict_json(const char *path, const struct ckpt_set *set,
 		return NULL;
 	if (set)
 		p = ckpt_order_position(set);
-	add_text(o, "path", path);
-	add_text(o, "verdict", report ? ckpt_status_name(report->verdict.status) : NULL);
-	add_text(o, "evidence",
-		 report && report->verdict.status == CKPT_VALID
-			 ? ckpt_evidence_name(report->verdict.evidence)
-			 : NULL);
-	add_text(o, "format", report && report->format ? report->format->name : NULL);
-	add_text(o, "layout", set ? set->layout : NULL);
-	add_text(o, "role", set ? ckpt_role_name(set->role) : NULL);
-	add_text(o, "contents", report ? ckpt_contents_name(report->contents) : NULL);
-	add_number(o, "epoch", p.has_epoch, p.epoch);
-	add_number(o, "step", p.has_step, (double)p.step);
-	add_number(o, "loss", p.has_loss, p.loss);
-	add_text(o, "epoch_meaning", p.has_epoch ? ckpt_meaning_name(p.meaning) : NULL);
+	ckpt_json_add_text(o, "path", path);
+	ckpt_json_add_text(o, "verdict", report ? ckpt_status_name(report->verdict.status) : NULL);
+	ckpt_json_add_text(o, "evidence",
+			   report && report->verdict.status == CKPT_VALID
+				   ? ckpt_evidence_name(report->verdict.evidence)
+				   : NULL);
+	ckpt_json_add_text(o, "format", report && report->format ? report->format->name : NULL);
+	ckpt_json_add_text(o, "layout", set ? set->layout : NULL);
+	ckpt_json_add_text(o, "role", set ? ckpt_role_name(set->role) : NULL);
+	ckpt_json_add_text(o, "contents", report ? ckpt_contents_name(report->contents) : NULL);
+	ckpt_json_add_number(o, "epoch", p.has_epoch, p.epoch);
+	ckpt_json_add_number(o, "step", p.has_step, (double)p.step);
+	ckpt_json_add_number(o, "loss", p.has_loss, p.loss);
+	ckpt_json_add_text(o, "epoch_meaning", p.has_epoch ? ckpt_meaning_name(p.meaning) : NULL);
 	add_report(o, report);
 	return o;
 }
@@ -169,8 +154,8 @@ static void add_trail(cJSON *o, const struct ckpt_resolution *resolution)
 		const struct ckpt_trail_entry *e = &resolution->trail[i];
 		cJSON *entry = cJSON_CreateObject();
 
-		add_text(entry, "fate", ckpt_fate_name(e->fate));
-		add_text(entry, "why", e->why);
+		ckpt_json_add_text(entry, "fate", ckpt_fate_name(e->fate));
+		ckpt_json_add_text(entry, "why", e->why);
 		if (e->fate == CKPT_FATE_REJECTED)
 			cJSON_AddBoolToObject(entry, "newer", e->newer);
 		cJSON_AddItemToObject(entry, "checkpoint",
@@ -188,9 +173,9 @@ static void add_skipped(cJSON *o, const struct ckpt_catalog *cat)
 	for (size_t i = 0; i < ckpt_catalog_skipped(cat); i++) {
 		cJSON *entry = cJSON_CreateObject();
 
-		add_text(entry, "name", cat->skipped[i].name);
-		add_text(entry, "code", ckpt_problem_name(cat->skipped[i].code));
-		add_text(entry, "why", cat->skipped[i].why);
+		ckpt_json_add_text(entry, "name", cat->skipped[i].name);
+		ckpt_json_add_text(entry, "code", ckpt_problem_name(cat->skipped[i].code));
+		ckpt_json_add_text(entry, "why", cat->skipped[i].why);
 		cJSON_AddItemToArray(list, entry);
 	}
 }

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -218,6 +219,24 @@ static void test_json__load_says_what_is_wrong(void **state)
 	}
 }
 
+/* What is not known is null. */
+static void test_json__adds_what_is_known(void **state)
+{
+	_cleanup_json_ cJSON *o = cJSON_CreateObject();
+	_cleanup_free_ char *text = NULL;
+
+	(void)state;
+	ckpt_json_add_text(o, "a", "x");
+	ckpt_json_add_text(o, "b", "");
+	ckpt_json_add_text(o, "c", NULL);
+	ckpt_json_add_number(o, "d", true, 1.5);
+	ckpt_json_add_number(o, "e", false, 1.5);
+	ckpt_json_add_number(o, "f", true, NAN);
+	text = cJSON_PrintUnformatted(o);
+	assert_string_equal(text, "{\"a\":\"x\",\"b\":null,\"c\":null,\"d\":1.5,\"e\":null,"
+				  "\"f\":null}");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -228,6 +247,7 @@ int main(void)
 		cmocka_unit_test(test_json__nesting_is_capped),
 		cmocka_unit_test(test_json__integers),
 		cmocka_unit_test(test_json__typed_look_ups),
+		cmocka_unit_test(test_json__adds_what_is_known),
 		scratch_test(test_json__stores_and_loads),
 		scratch_test(test_json__load_says_what_is_wrong),
 	};

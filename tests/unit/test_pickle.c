@@ -93,17 +93,16 @@ static int scan_by(const struct ckpt_pickle_sink *sink, const void *data, size_t
 	struct ckpt_ctx ctx = { 0 };
 	char name[] = "pickle";
 	struct ckpt_file file = { .name = name, .size = len, .ctx = &ctx };
-	_cleanup_stream_ struct ckpt_stream in = { 0 };
+	struct ckpt_pickle_range range = { .file = &file, .end = len };
 	_cleanup_close_ int fd = memfd_create("pickle", MFD_CLOEXEC);
 	int r;
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, data, len), (ssize_t)len);
 	file.fd = fd;
-	assert_int_equal(ckpt_stream_init(&in, &file, 0, len, NULL), 0);
-	r = ckpt_pickle_scan(&in, sink, sum, NULL);
+	r = ckpt_pickle_scan_range(&range, sink, sum, NULL);
 	if (ret_left)
-		*ret_left = len - ckpt_stream_offset(&in);
+		*ret_left = len - range.off;
 	return r;
 }
 
@@ -420,15 +419,31 @@ static bool on_nested(void *arg, size_t word, const struct ckpt_pickle_value *v)
 	return v->kind != CKPT_PICKLE_NONE;
 }
 
+/* A pickle, what the scan of it tells and what it returns. */
+struct scanned {
+	const char *data;
+	size_t len;
+	const char *told;
+	int result;
+};
+
+/* Scans @row with @sink, whose arg it sets. */
+static void expect_told(struct ckpt_pickle_sink sink, const struct scanned *row)
+{
+	struct told told = { .text = "" };
+	struct ckpt_pickle_summary sum;
+
+	sink.words = words;
+	sink.n_words = 3;
+	sink.arg = &told;
+	assert_int_equal(scan_by(&sink, row->data, row->len, &sum, NULL), row->result);
+	assert_string_equal(told.text, row->told);
+}
+
 /* Dicts in dicts, and strings that the caller keeps: also where the memo brings them back. */
 static void test_pickle__nested(void **state)
 {
-	static const struct {
-		const char *data;
-		size_t len;
-		const char *told;
-		int result;
-	} rows[] = {
+	static const struct scanned rows[] = {
 		{ P("}U\1a}(U\4stepK\5us."), "step=5 ", 0 },
 		{ P("}U\1a}U\4stepK\5ss."), "step=5 ", 0 },
 		{ P("}U\1a(U\4stepK\5ds."), "step=5 ", 0 },
@@ -440,21 +455,11 @@ static void test_pickle__nested(void **state)
 		  "<version abc> version=#73 version=#73 ", 0 },
 		{ P("](}(U\4stepNu}(U\4stepK\1ue."), "step=None ", CKPT_PICKLE_STOPPED },
 	};
+	const struct ckpt_pickle_sink sink = { .intern = on_intern, .nested = on_nested };
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct told told = { .text = "" };
-		const struct ckpt_pickle_sink sink = { .words = words,
-						       .n_words = 3,
-						       .intern = on_intern,
-						       .nested = on_nested,
-						       .arg = &told };
-		struct ckpt_pickle_summary sum;
-
-		assert_int_equal(scan_by(&sink, rows[i].data, rows[i].len, &sum, NULL),
-				 rows[i].result);
-		assert_string_equal(told.text, rows[i].told);
-	}
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		expect_told(sink, &rows[i]);
 }
 
 static bool on_holder(void *arg, const struct ckpt_pickle_value *key)
@@ -482,12 +487,7 @@ static bool on_numbers(void *arg, const struct ckpt_pickle_dims *dims)
  * they are mentioned, tuples of numbers. */
 static void test_pickle__objects(void **state)
 {
-	static const struct {
-		const char *data;
-		size_t len;
-		const char *told;
-		int result;
-	} rows[] = {
+	static const struct scanned rows[] = {
 		{ P("}U\4stepK\5s."), "?: step=5 ", 0 },
 		{ P("}U\1acm\nx\n)\x81}U\4stepK\5sbs."), "() a: step=5 ", 0 },
 		{ P("}(U\1bK\1U\1acm\nx\n)\x81}(U\1yNU\4stepK\5U\5epochK\6ubu."),
@@ -501,24 +501,15 @@ static void test_pickle__objects(void **state)
 		{ P("K\1J\xff\xff\xff\xff\x86."), "", 0 },
 		{ P("(K\1K\2K\3K\4K\5t]."), "(1,2,3,4,5) ", CKPT_PICKLE_STOPPED },
 	};
+	const struct ckpt_pickle_sink sink = { .named = on_named,
+					       .holder = on_holder,
+					       .numbers = on_numbers,
+					       .nested = on_item,
+					       .paths = true };
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct told told = { .text = "" };
-		const struct ckpt_pickle_sink sink = { .words = words,
-						       .n_words = 3,
-						       .named = on_named,
-						       .holder = on_holder,
-						       .numbers = on_numbers,
-						       .nested = on_item,
-						       .paths = true,
-						       .arg = &told };
-		struct ckpt_pickle_summary sum;
-
-		assert_int_equal(scan_by(&sink, rows[i].data, rows[i].len, &sum, NULL),
-				 rows[i].result);
-		assert_string_equal(told.text, rows[i].told);
-	}
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		expect_told(sink, &rows[i]);
 }
 
 int main(void)

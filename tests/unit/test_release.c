@@ -43,6 +43,7 @@ static struct ckpt_report corrupt(void)
 static const char *shard_names[] = { "m.index", "m.data-0", "m.data-1", "m\n\xff.data-2", NULL };
 static const char *file_names[] = { "model_3.pt", NULL };
 static const char *dir_names[] = { "checkpoint-30", NULL };
+static const char *bp3_names[] = { "run.bp", NULL };
 
 static const struct ckpt_set shards = { .name = "m",
 					.kind = CKPT_KIND_PREFIX,
@@ -51,6 +52,7 @@ static const struct ckpt_set file = { .name = "model_3.pt", .members = file_name
 static const struct ckpt_set directory = { .name = "checkpoint-30",
 					   .kind = CKPT_KIND_DIRECTORY,
 					   .members = dir_names };
+static const struct ckpt_set bp3 = { .name = "run.bp", .members = bp3_names };
 
 static int statefd_of(const struct scratch *s)
 {
@@ -131,6 +133,48 @@ static void test_release__a_set_goes_and_comes_back_as_a_set(void **state)
 		expect_shards(s, "");
 		assert_int_equal(release(s, names[i]), CKPT_QUARANTINE_NOTHING);
 	}
+}
+
+/* A file whose data lie in a folder beside it takes the folder along, whatever is in it. */
+static void test_release__a_folder_beside_goes_along(void **state)
+{
+	static const char *const at_home[] = { "run.bp", "run.bp.metadata.json",
+					       "run.bp.dir/run.bp.0", "run.bp.dir/notes" };
+	struct scratch *s = *state;
+	char away[64];
+
+	make(s, &bp3);
+	for (size_t i = 1; i < sizeof(at_home) / sizeof(at_home[0]); i++)
+		scratch_put(s->fd, at_home[i], "data");
+	for (int twice = 0; twice < 2; twice++) {
+		assert_int_equal(quarantine(s, &bp3, NULL), 0);
+		assert_int_equal(scratch_count(s->fd), 1);
+		for (size_t i = 0; i < sizeof(at_home) / sizeof(at_home[0]); i++) {
+			snprintf(away, sizeof(away), ".ckpt-resume/corrupted/%s", at_home[i]);
+			assert_true(exists(s->fd, away));
+		}
+		assert_int_equal(release(s, "run.bp"), 0);
+		for (size_t i = 0; i < sizeof(at_home) / sizeof(at_home[0]); i++)
+			assert_true(exists(s->fd, at_home[i]));
+	}
+}
+
+/* What stands in its place may be somebody else's. */
+static void test_release__a_folder_beside_that_is_none(void **state)
+{
+	struct scratch *s = *state;
+
+	make(s, &bp3);
+	scratch_put(s->fd, "elsewhere/run.bp.0", "data");
+	assert_int_equal(symlinkat("elsewhere", s->fd, "run.bp.dir"), 0);
+	assert_int_equal(quarantine(s, &bp3, NULL), CKPT_QUARANTINE_REFUSED);
+	assert_int_equal(unlinkat(s->fd, "run.bp.dir", 0), 0);
+	scratch_put(s->fd, "run.bp.dir", "a file");
+	assert_int_equal(quarantine(s, &bp3, NULL), CKPT_QUARANTINE_REFUSED);
+	assert_true(exists(s->fd, "run.bp"));
+	assert_int_equal(unlinkat(s->fd, "run.bp.dir", 0), 0);
+	assert_int_equal(quarantine(s, &bp3, NULL), 0); /* data in the file itself */
+	assert_true(exists(s->fd, "run.bp.corrupted"));
 }
 
 static void test_release__a_directory_moves_out_of_sight(void **state)
@@ -531,6 +575,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		scratch_test(test_release__a_set_goes_and_comes_back_as_a_set),
+		scratch_test(test_release__a_folder_beside_goes_along),
+		scratch_test(test_release__a_folder_beside_that_is_none),
 		scratch_test(test_release__a_directory_moves_out_of_sight),
 		scratch_test(test_release__nothing_is_overwritten),
 		scratch_test(test_release__one_taken_name_moves_the_whole_set_to_the_next),

@@ -570,9 +570,8 @@ static void test_discard__a_directory(void **state)
 }
 
 /* A BP3 file of no variables, whose data lie in a folder beside it. */
-static void test_discard__data_in_a_folder_beside(void **state)
+static void put_bp3(const struct scratch *s)
 {
-	struct scratch *s = *state;
 	unsigned char data[96] = { 0 }, *footer = data + 40;
 
 	memcpy(footer, "ADIOS-BP v1.13.1", 16);
@@ -583,9 +582,43 @@ static void test_discard__data_in_a_folder_beside(void **state)
 	footer[54] = 3;
 	scratch_write(s->fd, "run-1.bp", data, sizeof(data));
 	sealed_make(s, "run-1.bp");
-	assert_int_equal(discard(s, "run-1.bp", NULL), CKPT_DISCARD_REFUSED);
+}
+
+static void test_discard__data_in_a_folder_beside(void **state)
+{
+	struct scratch *s = *state;
+
+	put_bp3(s);
+	assert_int_equal(discard(s, "run-1.bp", NULL), 0);
+	assert_int_equal(scratch_count(s->fd), 1); /* the state */
+	assert_false(scratch_has(s->fd, ".ckpt-resume/discarded"));
+}
+
+static void put_notes(const struct scratch *s, const char *name)
+{
+	(void)name;
+	scratch_put(s->fd, "run-1.bp.dir/notes", "somebody's");
+}
+
+static void make_folder_a_link(const struct scratch *s, const char *name)
+{
+	(void)name;
+	assert_int_equal(renameat(s->fd, "run-1.bp.dir", s->fd, "elsewhere"), 0);
+	assert_int_equal(symlinkat("elsewhere", s->fd, "run-1.bp.dir"), 0);
+}
+
+/* A folder with files of others, or one that lies elsewhere, is not ours to remove. */
+static void test_discard__a_folder_beside_of_others(void **state)
+{
+	struct scratch *s = *state;
+
+	put_bp3(s);
+	assert_int_equal(discard(s, "run-1.bp", put_notes), CKPT_DISCARD_REFUSED);
+	assert_int_equal(unlinkat(s->fd, "run-1.bp.dir/notes", 0), 0);
+	assert_int_equal(discard(s, "run-1.bp", make_folder_a_link), CKPT_DISCARD_REFUSED);
 	assert_true(scratch_has(s->fd, "run-1.bp"));
 	assert_true(scratch_has(s->fd, "run-1.bp.metadata.json"));
+	assert_true(scratch_has(s->fd, "elsewhere/run-1.bp.0"));
 }
 
 /* The ledger of a discard of ckpt-1.pt that was killed: @moved of its two moves were done. */
@@ -661,6 +694,7 @@ int main(void)
 		scratch_test(test_discard__only_what_was_judged),
 		scratch_test(test_discard__a_directory),
 		scratch_test(test_discard__data_in_a_folder_beside),
+		scratch_test(test_discard__a_folder_beside_of_others),
 		cmocka_unit_test(test_discard__killed_half_way),
 	};
 

@@ -189,6 +189,32 @@ static void test_safetensors__later_types(void **state)
 	}
 }
 
+/* Judges a file of one tensor of @elements numbers of the type @dtype in @bytes bytes. */
+static void judge_type(const char *dtype, unsigned elements, unsigned bytes,
+		       struct ckpt_report *ret)
+{
+	_cleanup_bench_ struct bench bench;
+	char json[256];
+
+	bench_init(&bench);
+	snprintf(json, sizeof(json),
+		 "{\"a\":{\"dtype\":\"%s\",\"shape\":[%u],\"data_offsets\":[0,%u]}}", dtype,
+		 elements, bytes);
+	put(&bench, json, 0, bytes);
+	judge(&bench, ret);
+}
+
+static void expect_no_type(const char *dtype, unsigned elements, unsigned bytes)
+{
+	struct ckpt_report report;
+
+	judge_type(dtype, elements, bytes, &report);
+	if (report.verdict.status != CKPT_CORRUPT ||
+	    !strstr(report.verdict.problem.detail, "dtype"))
+		fail_msg("%s: %s %s", dtype, ckpt_status_name(report.verdict.status),
+			 report.verdict.problem.detail);
+}
+
 /* No name of a type, neither of this version nor of a later one. */
 static void test_safetensors__no_types(void **state)
 {
@@ -218,22 +244,8 @@ static void test_safetensors__no_types(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		_cleanup_bench_ struct bench bench;
-		struct ckpt_report report;
-		char json[256];
-
-		bench_init(&bench);
-		snprintf(json, sizeof(json),
-			 "{\"a\":{\"dtype\":\"%s\",\"shape\":[8],\"data_offsets\":[0,32]}}",
-			 rows[i]);
-		put(&bench, json, 0, 32);
-		judge(&bench, &report);
-		if (report.verdict.status != CKPT_CORRUPT ||
-		    !strstr(report.verdict.problem.detail, "dtype"))
-			fail_msg("%s: %s %s", rows[i], ckpt_status_name(report.verdict.status),
-				 report.verdict.problem.detail);
-	}
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		expect_no_type(rows[i], 8, 32);
 }
 
 /* The same of so few numbers that a narrower type has as many bytes, its last one filled up. */
@@ -249,21 +261,8 @@ static void test_safetensors__flipped_types_of_few(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		_cleanup_bench_ struct bench bench;
-		struct ckpt_report report;
-		char json[256];
-
-		bench_init(&bench);
-		snprintf(json, sizeof(json),
-			 "{\"a\":{\"dtype\":\"%s\",\"shape\":[%u],\"data_offsets\":[0,%u]}}",
-			 rows[i].dtype, rows[i].elements, rows[i].bytes);
-		put(&bench, json, 0, rows[i].bytes);
-		judge(&bench, &report);
-		if (report.verdict.status != CKPT_CORRUPT ||
-		    !strstr(report.verdict.problem.detail, "dtype"))
-			fail_msg("%s: %s", rows[i].dtype, ckpt_status_name(report.verdict.status));
-	}
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		expect_no_type(rows[i].dtype, rows[i].elements, rows[i].bytes);
 }
 
 /* Where a flipped bit makes another layout of as many bits, the file cannot show it. */
@@ -286,22 +285,16 @@ static void test_safetensors__flipped_types(void **state)
 		{ "C64", 64 },	      { "F64", 64 },	    { "I64", 64 },    { "U64", 64 },
 		{ "F8_E4M3FNUZ", 8 }, { "F8_E5M2FNUZ", 8 },
 	};
-	_cleanup_bench_ struct bench bench;
 	struct ckpt_report report;
 
 	(void)state;
-	bench_init(&bench);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		for (size_t bit = 0; bit < 8 * strlen(rows[i].dtype); bit++) {
-			char dtype[16], json[256];
+			char dtype[16];
 
 			snprintf(dtype, sizeof(dtype), "%s", rows[i].dtype);
 			dtype[bit / 8] = (char)(dtype[bit / 8] ^ 1 << bit % 8);
-			snprintf(json, sizeof(json),
-				 "{\"a\":{\"dtype\":\"%s\",\"shape\":[4],\"data_offsets\":[0,%u]}}",
-				 dtype, rows[i].bits / 2);
-			put(&bench, json, 0, rows[i].bits / 2);
-			judge(&bench, &report);
+			judge_type(dtype, 4, rows[i].bits / 2, &report);
 			if ((report.verdict.status == CKPT_CORRUPT) == is_layout_too(dtype))
 				fail_msg("%s, was %s: %s", dtype, rows[i].dtype,
 					 ckpt_status_name(report.verdict.status));

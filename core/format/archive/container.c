@@ -31,6 +31,21 @@ int ckpt_container_cut(struct ckpt_check *check, const char *what)
 				 check->file->size, NULL, "the file ends inside %s", what);
 }
 
+int ckpt_container_skip(struct ckpt_check *check, uint64_t *at, uint64_t len, const char *what)
+{
+	if (len > check->file->size - *at)
+		return ckpt_container_cut(check, what);
+	*at += len;
+	return 0;
+}
+
+int ckpt_container_bad(struct ckpt_check *check, uint64_t off, const char *what)
+{
+	return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, off, NULL,
+				 "the header of %s at byte %llu is damaged", what,
+				 (unsigned long long)off);
+}
+
 int ckpt_container_end(struct ckpt_check *check, const char *name)
 {
 	return ckpt_check_reject(check, CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED, check->file->size,

@@ -27,6 +27,12 @@ int ckpt_container_content(struct ckpt_check *check, const struct ckpt_container
 /* The file ends inside @what: INCOMPLETE, truncated or zero-tail by its last bytes. */
 int ckpt_container_cut(struct ckpt_check *check, const char *what);
 
+/* Moves *@at on by @len, which must lie in the file: else it ends inside @what, as above. */
+int ckpt_container_skip(struct ckpt_check *check, uint64_t *at, uint64_t len, const char *what);
+
+/* The header of @what, which begins at @off, is none: CORRUPT. */
+int ckpt_container_bad(struct ckpt_check *check, uint64_t off, const char *what);
+
 /*
  * The file does not end as the @name stream in it must: INCOMPLETE. For structure checks alone: one
  * in full tells what is cut off from what is followed by something else.

@@ -85,20 +85,10 @@ struct walk {
 	bool dictionary; /* a frame that cannot be decoded without one */
 };
 
-static int bad(struct walk *w, uint64_t off, const char *what)
-{
-	return ckpt_check_reject(w->check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, off, NULL,
-				 "the header of %s at byte %llu is damaged", what,
-				 (unsigned long long)off);
-}
-
 /* Moves on by @len, which must lie in the file. */
 static int skip(struct walk *w, uint64_t len, const char *what)
 {
-	if (len > w->check->file->size - w->at)
-		return ckpt_container_cut(w->check, what);
-	w->at += len;
-	return 0;
+	return ckpt_container_skip(w->check, &w->at, len, what);
 }
 
 /* Reads the next four bytes. */
@@ -136,7 +126,7 @@ static int read_info(struct walk *w, LZ4F_frameInfo_t *ret)
 	r = LZ4F_getFrameInfo(d, ret, buf, &n);
 	close_state(d);
 	if (LZ4F_isError(r))
-		return bad(w, w->at, "the frame");
+		return ckpt_container_bad(w->check, w->at, "the frame");
 	w->at += n;
 	return 0;
 }
@@ -165,7 +155,7 @@ static int walk_blocks(struct walk *w, const LZ4F_frameInfo_t *info)
 		r = r ? r : take(w, &size, "a block");
 		size &= ~STORED;
 		if (r == 0 && size > block_max(info))
-			return bad(w, w->at - 4, "the block");
+			return ckpt_container_bad(w->check, w->at - 4, "the block");
 		if (r == 0 && size)
 			r = skip(w, size + (info->blockChecksumFlag ? 4 : 0), "a block");
 	}
@@ -204,7 +194,7 @@ static int walk_legacy(struct walk *w)
 			return 0;
 		}
 		if (r == 0 && (size == 0 || size > LEGACY_BLOCK_MAX))
-			return bad(w, at, "the block");
+			return ckpt_container_bad(w->check, at, "the block");
 		r = r ? r : skip(w, size, "a block");
 	}
 	return r;

@@ -66,6 +66,28 @@ static int directory_bytes(struct ckpt_zip_walk *walk, size_t len, const uint8_t
 	return 0;
 }
 
+/* The name behind the record's fixed part @p, e->name_len bytes that are there. */
+static bool take_name(struct ckpt_zip_entry *e, const uint8_t *p)
+{
+	if (e->name_len == 0 || e->name_len >= CKPT_ZIP_NAME ||
+	    memchr(p + CKPT_ZIP_CENTRAL, 0, e->name_len))
+		return false;
+	memcpy(e->name, p + CKPT_ZIP_CENTRAL, e->name_len);
+	e->name[e->name_len] = '\0';
+	return true;
+}
+
+static void take_fields(struct ckpt_zip_entry *e, const uint8_t *p)
+{
+	e->flags = ckpt_bytes_le(p + 8, 2);
+	e->method = ckpt_bytes_le(p + 10, 2);
+	e->crc = ckpt_bytes_le(p + 16, 4);
+	e->csize = ckpt_bytes_le(p + 20, 4);
+	e->usize = ckpt_bytes_le(p + 24, 4);
+	e->marked = p[38] & ATTRIBUTE_DIRECTORY;
+	e->header_off = ckpt_bytes_le(p + 42, 4);
+}
+
 /* Parses the directory record at the walk's position into @e and steps over it. */
 static int directory_record(struct ckpt_zip_walk *walk, struct ckpt_zip_entry *e,
 			    struct ckpt_error *err)
@@ -87,23 +109,14 @@ static int directory_record(struct ckpt_zip_walk *walk, struct ckpt_zip_entry *e
 	r = directory_bytes(walk, all, &p, err);
 	if (r)
 		return r;
-	if (e->name_len == 0 || e->name_len >= CKPT_ZIP_NAME ||
-	    memchr(p + CKPT_ZIP_CENTRAL, 0, e->name_len))
+	if (!take_name(e, p))
 		return ckpt_zip_damaged(zip, walk->pos, "",
 					"a directory record has no usable name");
-	memcpy(e->name, p + CKPT_ZIP_CENTRAL, e->name_len);
-	e->name[e->name_len] = '\0';
 	if (p[6] > VERSION_MAX)
 		return ckpt_zip_damaged(
 			zip, walk->pos, e->name,
 			"a directory record needs a version that zip does not have");
-	e->flags = ckpt_bytes_le(p + 8, 2);
-	e->method = ckpt_bytes_le(p + 10, 2);
-	e->crc = ckpt_bytes_le(p + 16, 4);
-	e->csize = ckpt_bytes_le(p + 20, 4);
-	e->usize = ckpt_bytes_le(p + 24, 4);
-	e->marked = p[38] & ATTRIBUTE_DIRECTORY;
-	e->header_off = ckpt_bytes_le(p + 42, 4);
+	take_fields(e, p);
 	if (!ckpt_zip_widen(e, p + CKPT_ZIP_CENTRAL + e->name_len, extra) ||
 	    ckpt_bytes_le(p + 34, 2) != 0)
 		return ckpt_zip_damaged(zip, walk->pos, e->name,

@@ -96,20 +96,10 @@ struct walk {
 	bool unsummed; /* a frame with data and without a checksum */
 };
 
-static int bad(struct walk *w, uint64_t off, const char *what)
-{
-	return ckpt_check_reject(w->check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, off, NULL,
-				 "the header of %s at byte %llu is damaged", what,
-				 (unsigned long long)off);
-}
-
 /* Moves on by @len, which must lie in the file. */
 static int skip(struct walk *w, uint64_t len, const char *what)
 {
-	if (len > w->check->file->size - w->at)
-		return ckpt_container_cut(w->check, what);
-	w->at += len;
-	return 0;
+	return ckpt_container_skip(w->check, &w->at, len, what);
 }
 
 /* Reads @n bytes and moves on. */
@@ -135,7 +125,7 @@ static int walk_block(struct walk *w, bool *ret_last)
 	type = v >> 1 & 3;
 	size = v >> 3;
 	if (type == RESERVED || size > BLOCK_MAX)
-		return bad(w, at, "the block");
+		return ckpt_container_bad(w->check, at, "the block");
 	*ret_last = v & 1;
 	return skip(w, type == RLE ? 1 : size, "a block");
 }
@@ -157,7 +147,7 @@ static int walk_frame(struct walk *w)
 	int r = take(w, &descriptor, 1, "a frame's header");
 
 	if (r == 0 && descriptor & 8)
-		return bad(w, w->at - 1, "the frame");
+		return ckpt_container_bad(w->check, w->at - 1, "the frame");
 	r = r ? r : skip(w, header_size(descriptor), "a frame's header");
 	while (r == 0 && !last) {
 		r = ckpt_ctx_expired(w->check->ctx);

@@ -36,13 +36,11 @@ int ckpt_npy_reject(struct ckpt_check *check, int result, const struct ckpt_npy 
 static int check_objects(struct ckpt_check *check, uint64_t off, uint64_t end, const char *member,
 			 struct ckpt_npy *npy)
 {
-	_cleanup_stream_ struct ckpt_stream in = { 0 };
-	struct ckpt_pickle_summary summary;
-	int r = ckpt_stream_init(&in, check->file, off, end, check->err);
+	const struct ckpt_pickle_sink sink = { 0 };
+	struct ckpt_pickle_range range = { check->file, off, end };
+	int r = ckpt_pickle_scan_range(&range, &sink, NULL, check->err);
 
-	r = r ? r
-	      : ckpt_pickle_scan(&in, &(const struct ckpt_pickle_sink) { 0 }, &summary, check->err);
-	npy->data = r == 0 ? ckpt_stream_offset(&in) - off : end - off;
+	npy->data = r == 0 ? range.off - off : end - off;
 	if (r == CKPT_PICKLE_TORN)
 		return ckpt_check_reject(check, CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED, end,
 					 member, "it ends within the pickle of its objects");

@@ -34,13 +34,6 @@ int ckpt_adios2_short(struct ckpt_check *check, const char *file, uint64_t size,
  */
 void ckpt_adios2_position(struct ckpt_report *report, const char *name, uint64_t steps);
 
-/* True for the usual name of a BP3 file: NAME.bp, or NAME.bp.0 and so on. */
-bool ckpt_adios_bp3_named(const char *name);
-
-/* Where the data file @no of the BP3 file @name lies, if they lie beside: NAME.dir/NAME.@no, in the
- * folder of @name. False where that does not fit. */
-bool ckpt_adios_bp3_beside(const char *name, int no, char *ret, size_t size);
-
 /* The records of a BP5 index behind its header, the data files that they name, and mmd.0
  * (BP5Writer.cpp: WriteMetadataFileIndex, WriteMetaMetadata). As a check function. */
 int ckpt_adios2_bp5(struct ckpt_adios2 *bp, const struct ckpt_file *index);

@@ -107,7 +107,9 @@ static int check_subfile(struct ckpt_check *check, const char *path)
 	return r;
 }
 
-bool ckpt_adios_bp3_beside(const char *name, int no, char *ret, size_t size)
+/* NAME.dir/NAME.@no, in the folder of @name, is where data lie beside. False where it does not fit.
+ */
+static bool data_path(const char *name, int no, char *ret, size_t size)
 {
 	const char *slash = strrchr(name, '/');
 
@@ -122,7 +124,7 @@ static int check_subfiles(struct ckpt_check *check)
 	int r = 0;
 
 	for (int i = 0; r == 0 && i < FILES_MAX; i++) {
-		if (!ckpt_adios_bp3_beside(check->file->name, i, path, sizeof(path)))
+		if (!data_path(check->file->name, i, path, sizeof(path)))
 			return -ENAMETOOLONG;
 		if (i && ckpt_dir_lacks(check->dirfd, path))
 			break;
@@ -192,7 +194,8 @@ static int bp3_structure(struct ckpt_check *check)
 	return r;
 }
 
-bool ckpt_adios_bp3_named(const char *name)
+/* True for the usual name of such a file: NAME.bp, or NAME.bp.0 and so on. */
+static bool is_named(const char *name)
 {
 	size_t len = strlen(name);
 
@@ -229,8 +232,13 @@ static bool has_data_beside(const struct ckpt_check *check)
 
 static bool bp3_sniff(const struct ckpt_check *check)
 {
-	return has_footer(check) || (ckpt_adios_bp3_named(check->file->name) &&
+	return has_footer(check) || (is_named(check->file->name) &&
 				     (begins_with_group(&check->head) || has_data_beside(check)));
+}
+
+static bool bp3_beside(const char *name, int no, char *ret, size_t size)
+{
+	return is_named(name) && data_path(name, no, ret, size);
 }
 
 const struct ckpt_format ckpt_format_adios_bp3 = {
@@ -241,4 +249,5 @@ const struct ckpt_format ckpt_format_adios_bp3 = {
 	.epoch_meaning = CKPT_EPOCH_UNKNOWN,
 	.sniff = bp3_sniff,
 	.structure = bp3_structure,
+	.beside = bp3_beside,
 };

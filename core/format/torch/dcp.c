@@ -245,7 +245,9 @@ static int check_data(struct ckpt_check *check, struct ckpt_dcp_index *index, en
 					ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER,
 							  CKPT_NO_OFFSET, NULL,
 							  "it names no stored item"));
-	check->report->tensors = index->n_items + index->n_unkept + index->n_unplaced;
+	check->report->tensors = index->n_tensors
+					 ? index->n_tensors
+					 : index->n_items + index->n_unkept + index->n_unplaced;
 	if (index->n_unplaced)
 		ckpt_check_cap(check, CKPT_EVIDENCE_STRUCTURE,
 			       "the file of %llu items is not known: not compared",

@@ -15,10 +15,10 @@
 #include "core/base/words.h"
 #include "wire/cleanup.h"
 
-enum { PATH, OFFSET, LENGTH, TRANSFORMS, N_WORDS };
+enum { PATH, OFFSET, LENGTH, TRANSFORMS, TENSOR, N_WORDS };
 
 static const char *const words[N_WORDS] = { "relative_path", "offset", "length",
-					    "transform_descriptors" };
+					    "transform_descriptors", "TensorStorageMetadata" };
 
 #define BIT(word) (1U << (word))
 #define ALL (BIT(PATH) | BIT(OFFSET) | BIT(LENGTH))
@@ -169,6 +169,15 @@ static void transformed(struct ckpt_dcp_index *index)
 		index->items[3 * index->n_items - 1] &= ~CKPT_DCP_TENSOR;
 }
 
+/* The class of what is told of a tensor, once for all its parts. */
+static bool on_named(void *arg, size_t word)
+{
+	struct ckpt_dcp_index *index = arg;
+
+	index->n_tensors += word == TENSOR;
+	return true;
+}
+
 static bool on_pair(void *arg, size_t word, const struct ckpt_pickle_value *value)
 {
 	struct ckpt_dcp_index *index = arg;
@@ -185,7 +194,7 @@ static bool on_pair(void *arg, size_t word, const struct ckpt_pickle_value *valu
 			value->kind == CKPT_PICKLE_INTERNED ? (uint64_t)value->i : NO_FILE;
 		return true;
 	}
-	if (!index->now.have || word == TRANSFORMS || value->kind != CKPT_PICKLE_INT)
+	if (!index->now.have || word >= TRANSFORMS || value->kind != CKPT_PICKLE_INT)
 		return true;
 	if (value->i < 0)
 		index->fault = -EOVERFLOW;
@@ -204,6 +213,7 @@ int ckpt_dcp_index_read(struct ckpt_dcp_index *index, struct ckpt_stream *in,
 {
 	const struct ckpt_pickle_sink sink = { .words = words,
 					       .n_words = N_WORDS,
+					       .named = on_named,
 					       .intern = on_intern,
 					       .nested = on_pair,
 					       .arg = index };

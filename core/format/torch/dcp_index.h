@@ -37,6 +37,7 @@ struct ckpt_dcp_index {
 	size_t n_items, cap_items;
 	uint64_t n_unplaced; /* items whose file is not known: the scan forgot its name */
 	uint64_t n_unkept;   /* items beyond CKPT_DCP_ITEMS; they count for `end` */
+	uint64_t n_tensors;  /* each once for all its items; 0 where it is not told */
 	int fault;	     /* -ENOMEM, -E2BIG (CKPT_DCP_FILES), -EOVERFLOW (no such range) */
 	struct {
 		uint64_t file, off, len;

@@ -127,11 +127,9 @@ static void on_memo(void *arg, uint64_t number, const char *text)
 static int scan(const struct ckpt_file *file, const struct ckpt_pickle_sink *sink,
 		struct ckpt_error *err)
 {
-	_cleanup_stream_ struct ckpt_stream in = { .file = file };
-	struct ckpt_pickle_summary sum;
-	int r = ckpt_stream_init(&in, file, 0, file->size, err);
+	struct ckpt_pickle_range range = { file, 0, file->size };
 
-	return r ? r : ckpt_pickle_scan(&in, sink, &sum, err);
+	return ckpt_pickle_scan_range(&range, sink, NULL, err);
 }
 
 int ckpt_dcp_names_read(const struct ckpt_file *file, const struct ckpt_extent *extent,

@@ -123,11 +123,9 @@ static int scan(struct ckpt_check *check, struct telling *t)
 					       .nested = on_pair,
 					       .paths = true,
 					       .arg = t };
-	_cleanup_stream_ struct ckpt_stream in = { .file = check->file };
-	struct ckpt_pickle_summary sum;
-	int r = ckpt_stream_init(&in, check->file, 0, check->file->size, check->err);
+	struct ckpt_pickle_range range = { check->file, 0, check->file->size };
 
-	return r ? r : ckpt_pickle_scan(&in, &sink, &sum, check->err);
+	return ckpt_pickle_scan_range(&range, &sink, NULL, check->err);
 }
 
 int ckpt_dcp_tensors(struct ckpt_check *check, ckpt_tensor_fn *tell, void *arg)

@@ -315,3 +315,16 @@ int ckpt_pickle_scan(struct ckpt_stream *in, const struct ckpt_pickle_sink *sink
 		*ret = s->sum;
 	return r;
 }
+
+int ckpt_pickle_scan_range(struct ckpt_pickle_range *range, const struct ckpt_pickle_sink *sink,
+			   struct ckpt_pickle_summary *ret, struct ckpt_error *err)
+{
+	_cleanup_stream_ struct ckpt_stream in = { 0 };
+	struct ckpt_pickle_summary sum;
+	int r = ckpt_stream_init(&in, range->file, range->off, range->end, err);
+
+	r = r ? r : ckpt_pickle_scan(&in, sink, ret ? ret : &sum, err);
+	if (r == 0)
+		range->off = ckpt_stream_offset(&in);
+	return r;
+}

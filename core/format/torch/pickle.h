@@ -137,4 +137,14 @@ struct ckpt_pickle_summary {
 int ckpt_pickle_scan(struct ckpt_stream *in, const struct ckpt_pickle_sink *sink,
 		     struct ckpt_pickle_summary *ret, struct ckpt_error *err);
 
+/* Where in a file a pickle stands, or a part of it that begins with one. */
+struct ckpt_pickle_range {
+	const struct ckpt_file *file; /* borrowed */
+	uint64_t off, end;
+};
+
+/* As ckpt_pickle_scan() of the pickle at @range->off, which 0 moves behind it. @ret may be NULL. */
+int ckpt_pickle_scan_range(struct ckpt_pickle_range *range, const struct ckpt_pickle_sink *sink,
+			   struct ckpt_pickle_summary *ret, struct ckpt_error *err);
+
 #endif

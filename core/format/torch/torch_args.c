@@ -166,7 +166,7 @@ static bool has_place(const struct ckpt_report *report)
 }
 
 /* Finds the stored record data.pkl. True with its place. */
-static bool find_pickle(const struct ckpt_file *file, uint64_t *ret_off, uint64_t *ret_end)
+static bool find_pickle(const struct ckpt_file *file, struct ckpt_pickle_range *ret)
 {
 	_cleanup_free_ struct ckpt_zip_walk *walk = malloc(sizeof(*walk));
 	_cleanup_free_ struct ckpt_zip_entry *e = malloc(sizeof(*e));
@@ -178,8 +178,7 @@ static bool find_pickle(const struct ckpt_file *file, uint64_t *ret_off, uint64_
 	while (ckpt_zip_walk_next(walk, e, NULL) == 0) {
 		if (!ckpt_text_ends(e->name, "/data.pkl") || e->method != 0)
 			continue;
-		*ret_off = e->data_off;
-		*ret_end = e->data_off + e->csize;
+		*ret = (struct ckpt_pickle_range) { file, e->data_off, e->data_off + e->csize };
 		return true;
 	}
 	return false;
@@ -195,22 +194,18 @@ int ckpt_torch_args(const struct ckpt_file *file, const struct ckpt_report *repo
 					       .memo = on_memo,
 					       .paths = true,
 					       .arg = s };
-	_cleanup_stream_ struct ckpt_stream in = { 0 };
-	struct ckpt_pickle_summary sum;
-	uint64_t off, end;
+	struct ckpt_pickle_range range;
 	int r;
 
 	*ret = (struct ckpt_torch_args_count) { 0 };
 	if (report->format != &ckpt_format_torch_zip || !has_place(report) ||
-	    !find_pickle(file, &off, &end))
+	    !find_pickle(file, &range))
 		return 0;
 	if (!s)
 		return -ENOMEM;
 	s->found = found;
 	s->arg = arg;
 	s->count = ret;
-	r = ckpt_stream_init(&in, file, off, end, NULL);
-	if (r == 0)
-		r = ckpt_pickle_scan(&in, &sink, &sum, NULL);
+	r = ckpt_pickle_scan_range(&range, &sink, NULL, NULL);
 	return r < 0 ? r : 0;
 }

@@ -161,12 +161,10 @@ static int read_pickle(struct look *l,
 					       .arg = l,
 					       .paths = paths };
 	const struct ckpt_torch_record *pickle = &l->m.pickle;
-	struct ckpt_pickle_summary sum;
-	_cleanup_stream_ struct ckpt_stream in = { 0 };
-	int r = ckpt_stream_init(&in, l->check->file, pickle->off, pickle->off + pickle->size,
-				 l->check->err);
+	struct ckpt_pickle_range range = { l->check->file, pickle->off,
+					   pickle->off + pickle->size };
+	int r = ckpt_pickle_scan_range(&range, &sink, NULL, l->check->err);
 
-	r = r ? r : ckpt_pickle_scan(&in, &sink, &sum, l->check->err);
 	return r == CKPT_PICKLE_TORN || r == CKPT_PICKLE_BAD ? changed(l) : r;
 }
 

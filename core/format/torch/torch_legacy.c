@@ -218,11 +218,9 @@ static bool on_view(void *arg, const struct ckpt_pickle_view *view)
 static int read_views(struct ckpt_check *check, uint64_t off, struct walk *w)
 {
 	const struct ckpt_pickle_sink sink = { .storage = on_mention, .view = on_view, .arg = w };
-	struct ckpt_pickle_summary sum;
-	_cleanup_stream_ struct ckpt_stream in = { 0 };
-	int r = ckpt_stream_init(&in, check->file, off, check->file->size, check->err);
+	struct ckpt_pickle_range range = { check->file, off, check->file->size };
+	int r = ckpt_pickle_scan_range(&range, &sink, NULL, check->err);
 
-	r = r ? r : ckpt_pickle_scan(&in, &sink, &sum, check->err);
 	ckpt_torch_views_settle(&w->views);
 	ckpt_torch_views_join(&w->views);
 	return r > 0 ? judge(check, w, r, "the object") : r;
@@ -232,12 +230,10 @@ static int read_views(struct ckpt_check *check, uint64_t off, struct walk *w)
 static int find_data(struct ckpt_check *check, uint64_t off, struct walk *w)
 {
 	const struct ckpt_pickle_sink sink = { 0 };
-	struct ckpt_pickle_summary sum;
-	_cleanup_stream_ struct ckpt_stream in = { 0 };
-	int r = ckpt_stream_init(&in, check->file, off, check->file->size, check->err);
+	struct ckpt_pickle_range range = { check->file, off, check->file->size };
+	int r = ckpt_pickle_scan_range(&range, &sink, NULL, check->err);
 
-	r = r ? r : ckpt_pickle_scan(&in, &sink, &sum, check->err);
-	w->pos = ckpt_stream_offset(&in);
+	w->pos = range.off;
 	return r > 0 ? judge(check, w, r, "the list of storages") : r;
 }
 
@@ -263,15 +259,13 @@ static int judge_end(struct ckpt_check *check, const struct walk *w)
 static int walk_storages(struct ckpt_check *check, uint64_t off, struct walk *w)
 {
 	const struct ckpt_pickle_sink sink = { .name = on_key, .arg = w };
-	struct ckpt_pickle_summary sum;
-	_cleanup_stream_ struct ckpt_stream in = { 0 };
-	int r;
+	struct ckpt_pickle_range range = { .file = check->file, .off = off };
+	int r = find_data(check, off, w);
 
-	r = find_data(check, off, w);
-	r = r ? r : ckpt_stream_init(&in, check->file, off, w->pos, check->err);
 	if (r)
 		return r;
-	r = ckpt_pickle_scan(&in, &sink, &sum, check->err);
+	range.end = w->pos;
+	r = ckpt_pickle_scan_range(&range, &sink, NULL, check->err);
 	if (r)
 		return r > 0 ? judge(check, w, r, "the list of storages") : r;
 	return judge_end(check, w);

@@ -25,7 +25,7 @@ struct hit {
 struct asked {
 	const struct ckpt_extent *extent;
 	struct ckpt_names *names;
-	uint64_t pickle, pickle_len; /* where it lies, if it is stored */
+	struct ckpt_pickle_range pickle; /* empty if it is not stored */
 	struct hit hits[HITS];
 	size_t n;
 	uint64_t more;
@@ -47,11 +47,8 @@ static int on_entry(struct ckpt_check *check, const struct ckpt_zip_entry *e, vo
 	const uint64_t end = e->data_off + e->csize;
 	int64_t key;
 
-	(void)check;
-	if (strcmp(name, "data.pkl") == 0 && e->method == CKPT_ZIP_STORED) {
-		a->pickle = e->data_off;
-		a->pickle_len = e->csize;
-	}
+	if (strcmp(name, "data.pkl") == 0 && e->method == CKPT_ZIP_STORED)
+		a->pickle = (struct ckpt_pickle_range) { check->file, e->data_off, end };
 	if (!ckpt_extent_meets(a->extent, e->data_off, end))
 		return 0;
 	if (ckpt_text_starts(name, "data/", &digits) && ckpt_text_int(digits, 0, INT64_MAX, &key))
@@ -72,17 +69,12 @@ static bool on_storage(void *arg, const struct ckpt_pickle_storage *storage)
 }
 
 /* Scans data.pkl with @sink's callbacks. A pickle that cannot be read leaves the records' names. */
-static int read_pickle(struct ckpt_check *check, const struct asked *a,
+static int read_pickle(struct ckpt_check *check, struct asked *a,
 		       const struct ckpt_pickle_sink *sink)
 {
-	_cleanup_stream_ struct ckpt_stream in = { 0 };
-	struct ckpt_pickle_summary sum;
-	int r;
+	bool stored = a->pickle.off < a->pickle.end;
+	int r = stored ? ckpt_pickle_scan_range(&a->pickle, sink, NULL, check->err) : 0;
 
-	if (a->pickle_len == 0)
-		return 0;
-	r = ckpt_stream_init(&in, check->file, a->pickle, a->pickle + a->pickle_len, check->err);
-	r = r ? r : ckpt_pickle_scan(&in, sink, &sum, check->err);
 	return r < 0 ? r : 0;
 }
 

@@ -75,14 +75,11 @@ static int bad(struct found *f, const char *what)
 static int scan(struct found *f, struct ckpt_pickle_summary *ret, const char *what)
 {
 	const struct ckpt_pickle_sink sink = { 0 };
-	_cleanup_stream_ struct ckpt_stream in = { 0 };
-	int r = ckpt_stream_init(&in, f->check->file, f->at, f->end, f->check->err);
+	struct ckpt_pickle_range range = { f->check->file, f->at, f->end };
+	int r = ckpt_pickle_scan_range(&range, &sink, ret, f->check->err);
 
-	r = r ? r : ckpt_pickle_scan(&in, &sink, ret, f->check->err);
-	if (r)
-		return r < 0 ? r : bad(f, what);
-	f->at = ckpt_stream_offset(&in);
-	return 0;
+	f->at = range.off;
+	return r > 0 ? bad(f, what) : r;
 }
 
 /* Bytes an element of the storage type that the pickle in @buf names; 0 if unknown. */

@@ -157,7 +157,8 @@ static void test_torch_args__of_a_directory(void **state)
 		expect_number(o, "tensor_model_parallel_size", 2);
 		expect_number(o, "pipeline_model_parallel_size", i);
 		expect_number(o, "lr", 1e-4);
-		assert_int_equal(cJSON_GetArraySize(o), 3);
+		expect_number(o, "expert_model_parallel_size", 1);
+		assert_int_equal(cJSON_GetArraySize(o), 4);
 		cJSON_Delete(o);
 	}
 	o = config_of(&bench, "iter_0000300", 0);

@@ -208,13 +208,16 @@ static void test_look__fallback(void **state)
 
 	snprintf(dir, sizeof(dir), "%s/checkpoints", s->path);
 	scratch_put(s->fd, "checkpoint-500/trainer_state.json", "{}");
+	scratch_put(s->fd, "last.pt", "a");
 	begin(&f, dir);
 	f.watch.places.fallback = s->path;
 	look(&f);
+	assert_int_equal(f.look.catalog.n_sets, 1);
 	now += 2 * S;
 	assert_string_equal(look(&f), "checkpoint-500");
 	scratch_put(s->fd, "checkpoints/ckpt-1.pt", "a");
 	look(&f);
+	assert_int_equal(f.look.catalog.n_sets, 1);
 	now += 2 * S;
 	assert_string_equal(look(&f), "ckpt-1.pt");
 	end(&f);

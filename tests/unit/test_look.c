@@ -251,6 +251,8 @@ static void test_look__notify(void **state)
 	assert_false(told(&n));
 	close(fd);
 	assert_true(told(&n));
+	assert_int_equal(renameat(s->fd, "log", s->fd, "log.1"), 0);
+	assert_true(told(&n));
 	scratch_put(s->fd, "new/file", "a");
 	assert_true(told(&n));
 	assert_int_equal(n.n, 2);

@@ -18,7 +18,6 @@
 /* What the watcher tells the first process, in one packet, every few seconds while it sees. */
 struct ckpt_companion_news {
 	uint64_t checkpoints;  /* seen new or changed */
-	uint64_t completed;    /* of these, found whole */
 	uint64_t output, beat; /* as struct ckpt_signs has them */
 	int64_t cadence_ns;
 	uint64_t hurried; /* the number of the last haste that was heard before a look */

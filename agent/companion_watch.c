@@ -187,10 +187,8 @@ static void end_check(struct watcher *w)
 		item->tries = 0; /* looked into again soon */
 	if (item)
 		ckpt_watched_settle(item, outcome, now);
-	if (outcome == CKPT_WATCH_SEALED || outcome == CKPT_WATCH_REFUSED) {
-		w->news.completed++;
+	if (outcome == CKPT_WATCH_SEALED || outcome == CKPT_WATCH_REFUSED)
 		ckpt_cadence_take(&w->cadence, w->req, w->checked_mtime_ns);
-	}
 	if (is_heard(w))
 		tell(w);
 }

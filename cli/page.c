@@ -202,11 +202,10 @@ static void add_table(struct ckpt_str *page, const struct ckpt_history *h)
 	}
 	ckpt_str_add(page, "</tr>\n");
 	for (size_t i = 0; i < h->n; i++)
-		add_cells(page, &(struct ckpt_runs_row) {
-					.attempt = &h->attempts[i],
-					.before = ckpt_history_before(h, &h->attempts[i]),
-					.newest = i + 1 == h->n || h->attempts[i + 1].group !=
-									   h->attempts[i].group });
+		add_cells(page, &(struct ckpt_runs_row) { .attempt = &h->attempts[i],
+							  .newest = i + 1 == h->n ||
+								    h->attempts[i + 1].group !=
+									    h->attempts[i].group });
 	ckpt_str_add(page, "</table>\n");
 }
 

@@ -76,7 +76,6 @@ int ckpt_runs_name(const char *word, struct ckpt_runs *ret)
 	bool task;
 
 	memset(ret, 0, sizeof(*ret));
-	ret->named = word;
 	if (word && is_job(word, &ret->job_id, &task))
 		return name_job(word, task, ret);
 	ret->job_id = 0;
@@ -144,7 +143,6 @@ int ckpt_runs_add_rows(struct ckpt_table *table, const struct ckpt_history *h)
 	for (size_t i = 0; i < h->n && r == 0; i++) {
 		struct ckpt_runs_row row = {
 			.attempt = &h->attempts[i],
-			.before = ckpt_history_before(h, &h->attempts[i]),
 			.newest = i + 1 == h->n || h->attempts[i + 1].group != h->attempts[i].group,
 		};
 

@@ -13,14 +13,13 @@
 /* Whose past it is. */
 struct ckpt_runs {
 	struct ckpt_cli_roots roots;
-	int64_t job_id;	   /* that one alone; 0 = all */
-	const char *named; /* as the command line has it, or NULL */
+	int64_t job_id; /* that one alone; 0 = all */
 };
 
 /* One row of the table. */
 struct ckpt_runs_row {
-	const struct ckpt_history_attempt *attempt, *before; /* before: or NULL */
-	bool newest;					     /* of its job */
+	const struct ckpt_history_attempt *attempt;
+	bool newest; /* of its job */
 };
 
 /* Columns, the last with a NULL name, and the ckpt_cell_fn over struct ckpt_runs_row. */

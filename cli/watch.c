@@ -53,8 +53,8 @@ static void say_decision(const struct ckpt_history_attempt *a)
 {
 	_cleanup_str_ struct ckpt_str s = { 0 };
 
-	ckpt_str_add(&s, "started (%s): %s %s", a->reason[0] ? a->reason : "unknown", a->mode,
-		     a->from);
+	ckpt_str_add(&s, "started (%s): %s%s%s", a->reason[0] ? a->reason : "unknown", a->mode,
+		     a->from[0] ? " " : "", a->from);
 	if (a->has_lost_steps)
 		ckpt_str_add(&s, ", about %lld steps again", (long long)a->lost_steps);
 	say(a, a->began, s.s ? s.s : "started");
@@ -65,9 +65,10 @@ static void say_saved(const struct ckpt_history_attempt *a, const struct ckpt_hi
 	_cleanup_str_ struct ckpt_str s = { 0 };
 	char position[96];
 	const char *at = ckpt_runs_position(&c->position, position, sizeof(position));
+	const char *why = c->problem[0] ? c->problem : c->evidence;
 
-	ckpt_str_add(&s, "checkpoint %s%s%s: %s %s", c->name, at ? ", " : "", at ? at : "",
-		     c->verdict, c->problem[0] ? c->problem : c->evidence);
+	ckpt_str_add(&s, "checkpoint %s%s%s: %s%s%s", c->name, at ? ", " : "", at ? at : "",
+		     c->verdict, why[0] ? " " : "", why);
 	say(a, c->at, s.s ? s.s : "checkpoint");
 }
 

@@ -69,8 +69,7 @@ int slurm_spank_task_init(spank_t sp, int ac, char *argv[])
 {
 	(void)ac;
 	(void)argv;
-	if (spank_context() == S_CTX_REMOTE)
-		ckpt_step_task(sp);
+	ckpt_step_task(sp);
 	return 0;
 }
 
@@ -78,7 +77,6 @@ int slurm_spank_task_exit(spank_t sp, int ac, char *argv[])
 {
 	(void)ac;
 	(void)argv;
-	if (spank_context() == S_CTX_REMOTE)
-		ckpt_step_end(sp);
+	ckpt_step_end(sp);
 	return 0;
 }

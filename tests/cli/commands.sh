@@ -116,6 +116,8 @@ cli__usage_errors_are_2()
 	answers 2 validate --level=deep "$run/ckpt-1.pt"
 	answers 2 info --level=deep "$run/ckpt-1.pt"
 	answers 2 list --level=deep "$run"
+	answers 2 list --level=finite "$run"
+	answers 2 list -o "$(printf 'name,%.0s' {1..100})name" "$run"
 	answers 2 list -o name,nonsense "$run"
 	contains "$words" "'nonsense'"
 	equal "$out" "" "stdout beside a bad column"
@@ -223,6 +225,18 @@ cli__info()
 		"Position    epoch 2, step 200" "Loss        0.5 (loss)" "Contents    full" "Keys        epoch "; do
 		contains "$out" "$line"
 	done
+	lacks "$(grep ^Keys <<<"$out")" "..."
+	contains "$out" "Written     $(date -r "$run/ckpt-2.pt" '+%F %T %z')"
+	contains "$out" "Role        numbered"
+	grep -qE '^Tensors     [1-9]' <<<"$out" || fail "no number of tensors: $out"
+	"$PYTHON" -c 'import sys, zipfile
+with zipfile.ZipFile(sys.argv[1], "w") as z:
+    z.writestr("archive/data.pkl", b"\x80\x02}.")
+    z.writestr("archive/version", "3\n")' "$run/model-step-8.pt"
+	answers 0 info "$run/model-step-8.pt"
+	contains "$out" "Position    step 8 from name"
+	lacks "$out" Tensors
+	rm "$run/model-step-8.pt"
 	head -c 100 "$run/ckpt-2.pt" >"$run/ckpt-cut.pt"
 	answers 1 info "$run/ckpt-cut.pt"
 	contains "$out" "Position    unknown"
@@ -311,6 +325,15 @@ ckpt-2.pt|checksum
 ckpt-1.pt|-"
 	answers 0 list -hp -o verdict,size --level none "$run"
 	equal "$(head -n 1 <<<"$out")" "-|116.5 KB"
+	equal "$words" "" "stderr of a list that was to check nothing"
+	touch -d '3 days ago' "$run/ckpt-1.pt"
+	for level in none structure; do
+		answers 0 list -hp -o name,age --level $level "$run"
+		contains "$out" "ckpt-1.pt|3d"
+	done
+	answers 0 list -hp -o format,why "$run"
+	equal "$(sed -n '1p;3s/[:;(].*//p' <<<"$out")" "torch-zip|valid by structure
+torch-zip|incomplete "
 }
 
 # "BEST | Epoch 2 | Step 1000 | (Loss: 0.3542) | [487.3 MB]"
@@ -405,6 +428,7 @@ cli__names_are_printed_safely()
 	cp "$run/ckpt-1.pt" "$run/$odd"
 	cp "$run/ckpt-1.pt" "$run/é-step-8.pt"
 	cp "$run/ckpt-1.pt" "$run/a|b-step-9.pt"
+	cp "$run/ckpt-1.pt" "$run/a\\b-step-10.pt"
 	before=$(ls -b "$run")
 	answers 0 list "$run"
 	lacks "$out$words" "$ESCAPE"
@@ -412,6 +436,7 @@ cli__names_are_printed_safely()
 	answers 0 list -hp -o name "$run"
 	contains "$out" "é-step-8.pt"
 	contains "$out" 'a\x7cb-step-9.pt'
+	contains "$out" 'a\x5cb-step-10.pt'
 	answers 0 list --json "$run"
 	equal "$(json 'any(o["path"].endswith("/é-step-8.pt") for o in v)')" True
 	answers 0 why --dir "$run"
@@ -460,8 +485,8 @@ cli__unreadable_is_not_a_no()
 	out=$(as_user "$CTL" quarantine --json "$closed/ckpt-1.pt" 2>/dev/null) && code=0 || code=$?
 	equal "$code, $(json 'v["result"]')" "3, unknown" "quarantine of what cannot be read"
 	exits 3 as_user "$CTL" resolve --dir "$closed"
-	out=$(as_user "$CTL" list -hp -o name,verdict,step "$closed")
-	equal "$out" "ckpt-1.pt|unreadable|-" "a row without a verdict"
+	out=$(as_user "$CTL" list -hp -o name,verdict,step,size "$closed")
+	equal "$out" "ckpt-1.pt|unreadable|-|116.5 KB" "a row without a verdict"
 }
 
 cli__things_that_are_no_files()
@@ -504,6 +529,7 @@ cli__why_of_a_recorded_decision()
 	answers 0 why --json --dir "$run" --mode step:100
 	echo "$out" >"$run/.ckpt-resume/decision-c-7-0.json"
 	touch -d '1 hour ago' "$run/.ckpt-resume/decision-c-7-0.json"
+	echo '{"line": "half' >"$run/.ckpt-resume/decision-c-7-1.json.tmp"
 	rm "$run/ckpt-3.pt"
 	answers 0 why --last --dir "$TEST_TMP/nowhere" --dir "$run"
 	contains "$out" "resuming from $run/ckpt-3.pt"
@@ -511,6 +537,10 @@ cli__why_of_a_recorded_decision()
 	equal "$(json 'v["tag"]')" ckpt-3.pt
 	answers 0 why "$run/.ckpt-resume/decision-c-7-0.json"
 	contains "$out" "resuming from $run/ckpt-1.pt"
+	lacks "$out" not-looked-at
+	echo '{"line": "x", "trail": [], "not_looked_at": 3}' >"$TEST_TMP/cut.json"
+	answers 0 why "$TEST_TMP/cut.json"
+	contains "$out" "not-looked-at 3 more"
 	answers 1 why "$run/nothing.json"
 	echo '{"line": "torn' >"$TEST_TMP/torn.json"
 	answers 3 why "$TEST_TMP/torn.json"

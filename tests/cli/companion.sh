@@ -33,12 +33,12 @@ companions_of()
 
 none_left() { [[ -z $(companions_of "$1") ]]; }
 
-# A script that saves its first checkpoint and goes on while `hold` exists: $pid.
+# begin OPTIONS...: a script that saves its first checkpoint and goes on while `hold` exists: $pid.
 begin()
 {
 	touch hold
 	mkdir -p checkpoints
-	bash -c "$EVAL; $CTL companion --glob='$GLOB'; echo \$?; echo 'state 1' >checkpoints/state-1.dat
+	bash -c "$EVAL; $CTL companion --glob='$GLOB' $*; echo \$?; echo 'state 1' >checkpoints/state-1.dat
 		while [[ -e hold ]]; do sleep 0.1; done" >said 2>words &
 	pid=$!
 }
@@ -137,8 +137,77 @@ companion__where_a_seal_would_be_listed()
 	ends
 }
 
+# elder N: saves one whose time says that it is older than the others. The newest is looked into first.
+elder()
+{
+	echo "state $1" >"state-$1.new"
+	touch -d '1 hour ago' "state-$1.new"
+	mv "state-$1.new" "checkpoints/state-$1.dat"
+}
+
+# What somebody still has open to write is not sealed, however long nothing is written.
+companion__a_writer_that_rests()
+{
+	local i
+	begin
+	soon is_sealed 1 || fail "nothing was sealed: $(<words)"
+	exec 5>checkpoints/state-2.dat
+	echo "state 2" >&5
+	for i in 3 4; do
+		elder $i
+		soon is_sealed $i || fail "state $i was not sealed"
+	done
+	! is_sealed 2 || fail "sealed while it is written"
+	exec 5>&-
+	soon is_sealed 2 || fail "not sealed when it is whole"
+	ends
+}
+
+left() { (cd checkpoints && printf '%s\n' state-*.dat) | tr -dc 0-9; }
+left_are() { [[ $(left) == "$1" ]]; }
+
+# The newest two stay.
+companion__keeps_the_newest()
+{
+	local i
+	begin --keep=2
+	soon is_sealed 1 || fail "nothing was sealed: $(<words)"
+	for i in 2 3; do
+		echo "state $i" >"checkpoints/state-$i.dat"
+		soon is_sealed $i || fail "state $i was not sealed"
+	done
+	soon left_are 23 || fail "there are $(left)"
+	ends
+}
+
+# What an error or a change of its own may have spoilt is looked into again before anybody is told of it.
+companion__a_damaged_one_is_not_told_at_once()
+{
+	begin
+	soon is_sealed 1 || fail "nothing was sealed: $(<words)"
+	python3 - checkpoints/state-2.dat <<-'SCRIPT'
+	import sys, zipfile
+	with zipfile.ZipFile(sys.argv[1], "w") as z:
+	    z.writestr("archive/data.pkl", b"\x80\x02}.")
+	    z.writestr("archive/version", "3\n")
+	with open(sys.argv[1], "r+b") as f:
+	    f.seek(f.read().index(b"\x80\x02}."))
+	    f.write(b"\x81")
+	SCRIPT
+	elder 3
+	soon is_sealed 3 || fail "nothing was sealed beside it"
+	elder 4
+	soon is_sealed 4 || fail "nothing was sealed after it"
+	! is_sealed 2 || fail "it was sealed"
+	file_lacks checkpoints/.ckpt-resume/ledger.jsonl '"name":"state-2.dat"'
+	ends
+}
+
 companion__refusals()
 {
+	exits 2 "$TEST_BUILD/ckpt-companion" 2>/dev/null 3<&-
+	exits 1 env CKPT_REQUEST_ATTEMPT=x "$TEST_BUILD/ckpt-companion" 2>words 3</dev/null
+	file_has words "ckpt-resume: warning: no companion: "
 	mkdir checkpoints
 	script "$CTL companion"
 	equal "$rc" 1 "without a decision"

@@ -37,10 +37,28 @@ prune__dry_run_tells_and_removes_nothing()
 	ctl prune --glob="$GLOB" --keep=3 --dry-run
 	equal "$rc" 0
 	equal "$out" "$PWD/checkpoints/state-1.dat"$'\n'"$PWD/checkpoints/state-2.dat"
-	contains "$words" "would remove 2 checkpoints"
+	equal "$words" "ckptctl: would remove 2 checkpoints, 16 B"
 	equal "$(left)" 12345
 	ctl prune --glob="$GLOB" --keep=3 --dry-run --json
-	equal "$(jq -c '[(.paths | length), .removed, .spared, .dry_run]' <<<"$out")" '[2,0,0,true]'
+	equal "$(jq -c '[(.paths | length), .bytes, .removed, .spared, .dry_run]' <<<"$out")" '[2,16,0,0,true]'
+}
+
+# Nothing is removed that cannot be noted, or where the run's state cannot be told.
+prune__removes_nothing_behind_the_ledgers_back()
+{
+	put_five
+	mkdir -p checkpoints/.ckpt-resume
+	ln -s ledger.jsonl checkpoints/.ckpt-resume/ledger.jsonl
+	ctl prune --glob="$GLOB" --keep=2
+	equal "$rc" 1 "exit code without a ledger"
+	contains "$words" "removed 0 of 3"
+	equal "$(left)" 12345
+	rm -r checkpoints/.ckpt-resume
+	touch checkpoints/.ckpt-resume
+	ctl prune --glob="$GLOB" --keep=2
+	equal "$rc" 3 "exit code without the run's state"
+	contains "$words" "; nothing was removed"
+	equal "$(left)" 12345
 }
 
 prune__removes_with_their_seals()

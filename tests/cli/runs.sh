@@ -146,6 +146,116 @@ runs__history_cleans_hostile_names()
 	equal "$out" 'a\x1b]0;b\x7cc\x0ad'
 }
 
+# Four runs of three jobs, one of which has the number of another.
+four_runs()
+{
+	mkdir -p "$STATE"
+	cat >"$STATE/ledger.jsonl" <<-'EOF'
+	{"event":"decision","job_id":7,"cluster":"c","attempt":0,"node":"n1","run":"r1","reason":"first-start","mode":"fresh","path":"","at":"2026-01-01T10:00:00Z"}
+	{"event":"checkpoint","job_id":7,"cluster":"c","attempt":0,"node":"n1","run":"r1","name":"a","verdict":"valid","epoch":2,"step":100,"at":"2026-01-01T10:10:00Z"}
+	{"event":"checkpoint","job_id":7,"cluster":"c","attempt":0,"node":"n1","run":"r1","name":"b","verdict":"valid","epoch":4,"step":200,"at":"2026-01-01T10:15:00Z"}
+	{"event":"checkpoint","job_id":7,"cluster":"c","attempt":0,"node":"n1","run":"r1","name":"c","verdict":"corrupt","problem":"checksum","epoch":6,"step":300,"at":"2026-01-01T10:20:00Z"}
+	{"event":"requeue","job_id":7,"cluster":"c","attempt":0,"run":"r1","why":"stall","at":"2026-01-01T10:24:00Z"}
+	{"event":"end","job_id":7,"cluster":"c","attempt":0,"node":"n1","run":"r1","cause":"preempted","path":"/x/b","epoch":6,"step":300,"at":"2026-01-01T10:25:00Z"}
+	{"event":"decision","job_id":7,"cluster":"c","attempt":1,"node":"n2","run":"r1","reason":"preempted","mode":"resume","path":"/x/b","evidence":"seal","epoch":4,"step":200,"at":"2026-01-01T10:30:00Z"}
+	{"event":"decision","job_id":7,"cluster":"c","attempt":2,"node":"n2","run":"r1","reason":"node-fail","mode":"resume","path":"/x/dir/","evidence":"seal","epoch":4,"step":200,"at":"2026-01-01T10:30:00Z"}
+	{"event":"end","job_id":7,"cluster":"c","attempt":2,"node":"n2","run":"r1","cause":"finished","step":300,"epoch":6,"at":"2026-01-01T10:50:00Z"}
+	{"event":"decision","job_id":9,"cluster":"c","attempt":0,"node":"n3","run":"r2","reason":"first-start","mode":"fresh","path":"","at":"2026-01-01T11:00:00Z"}
+	{"event":"decision","job_id":10,"cluster":"c","attempt":0,"node":"n3","run":"r3","mode":"fresh","path":"","at":"2026-01-01T12:00:00Z"}
+	{"event":"checkpoint","job_id":10,"cluster":"c","attempt":0,"node":"n3","run":"r3","name":"d","verdict":"valid","evidence":"seal","epoch":5,"at":"2026-01-01T12:10:00Z"}
+	{"event":"end","job_id":10,"cluster":"c","attempt":0,"node":"n3","run":"r3","cause":"stalled","at":"2026-01-01T12:20:00Z"}
+	{"event":"decision","job_id":10,"cluster":"c","attempt":1,"node":"n3","run":"r3","reason":"stalled","mode":"resume","path":"/x/e","evidence":"seal","epoch":3,"at":"2026-01-01T12:20:00Z"}
+	{"event":"decision","job_id":9,"cluster":"c","attempt":0,"node":"n3","run":"r4","mode":"fresh","path":"","at":"2026-01-01T13:00:00Z"}
+	EOF
+}
+
+runs__history_in_its_columns()
+{
+	four_runs
+	ctl history -p -h -o job,attempt,reason,mode,from,evidence,cause,to,reached,node,run
+	equal "$rc" 0
+	equal "$out" "7|0|first-start|fresh|(fresh)|-|preempted|b|epoch 6, step 300|n1|r1
+7|1|preempted|resume|b|seal|(node-fail)|-|epoch 4, step 200|n2|r1
+7|2|node-fail|resume|/x/dir/|seal|finished|-|epoch 6, step 300|n2|r1
+9|0|first-start|fresh|(fresh)|-|running?|-|-|n3|r2
+10|0|-|fresh|(fresh)|-|stalled|d|epoch 5|n3|r3
+10|1|stalled|resume|e|seal|running?|-|epoch 3|n3|r3
+9|0|-|fresh|(fresh)|-|running?|-|-|n3|r4"
+	ctl history -p -h -o began,ended,ran,waited,lost_steps,lost_epochs,lost_time,valid,rejected
+	equal "$out" "2026-01-01T10:00:00|2026-01-01T10:25:00|25m00s|-|-|-|-|2|1
+2026-01-01T10:30:00|-|-|~5m00s|100|2|~10m00s|0|0
+2026-01-01T10:30:00|2026-01-01T10:50:00|20m00s|-|0|0|-|0|0
+2026-01-01T11:00:00|-|-|-|-|-|-|0|0
+2026-01-01T12:00:00|2026-01-01T12:20:00|20m00s|-|-|-|-|1|0
+2026-01-01T12:20:00|-|-|0s|-|2|-|0|0
+2026-01-01T13:00:00|-|-|-|-|-|-|0|0"
+}
+
+# One of the directories that a job is looked for in cannot be read: what the other has is shown, and that is said.
+runs__history_in_part()
+{
+	two_attempts
+	mkdir -p other
+	touch other/.ckpt-resume
+	CKPT_DIR=$PWD/other ctl history 4711 -p -h -o attempt
+	equal "$rc/$out" "3/0"$'\n'1 "by two directories"
+	contains "$words" "not all could be read"
+	CKPT_DIR=$PWD/other ctl history 4711 --json
+	equal "$rc" 3 "exit code of JSON"
+	ctl history 4712
+	lacks "$words" "and the default directory"
+	rm other/.ckpt-resume
+	CKPT_DIR=$PWD/other ctl history 4712
+	contains "$words" "and the default directory"
+	ctl history 99_0
+	contains "$words" "neither checkpoints/99_0 nor"
+	mkdir checkpoints/99_0
+	cp -r "$STATE" checkpoints/99_0
+	ctl history 99_0 -p -h -o attempt
+	equal "$rc/$out" "0/0"$'\n'1 "an array's first task"
+}
+
+# Each event once, however often it looks.
+runs__watch_tells_each_once()
+{
+	local pid rc=0
+	four_runs
+	"$CTL" watch >lines 2>words &
+	pid=$!
+	wait_for "T13:00:00Z" lines
+	printf '%s\n' '{"event":"end","job_id":9,"cluster":"c","attempt":0,"run":"r4","cause":"finished","at":"2026-01-01T13:10:00Z"}' \
+		>>"$STATE/ledger.jsonl"
+	wait_for "T13:10:00Z" lines
+	kill -TERM "$pid"
+	wait_end "$pid" || rc=$?
+	equal "$rc" 0 "exit code at SIGTERM"
+	equal "$(<lines)" "2026-01-01T10:00:00Z job 7 attempt 0: started (first-start): fresh
+2026-01-01T10:10:00Z job 7 attempt 0: checkpoint a, epoch 2, step 100: valid
+2026-01-01T10:15:00Z job 7 attempt 0: checkpoint b, epoch 4, step 200: valid
+2026-01-01T10:20:00Z job 7 attempt 0: checkpoint c, epoch 6, step 300: corrupt checksum
+2026-01-01T10:24:00Z job 7 attempt 0: requeue: stall
+2026-01-01T10:25:00Z job 7 attempt 0: ended: preempted, newest valid b
+2026-01-01T10:30:00Z job 7 attempt 1: started (preempted): resume /x/b, about 100 steps again
+2026-01-01T10:30:00Z job 7 attempt 2: started (node-fail): resume /x/dir/, about 0 steps again
+2026-01-01T10:50:00Z job 7 attempt 2: ended: finished
+2026-01-01T11:00:00Z job 9 attempt 0: started (first-start): fresh
+2026-01-01T12:00:00Z job 10 attempt 0: started (unknown): fresh
+2026-01-01T12:10:00Z job 10 attempt 0: checkpoint d, epoch 5: valid seal
+2026-01-01T12:20:00Z job 10 attempt 0: ended: stalled, newest valid d
+2026-01-01T12:20:00Z job 10 attempt 1: started (stalled): resume /x/e
+2026-01-01T13:00:00Z job 9 attempt 0: started (unknown): fresh
+2026-01-01T13:10:00Z job 9 attempt 0: ended: finished"
+	"$CTL" watch 10 >lines 2>words &
+	pid=$!
+	wait_for "job 10 attempt 1: started" lines
+	kill -INT "$pid"
+	wait_end "$pid"
+	lacks "$(<lines)" "job 7"
+	rc=0
+	timeout 60 "$CTL" watch >/dev/full 2>words || rc=$?
+	equal "$rc" 3 "exit code at a full disk"
+}
+
 # wait_for TEXT FILE: until it is there, a minute at most.
 wait_for()
 {

@@ -159,6 +159,10 @@ stage__a_signal_goes_on_and_leaves_it_incomplete()
 	rc=0
 	wait $pid || rc=$?
 	equal "$rc" 143 "exit code"
+	rm -f words.log
+	python3 -c 'import subprocess, sys
+sys.exit(-subprocess.run(sys.argv[1:]).returncode)' "$CTL" stage sig3 -- sh -c 'kill -TERM $$' 2>words.log || rc=$?
+	equal "$rc" 15 "the signal that ended it ends ckptctl, too"
 	ran 1 sig2 -- echo RUN
 	contains "$words" "interrupted with exit code 143"
 	# an interrupt's key reaches both, and counts as one
@@ -180,6 +184,8 @@ stage__a_killed_holder_leaves_no_lock()
 	stage 1 held -- echo RUN
 	equal "$rc" 3 "exit code while another runs it"
 	contains "$words" "(pid $pid)"
+	"$CTL" stage list >listed
+	equal "$(awk '$1 == "held" { print $2, $3, $8 }' listed)" "running - -" "the row of one that runs"
 	contains "$words" "runs it now: nothing was started"
 	equal "$out" ""
 	stage 1 other -- echo RUN # the state's own lock is free
@@ -238,6 +244,13 @@ stage__torn_state()
 	cp old $STATE/stages.json
 	skipped 1 newer -- echo RUN
 	"$CTL" stage list >/dev/null
+	cp $STATE/stages.json old
+	: >$STATE/stages-copy.json
+	stage 1 list
+	equal "$rc/$words" "0/ckptctl: stages-copy.json is not whole; its copy is, and counts"
+	: >$STATE/stages.json
+	stage 1 list
+	equal "$rc/$out" "3/" "a list of nothing that is whole"
 }
 
 stage__state_that_cannot_be_read_starts_nothing()
@@ -265,10 +278,17 @@ stage__list_and_reset()
 	equal "$(awk '{ print $1, $2, $3, $4, $5 }' <<<"$out")" "STAGE STATE EXIT JOB ATTEMPT"$'\n'"make complete 0 4711 0"$'\n'"bad failed 1 4711 0"
 	contains "$out" "2, 12 B"
 	equal "$("$CTL" stage list --json | jq -c '[.[] | .name, .state, (.outputs | length)]')" '["make","complete",2,"bad","failed",0]'
+	[[ $out =~ make\ +complete\ .*\ $(date -u +%Y)-[0-9-]+T ]] || fail "no time of its beginning: $out"
+	[[ -e $STATE/stage-make.lock ]] || fail "no lock: $(ls $STATE)"
 	stage 0 reset nothing
 	equal "$rc" 1
 	stage 0 reset make
 	equal "$rc" 0
+	[[ ! -e $STATE/stage-make.lock ]] || fail "its lock stays"
+	stage 0 reset bad other
+	equal "$rc" 2 "exit code of two names"
+	stage 0 name --output= -- true
+	equal "$rc" 2 "exit code of an empty output"
 	ran 0 "${MAKE[@]}"
 	stage 0 reset
 	equal "$("$CTL" stage list --json)" "[]"

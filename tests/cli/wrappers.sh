@@ -54,11 +54,22 @@ wrap__env_counts_attempts_outside_of_slurm()
 	equal "$out" "resume 1 state-1.dat"$'\n'"job 0"
 	script "$EVAL; $SHOW"
 	equal "$out" "resume 2 state-1.dat"
+	script "$CTL env --glob='$GLOB' --attempt=0 >vars; . ./vars; $SHOW"
+	equal "$out" "resume 0 state-1.dat" "the number that was given"
 	# what the count says can be said, and then a missing mark is a lost mount
 	put unmarked 1
 	script "$CTL env --dir=unmarked --glob='$GLOB' --attempt=1"
 	equal "$rc" 3 "exit code where there is no mark"
 	equal "$out" "(exit 75)"
+}
+
+# The decision that the environment has is another attempt's than the one that is named.
+wrap__another_attempt_than_the_carried_one()
+{
+	put elsewhere 9
+	script "eval \"\$($CTL env --mode=$WORK/elsewhere/state-9.dat)\"; $CTL exec --attempt=1 -- sh -c '$SHOW'"
+	equal "$out" "fresh 1 "
+	lacks "$words" "nothing was saved since it began"
 }
 
 wrap__env_refusals_end_the_script()
@@ -474,7 +485,8 @@ wrap__beat_touches()
 	equal "$rc" 3 "exit code of a link"
 }
 
-for case in env_over_two_attempts_of_a_job env_counts_attempts_outside_of_slurm env_refusals_end_the_script \
+for case in env_over_two_attempts_of_a_job env_counts_attempts_outside_of_slurm another_attempt_than_the_carried_one \
+	env_refusals_end_the_script \
 	a_configuration_that_takes_nothing a_first_start_says_so env_quotes_hostile_paths exec_makes_arguments exec_renews_what_steps_get exec_in_a_loop_goes_on \
 	the_decision_says_where exec_never_begins_anew_where_the_attempt_resumed exec_of_a_damaged_newest_one_falls_back \
 	tasks_of_a_step_decide_once tasks_of_a_first_step tasks_are_refused_together \

@@ -128,6 +128,8 @@ case_without_option()
 		quiet
 		has_not '^control'
 	done
+	host slurmd option=ckpt-resume # where no job is
+	has 'option ckpt-resume unknown'
 	host sbatch
 	has 'environ SLURM_RESTART_COUNT=3'
 	has 'environ CKPT_DIR=/mine'

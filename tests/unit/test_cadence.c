@@ -49,9 +49,7 @@ static void tell(const struct scratch *s, const char *fields, const char *id)
 	cJSON *o;
 
 	snprintf(line, sizeof(line),
-		 "{\"event\":\"checkpoint\",\"cluster\":\"c\",\"id\":\"%s\",%"
-		 "s}",
-		 id, fields);
+		 "{\"event\":\"checkpoint\",%s,\"cluster\":\"c\",\"id\":\"%s\"}", fields, id);
 	o = cJSON_Parse(line);
 	assert_non_null(o);
 	assert_int_equal(ckpt_ledger_append(s->fd, o, NULL), 0);
@@ -109,6 +107,7 @@ static void test_cadence__hostile_ledger(void **state)
 	tell(s, VALID "\"job_id\":\"7\",\"attempt\":0,\"run\":\"r1\"", "5-1-3000000000000");
 	tell(s, VALID "\"job_id\":7,\"run\":\"r1\"", "5-1-4000000000000");
 	tell(s, VALID "\"job_id\":8,\"attempt\":0", "5-1-5000000000000");
+	tell(s, VALID "\"job_id\":7,\"attempt\":0,\"cluster\":\"another\"", "5-1-6000000000000");
 	assert_int_equal(learned(s, "r1"), 0);
 }
 

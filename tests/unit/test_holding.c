@@ -230,6 +230,38 @@ static void test_holding__blind(void **state)
 	}
 }
 
+/* What is garbage for a moment only, and again later, did not stand all the time between. */
+static void test_holding__garbage_that_comes_again(void **state)
+{
+	const struct scratch *s = *state;
+	struct ckpt_lease mine = mine_of(3), whole = lease_of(8, 1);
+	struct ckpt_holding keep = { 0 };
+
+	for (int n = 0; n < 10; n++) {
+		scratch_put(s->fd, CKPT_LEASE, "{");
+		assert_int_equal(step(&keep, s->fd, &mine), CKPT_HOLDING_BLIND);
+		whole.counter++;
+		assert_int_equal(leases_put(s->fd, &whole), 0);
+		assert_int_equal(step(&keep, s->fd, &mine), CKPT_HOLDING_ASIDE);
+	}
+}
+
+/* A holder on this machine whose process lives is not dead, however long its number stands still.
+ */
+static void test_holding__here_and_alive(void **state)
+{
+	const struct scratch *s = *state;
+	struct ckpt_lease mine = mine_of(3), there = lease_of(8, 1);
+	struct ckpt_holding keep = { 0 };
+
+	snprintf(there.host, sizeof(there.host), "n1");
+	ckpt_lease_sign(&there);
+	assert_int_equal(leases_put(s->fd, &there), 0);
+	for (int n = 0; n < 100; n++)
+		assert_int_equal(step(&keep, s->fd, &mine), CKPT_HOLDING_ASIDE);
+	assert_int_equal(load(s->fd).job_id, 8);
+}
+
 /* No new file can be made, as on a full disk: what is there is renewed, what is not stays away. */
 static void test_holding__no_room(void **state)
 {
@@ -267,6 +299,8 @@ int main(void)
 		scratch_test(test_holding__another_job),
 		scratch_test(test_holding__another_owner),
 		scratch_test(test_holding__blind),
+		scratch_test(test_holding__garbage_that_comes_again),
+		scratch_test(test_holding__here_and_alive),
 		scratch_test(test_holding__no_room),
 	};
 

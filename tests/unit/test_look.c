@@ -208,13 +208,16 @@ static void test_look__fallback(void **state)
 
 	snprintf(dir, sizeof(dir), "%s/checkpoints", s->path);
 	scratch_put(s->fd, "checkpoint-500/trainer_state.json", "{}");
+	scratch_put(s->fd, "last.pt", "a");
 	begin(&f, dir);
 	f.watch.places.fallback = s->path;
 	look(&f);
+	assert_int_equal(f.look.catalog.n_sets, 1);
 	now += 2 * S;
 	assert_string_equal(look(&f), "checkpoint-500");
 	scratch_put(s->fd, "checkpoints/ckpt-1.pt", "a");
 	look(&f);
+	assert_int_equal(f.look.catalog.n_sets, 1);
 	now += 2 * S;
 	assert_string_equal(look(&f), "ckpt-1.pt");
 	end(&f);
@@ -247,6 +250,8 @@ static void test_look__notify(void **state)
 	assert_int_equal(write(fd, "x", 1), 1);
 	assert_false(told(&n));
 	close(fd);
+	assert_true(told(&n));
+	assert_int_equal(renameat(s->fd, "log", s->fd, "log.1"), 0);
 	assert_true(told(&n));
 	scratch_put(s->fd, "new/file", "a");
 	assert_true(told(&n));

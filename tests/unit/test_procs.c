@@ -63,6 +63,42 @@ static void test_procs__whose_they_are(void **state)
 	assert_false(ckpt_proc_catches(&procs.p[0], SIGTERM));
 }
 
+/* Another user's are not ours to look at or to signal, whatever their environment says. */
+static void test_procs__of_another_user(void **state)
+{
+	struct scratch *s = *state;
+	_cleanup_procs_ struct ckpt_procs procs = { 0 };
+	char proc[96];
+	const struct ckpt_procs_job job = { .proc = proc, .task = 100, .job_id = 7 };
+
+	if (geteuid() != 0)
+		skip();
+	snprintf(proc, sizeof(proc), "%s/proc", s->path);
+	put(s, 100, 1, "slurm_script", "A=1");
+	put(s, 101, 100, "python3", "SLURM_JOB_ID=7");
+	assert_int_equal(fchownat(s->fd, "proc/101", 65534, 65534, 0), 0);
+	assert_int_equal(ckpt_procs_list(&job, &procs), 0);
+	assert_int_equal(procs.n, 1);
+	assert_int_equal(procs.p[0].pid, 100);
+}
+
+/* A job of several parts is on more nodes than the number of one part says. */
+static void test_procs__of_several_parts(void **state)
+{
+	struct scratch *s = *state;
+	static const char part[] = "SLURM_JOB_NUM_NODES=1\0SLURM_HET_SIZE=2";
+	_cleanup_procs_ struct ckpt_procs procs = { 0 };
+	char proc[96];
+	const struct ckpt_procs_job job = { .proc = proc, .task = 100, .job_id = 7 };
+
+	snprintf(proc, sizeof(proc), "%s/proc", s->path);
+	put(s, 100, 1, "slurm_script", "");
+	scratch_write(s->fd, "proc/100/environ", part, sizeof(part));
+	assert_int_equal(ckpt_procs_list(&job, &procs), 0);
+	assert_int_equal(procs.n, 1);
+	assert_false(procs.one_node);
+}
+
 /* On one machine with a later attempt of the same job: whoever has no number of an attempt, or
  * another's, is nobody's. */
 static void test_procs__of_one_attempt(void **state)
@@ -220,9 +256,14 @@ static void test_procs__real(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		scratch_test(test_procs__whose_they_are), scratch_test(test_procs__of_one_attempt),
-		scratch_test(test_procs__of_one_cluster), scratch_test(test_procs__of_a_step),
-		scratch_test(test_procs__lives),	  scratch_test(test_procs__waits),
+		scratch_test(test_procs__whose_they_are),
+		scratch_test(test_procs__of_another_user),
+		scratch_test(test_procs__of_several_parts),
+		scratch_test(test_procs__of_one_attempt),
+		scratch_test(test_procs__of_one_cluster),
+		scratch_test(test_procs__of_a_step),
+		scratch_test(test_procs__lives),
+		scratch_test(test_procs__waits),
 		cmocka_unit_test(test_procs__real),
 	};
 

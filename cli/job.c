@@ -125,7 +125,9 @@ static void take_decided(const struct ckpt_cli_job *job, struct ckpt_request *re
 	const struct ckpt_decision *d = &job->decision;
 	bool dirs_given = req->dirs[0] != '\0';
 
-	req->expanded = !dirs_given;
+	req->expanded = dirs_given	? 0
+			: d->by_default ? CKPT_REQUEST_BY_DEFAULT
+					: CKPT_REQUEST_EXPANDED;
 	if (!dirs_given && d->dirs[0])
 		ckpt_text_copy(req->dirs, sizeof(req->dirs), d->dirs);
 	else if (!dirs_given && !strchr(d->dir, ':')) /* which no list could hold */

@@ -246,6 +246,9 @@ wrap__the_decision_says_where()
 		$CTL exec --glob='$GLOB' -- sh -c '$SHOW'; $CTL done"
 	equal "$out" "resume 0 state-7.dat"$'\n'"$WORK/st: the run of job 4711 is done" "two directories, and a state"
 	[[ ! -e a/.ckpt-resume/done.json && -f st/.ckpt-resume/done.json ]] || fail "the state lies elsewhere"
+	# where none was named the work directory is searched too, then as before
+	attempt 0 script "eval \"\$($CTL env --glob='$GLOB')\"; echo s >state-6.dat; $CTL exec --glob='$GLOB' -- sh -c '$SHOW'; rm state-6.dat"
+	equal "$out" "resume 0 state-6.dat" "no directory named"
 	# a directory of its own is not that run
 	attempt 0 script "eval \"\$($CTL env --dir=a:b --glob='$GLOB')\"; $CTL exec --dir=c --glob='$GLOB' -- sh -c '$SHOW'"
 	equal "$out" "fresh 0 " "another directory"

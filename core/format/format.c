@@ -294,10 +294,15 @@ static int reject_unknown(struct ckpt_check *check)
 		{ "latest_checkpointed_iteration.txt", named },
 	};
 	char hint[160] = "";
+	bool directory = check->kind == CKPT_KIND_DIRECTORY;
 
 	for (size_t i = 0; !hint[0] && i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (check->kind == CKPT_KIND_DIRECTORY && ckpt_dir_has(check->dirfd, rows[i].entry))
+		if (directory && ckpt_dir_has(check->dirfd, rows[i].entry))
 			snprintf(hint, sizeof(hint), " but %s: %s", rows[i].entry, rows[i].hint);
+	if (directory && !hint[0])
+		snprintf(hint, sizeof(hint),
+			 " (if one file in it is enough to resume from, pin that: "
+			 "--ckpt-resume=/PATH)");
 	return ckpt_check_reject(check, CKPT_UNREADABLE, CKPT_PROBLEM_HEADER, CKPT_NO_OFFSET, NULL,
 				 "no checkpoint format known here%s", hint);
 }

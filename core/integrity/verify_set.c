@@ -272,7 +272,8 @@ static void judge_unknown_content(const struct ckpt_set *set, struct ckpt_report
 	reject(report, CKPT_INCOMPLETE, CKPT_PROBLEM_HEADER, set->name);
 	snprintf(report->verdict.problem.detail, sizeof(report->verdict.problem.detail),
 		 "the name is a checkpoint's, the content is of no known format%s",
-		 is_sure(set) ? "" : " (--ckpt-glob takes it as it is)");
+		 is_sure(set) ? ""
+			      : " (one of your own needs another name, which --ckpt-glob takes)");
 }
 
 /*

@@ -337,6 +337,26 @@ torch-zip|incomplete "
 }
 
 # "BEST | Epoch 2 | Step 1000 | (Loss: 0.3542) | [487.3 MB]"
+# What a text advises has to work.
+cli__formats_of_ones_own()
+{
+	fresh_run
+	mkdir -p "$run/own/checkpoint_000007"
+	mv "$run/ckpt-1.pt" "$run/own/checkpoint_000007/model.pt"
+	answers 3 resolve --dir "$run/own"
+	answers 3 validate "$run/own/checkpoint_000007"
+	contains "$out$words" "pin that: --ckpt-resume=/PATH"
+	answers 0 resolve --dir "$run/own" --mode="$run/own/checkpoint_000007/model.pt"
+	equal "$out" "$run/own/checkpoint_000007/model.pt"
+	head -c 5000 /dev/urandom >"$run/own/ckpt-9.pt"
+	answers 1 validate "$run/own/ckpt-9.pt"
+	contains "$out$words" "needs another name, which --ckpt-glob takes"
+	mkdir "$run/other"
+	mv "$run/own/ckpt-9.pt" "$run/other/mine-9.pt"
+	answers 0 resolve --dir "$run/other" --glob='mine-*.pt'
+	equal "$out" "$run/other/mine-9.pt"
+}
+
 # As with `resolve --dir`, where the directory is the argument.
 cli__directory_as_an_option()
 {

@@ -361,9 +361,9 @@ cli__formats_of_ones_own()
 cli__directory_as_an_option()
 {
 	fresh_run
-	cp -a "$run" "$run/../second"
-	cp -a "$run" "$run/../third"
-	answers 0 list -h -o name --dir "$run" -d "$run/../second" "$run/../third"
+	cp -a "$run" "$TEST_TMP/by-option-2"
+	cp -a "$run" "$TEST_TMP/by-option-3"
+	answers 0 list -h -o name --dir "$run" -d "$TEST_TMP/by-option-2" "$TEST_TMP/by-option-3"
 	equal "$(grep -c ckpt-3.pt <<<"$out")" 3
 	answers 1 "done" --dir="$run"
 	contains "$words" "'$run'"

@@ -275,6 +275,16 @@ static int merge(struct merging *m)
 	return CKPT_PART_MISSING;
 }
 
+/*
+ * Whether the parts' word stands before what the structure says now. Damage does, and that all are
+ * the bytes that were sealed: where the files are a copy, only reading them tells.
+ */
+static bool outweighs(const struct ckpt_verdict *all, const struct ckpt_verdict *now)
+{
+	return now->status == CKPT_VALID || all->status == CKPT_CORRUPT ||
+	       (all->status == CKPT_VALID && all->evidence == CKPT_EVIDENCE_SEAL);
+}
+
 int ckpt_part_merge(struct ckpt_ctx *ctx, const struct ckpt_parts *parts, struct ckpt_set *set,
 		    struct ckpt_error *err)
 {
@@ -288,7 +298,7 @@ int ckpt_part_merge(struct ckpt_ctx *ctx, const struct ckpt_parts *parts, struct
 	if (r < 0)
 		return ckpt_fail(err, r, "no memory to put the parts of %s together",
 				 CKPT_QUOTE(set->name));
-	if (now->verdict.status == CKPT_VALID || m.all.status == CKPT_CORRUPT)
+	if (outweighs(&m.all, &now->verdict))
 		set->report->verdict = m.all;
 	set->report->differing = m.differing;
 	if (set->report->verdict.status != CKPT_VALID)

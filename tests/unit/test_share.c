@@ -737,6 +737,28 @@ static void test_share__the_worst_word_counts(void **state)
 	}
 }
 
+/* Where all bytes are those that were sealed, what the structure says of them is of no account, as
+ * in a check by one; where nobody compared them it is. */
+static void test_share__sealed_bytes_outweigh_their_structure(void **state)
+{
+	static const char torn[] = "PK\3\4 torn";
+	const struct scratch *dir = *state;
+	struct said said = { .verdict = { SAID(VALID, SEAL, NONE, 0) } };
+	struct shared s;
+
+	scratch_put(dir->fd, NAME, torn);
+	run_all(dir, NAME, 4, &s);
+	assert_int_not_equal(s.merged.verdict.status, CKPT_VALID);
+	for (; said.index < 4; said.index++)
+		say(dir, &said);
+	run_merge(dir, NAME, 4, &s);
+	expect(&s.merged, CKPT_VALID, CKPT_EVIDENCE_SEAL, CKPT_PROBLEM_NONE);
+	said = (struct said) { 2, { SAID(VALID, CHECKSUM, NONE, 0) } };
+	say(dir, &said);
+	run_merge(dir, NAME, 4, &s);
+	assert_int_not_equal(s.merged.verdict.status, CKPT_VALID);
+}
+
 /* Who does not say which run is asked for gets one, not a mixture. */
 static void test_share__parts_are_of_one_run(void **state)
 {
@@ -902,6 +924,7 @@ int main(void)
 		scratch_test(test_share__damage_that_was_mended_is_none),
 		scratch_test(test_share__pieces_of_two_saves_are_not_joined),
 		scratch_test(test_share__the_worst_word_counts),
+		scratch_test(test_share__sealed_bytes_outweigh_their_structure),
 		scratch_test(test_share__parts_are_of_one_run),
 		scratch_test(test_share__pieces_in_any_order),
 		scratch_test(test_share__ranges_of_a_part_agree),

@@ -104,8 +104,7 @@ static void fold(struct ckpt_verdict *all, const struct ckpt_verdict *one)
 		all->evidence = one->evidence;
 }
 
-/* Damage that the format showed before anything was compared: of the same files, it is damage for
- * all. */
+/* What the format itself said holds for the same files, whatever the others went on to compare. */
 static bool ended_early(const struct ckpt_part *part)
 {
 	return part->verdict.status != CKPT_VALID && !part->share.way[0];

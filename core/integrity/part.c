@@ -73,6 +73,7 @@ struct merging {
 	struct ckpt_differing differing;
 	char now[CKPT_DIGEST_HEX]; /* the files as they are */
 	struct ckpt_part first;	   /* run, way and format that all must have; no pieces */
+	bool has_way;		   /* first's is of a part that got as far */
 	unsigned int n;		   /* parts that are there */
 	struct ckpt_error missing;
 	struct ckpt_share_piece *pieces;
@@ -103,6 +104,23 @@ static void fold(struct ckpt_verdict *all, const struct ckpt_verdict *one)
 		all->evidence = one->evidence;
 }
 
+/* What the format itself said holds for the same files, whatever the others went on to compare. */
+static bool ended_early(const struct ckpt_part *part)
+{
+	return part->verdict.status != CKPT_VALID && !part->share.way[0];
+}
+
+/* Whether what @part was compared with is what the others were, as far as they told. */
+static bool same_way(struct merging *m, const struct ckpt_part *part)
+{
+	if (ended_early(part))
+		return true;
+	if (!m->has_way)
+		memcpy(m->first.share.way, part->share.way, sizeof(m->first.share.way));
+	m->has_way = true;
+	return strcmp(part->share.way, m->first.share.way) == 0;
+}
+
 /*
  * A part of other files than are there now, or with another yardstick, says nothing about them,
  * damage least of all. True if it counts.
@@ -114,8 +132,7 @@ static bool compare_part(struct merging *m, const struct ckpt_part *part, struct
 	m->first.share.pieces = NULL;
 	if (!m->now[0] || strcmp(part->files, m->now) != 0) {
 		reject_changed(one, m->set->name, "since its parts were read");
-	} else if (strcmp(part->share.way, m->first.share.way) != 0 ||
-		   strcmp(part->format, m->first.format) != 0) {
+	} else if (!same_way(m, part) || strcmp(part->format, m->first.format) != 0) {
 		reject(one, CKPT_UNREADABLE, CKPT_PROBLEM_IO);
 		DETAIL(one, "part %u was compared with something else than part 0",
 		       part->share.index);
@@ -221,6 +238,12 @@ static void judge_range(struct merging *m, const struct ckpt_share_piece *p, boo
 	fold(&m->all, &one);
 }
 
+/* A file that has two names, or a block that was read for its structure too, is told twice. */
+static bool same_piece(const struct ckpt_share_piece *a, const struct ckpt_share_piece *b)
+{
+	return a->off == b->off && a->len == b->len && a->crc == b->crc;
+}
+
 /* One range from its first @n pieces: its CRC is that of the pieces in a row. */
 static void join_range(struct merging *m, const struct ckpt_share_piece *p, size_t n)
 {
@@ -229,6 +252,8 @@ static void join_range(struct merging *m, const struct ckpt_share_piece *p, size
 	bool whole = true;
 
 	for (size_t i = 0; i < n; i++) {
+		if (i && same_piece(&p[i - 1], &p[i]))
+			continue;
 		whole = whole && p[i].off == at;
 		crc = i ? ckpt_crc_combine((enum ckpt_crc_kind)p[i].kind, crc, p[i].crc, p[i].len)
 			: p[i].crc;
@@ -275,6 +300,16 @@ static int merge(struct merging *m)
 	return CKPT_PART_MISSING;
 }
 
+/*
+ * Whether the parts' word stands before what the structure says now. Damage does, and that all are
+ * the bytes that were sealed: where the files are a copy, only reading them tells.
+ */
+static bool outweighs(const struct ckpt_verdict *all, const struct ckpt_verdict *now)
+{
+	return now->status == CKPT_VALID || all->status == CKPT_CORRUPT ||
+	       (all->status == CKPT_VALID && all->evidence == CKPT_EVIDENCE_SEAL);
+}
+
 int ckpt_part_merge(struct ckpt_ctx *ctx, const struct ckpt_parts *parts, struct ckpt_set *set,
 		    struct ckpt_error *err)
 {
@@ -288,7 +323,7 @@ int ckpt_part_merge(struct ckpt_ctx *ctx, const struct ckpt_parts *parts, struct
 	if (r < 0)
 		return ckpt_fail(err, r, "no memory to put the parts of %s together",
 				 CKPT_QUOTE(set->name));
-	if (now->verdict.status == CKPT_VALID || m.all.status == CKPT_CORRUPT)
+	if (outweighs(&m.all, &now->verdict))
 		set->report->verdict = m.all;
 	set->report->differing = m.differing;
 	if (set->report->verdict.status != CKPT_VALID)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Damages copies of genuine checkpoints and asks `ckptctl validate` about each: by structure, in full, and with a
-seal made before. Prints protocol lines and a table; --write puts it into README.md beside this file."""
+seal made before; about some, several processes together too. Prints protocol lines and a table; --write puts it into
+README.md beside this file."""
 import argparse
 import collections
 import concurrent.futures
@@ -28,6 +29,8 @@ CTL = os.environ.get("CKPTCTL") or HERE + "/../../build/ckptctl"
 # found by names and sizes alone, without reading data
 BY_STRUCTURE = ("truncate", "boundary", "missing-member", "rename")
 BATCH = 400
+SHARES = 3
+SHARED = 2  # of a row's cases, those that several processes check together as well
 
 
 def files_below(folder):
@@ -48,17 +51,27 @@ def contents(folder):
     return out
 
 
-def validate(paths, level):
+def validate(paths, *options):
     """The verdicts of checkpoints, in their order."""
     out = []
     for i in range(0, len(paths), BATCH):
         part = paths[i:i + BATCH]
-        done = subprocess.run([CTL, "validate", "--json", "--level=" + level] + part, capture_output=True, timeout=300)
+        done = subprocess.run([CTL, "validate", "--json", *options] + part, capture_output=True, timeout=300)
         answer = json.loads(done.stdout)
         out += answer if isinstance(answer, list) else [answer]
     if len(out) != len(paths):
         raise RuntimeError("%d answers about %d checkpoints" % (len(out), len(paths)))
     return out
+
+
+def validate_shared(paths):
+    """What the parts of a check by several processes say together, and leave nothing."""
+    for i in range(SHARES):
+        validate(paths, "--level=full", "--shard=%d/%d" % (i, SHARES))
+    told = validate(paths, "--merge=%d" % SHARES)
+    for path in paths:
+        shutil.rmtree(os.path.join(os.path.dirname(path), ".ckpt-resume"), ignore_errors=True)
+    return told
 
 
 class Base:
@@ -78,7 +91,7 @@ class Base:
         self.names = sorted(n for n in self.contents if self.contents[n])
         if form.members:
             self.names = [n for n in self.names if form.members(n)]
-        self.contents_told = validate([self.path], "full")[0]["contents"]
+        self.contents_told = validate([self.path], "--level=full")[0]["contents"]
         self.make_seal()
 
     def make_seal(self):
@@ -292,6 +305,13 @@ class Row:
         else:
             self.count_bound(case, found, verdicts)
 
+    def compare_shared(self, case, whole, shared):
+        """Several processes that check it together say what one says."""
+        if is_found(shared) != is_found(whole) or shared["verdict"] == "unreadable" != whole["verdict"]:
+            self.fail(case, "one process says %s, %d together" % (whole["verdict"], SHARES), shared)
+        elif shared["verdict"] == "valid" and shared["evidence"] != whole["evidence"]:
+            self.fail(case, "one process shows %s, %d together" % (whole["evidence"], SHARES), shared)
+
     def count_free(self, why, found):
         self.why = why
         self.free += 1
@@ -326,15 +346,23 @@ def put_seals(cases):
             shutil.copyfile(case.base.seal, target)
 
 
+def judge_shared(cases, whole, row):
+    shared = validate_shared([c.path for c in cases[:SHARED]])
+    for case, one, together in zip(cases, whole, shared):
+        row.compare_shared(case, one, together)
+
+
 def judge(cases, row):
     paths = [c.path for c in cases]
     for case in cases:
         seal = case.base.seal and os.path.join(case.folder, case.base.seal_name)
         if seal and os.path.exists(seal):
             os.remove(seal)
-    structure, full = validate(paths, "structure"), validate(paths, "full")
+    structure, full = validate(paths, "--level=structure"), validate(paths, "--level=full")
+    judge_shared(cases, full, row)
     put_seals(cases)
-    sealed = validate(paths, "full")
+    sealed = validate(paths, "--level=full")
+    judge_shared([c for c in cases if c.base.seal], [v for c, v in zip(cases, sealed) if c.base.seal], row)
     for case, *verdicts in zip(cases, structure, full, sealed):
         row.add(case, dict(zip(("structure", "full", "sealed"), verdicts)))
 
@@ -362,7 +390,7 @@ def run_format(name, count, seed, work, kinds):
             judge(cases, row)
             rows.append(row)
         shutil.rmtree(os.path.join(work, kind), ignore_errors=True)
-    whole = validate([b.path for b in bases], "full")
+    whole = validate([b.path for b in bases], "--level=full")
     genuine = ["%s: %s" % (b.variant, v) for b, v in zip(bases, whole) if v["verdict"] != "valid"]
     for row in rows:
         row.genuine, row.is_set, row.told = genuine, any(b.is_set for b in bases), {v["format"] for v in whole}

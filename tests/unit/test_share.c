@@ -338,6 +338,53 @@ static void test_share__a_directory_is_split_by_files(void **state)
 	assert_string_equal(s.merged.verdict.problem.file, "rng_state_7.pth");
 }
 
+/* A list of digests: the part that met damage before it came to the list counts as the others do,
+ * whichever part that is. */
+static void test_share__damage_before_a_list_is_damage(void **state)
+{
+	static const char list[] =
+		"8b5dfbf9ae2a1ae1d6bbdbf2c3fdb2d8e9dd8a8e24c9f9b6c4b8f9a1d2c3e4f5  none.pt\n"
+		"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  "
+		"empty.txt\n";
+	const struct scratch *dir = *state;
+	struct shared s;
+	int before = 0;
+
+	for (int flip = 0; flip < 12; flip++) {
+		put_shards(dir, flip);
+		scratch_put(dir->fd, "checkpoint-500/empty.txt", "");
+		scratch_put(dir->fd, "checkpoint-500/SHA256SUMS", list);
+		run_all(dir, "checkpoint-500", 4, &s);
+		before += s.parts[0].verdict.status == CKPT_VALID;
+		expect(&s.merged, CKPT_CORRUPT, CKPT_EVIDENCE_NONE, CKPT_PROBLEM_CHECKSUM);
+	}
+	assert_true(before > 0 && before < 12);
+}
+
+/* A file of two names is read under both, and its pieces are told twice. */
+static void test_share__a_large_file_of_two_names(void **state)
+{
+	const struct scratch *dir = *state;
+	struct torch_synthetic how = { .epoch = -1, .step = -1, .floats = 6000000 };
+	struct shared s;
+
+	for (int flip = 0; flip < 2; flip++) {
+		put_shards(dir, -1);
+		how.flip = flip;
+		torch_synthetic_write(dir->fd, "checkpoint-500/rng_state_0.pth", &how);
+		unlinkat(dir->fd, "checkpoint-500/rng_state_1.pth", 0);
+		assert_int_equal(linkat(dir->fd, "checkpoint-500/rng_state_0.pth", dir->fd,
+					"checkpoint-500/rng_state_1.pth", 0),
+				 0);
+		run_all(dir, "checkpoint-500", 4, &s);
+		if (flip)
+			expect(&s.merged, CKPT_CORRUPT, CKPT_EVIDENCE_NONE, CKPT_PROBLEM_CHECKSUM);
+		else
+			expect(&s.merged, CKPT_VALID, CKPT_EVIDENCE_CHECKSUM, CKPT_PROBLEM_NONE);
+		unlinkat(dir->fd, "checkpoint-500/rng_state_0.pth", 0);
+	}
+}
+
 /* Each of six shards that an index names is read by somebody, and not all by one. */
 static void test_share__an_index_is_split_by_shards(void **state)
 {
@@ -737,6 +784,28 @@ static void test_share__the_worst_word_counts(void **state)
 	}
 }
 
+/* Where all bytes are those that were sealed, what the structure says of them is of no account, as
+ * in a check by one; where nobody compared them it is. */
+static void test_share__sealed_bytes_outweigh_their_structure(void **state)
+{
+	static const char torn[] = "PK\3\4 torn";
+	const struct scratch *dir = *state;
+	struct said said = { .verdict = { SAID(VALID, SEAL, NONE, 0) } };
+	struct shared s;
+
+	scratch_put(dir->fd, NAME, torn);
+	run_all(dir, NAME, 4, &s);
+	assert_int_not_equal(s.merged.verdict.status, CKPT_VALID);
+	for (; said.index < 4; said.index++)
+		say(dir, &said);
+	run_merge(dir, NAME, 4, &s);
+	expect(&s.merged, CKPT_VALID, CKPT_EVIDENCE_SEAL, CKPT_PROBLEM_NONE);
+	said = (struct said) { 2, { SAID(VALID, CHECKSUM, NONE, 0) } };
+	say(dir, &said);
+	run_merge(dir, NAME, 4, &s);
+	assert_int_not_equal(s.merged.verdict.status, CKPT_VALID);
+}
+
 /* Who does not say which run is asked for gets one, not a mixture. */
 static void test_share__parts_are_of_one_run(void **state)
 {
@@ -891,6 +960,8 @@ int main(void)
 		scratch_test(test_share__one_share_is_the_whole),
 		scratch_test(test_share__a_seal_is_split_by_chunks),
 		scratch_test(test_share__a_directory_is_split_by_files),
+		scratch_test(test_share__damage_before_a_list_is_damage),
+		scratch_test(test_share__a_large_file_of_two_names),
 		scratch_test(test_share__an_index_is_split_by_shards),
 		scratch_test(test_share__a_container_is_one_shares),
 		scratch_test(test_share__two_large_files_of_a_directory),
@@ -902,6 +973,7 @@ int main(void)
 		scratch_test(test_share__damage_that_was_mended_is_none),
 		scratch_test(test_share__pieces_of_two_saves_are_not_joined),
 		scratch_test(test_share__the_worst_word_counts),
+		scratch_test(test_share__sealed_bytes_outweigh_their_structure),
 		scratch_test(test_share__parts_are_of_one_run),
 		scratch_test(test_share__pieces_in_any_order),
 		scratch_test(test_share__ranges_of_a_part_agree),

@@ -113,6 +113,13 @@ cli__usage_errors_are_2()
 	for command in env resolve; do
 		answers 2 "$command" too-much
 	done
+	for command in beat "done" history "report -o x.html" watch; do
+		# shellcheck disable=SC2086
+		answers 2 $command "$run" --dir "$run"
+		# shellcheck disable=SC2086
+		answers 2 $command --dir "$run" --dir="$run"
+		lacks "$words" "PROGRAM ERROR"
+	done
 	answers 2 validate --level=deep "$run/ckpt-1.pt"
 	answers 2 info --level=deep "$run/ckpt-1.pt"
 	answers 2 list --level=deep "$run"

@@ -248,8 +248,8 @@ static int check_member(struct ckpt_check *check, const char *name,
 	bool known;
 	int r;
 
-	*parts |= row == &unnamed ? 0 : row->parts;
 	if (row->is_dir) {
+		*parts |= row->parts;
 		r = ckpt_check_folder(check, name, level, &known, NULL);
 		if (!known)
 			ckpt_check_cap(check, CKPT_EVIDENCE_OPAQUE, "%s is not looked into", name);

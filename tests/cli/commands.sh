@@ -343,14 +343,13 @@ ckpt-1.pt|-"
 torch-zip|incomplete "
 }
 
-# "BEST | Epoch 2 | Step 1000 | (Loss: 0.3542) | [487.3 MB]"
 # As with `resolve --dir`, where the directory is the argument.
 cli__directory_as_an_option()
 {
 	fresh_run
-	cp -a "$run" "$run/../second"
-	cp -a "$run" "$run/../third"
-	answers 0 list -h -o name --dir "$run" -d "$run/../second" "$run/../third"
+	cp -a "$run" "$run/../list-second"
+	cp -a "$run" "$run/../list-third"
+	answers 0 list -h -o name --dir "$run" -d "$run/../list-second" "$run/../list-third"
 	equal "$(grep -c ckpt-3.pt <<<"$out")" 3
 	answers 1 "done" --dir="$run"
 	contains "$words" "'$run'"
@@ -362,6 +361,7 @@ cli__directory_as_an_option()
 	answers 1 report --dir="$TEST_TMP/nowhere" -o "$TEST_TMP/page.html"
 }
 
+# "BEST | Epoch 2 | Step 1000 | (Loss: 0.3542) | [487.3 MB]"
 cli__list_labels()
 {
 	local line='^BEST \| Epoch 2 \| Step 200 \| \(Loss: 0\.5000\) \| \[116\.5 KB\]$'

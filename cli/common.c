@@ -51,6 +51,14 @@ static error_t add_dir(struct ckpt_cli_request *cli, const char *dir)
 	return 0;
 }
 
+error_t ckpt_cli_take_dir(const char **ret, const char *arg, struct argp_state *state)
+{
+	if (*ret)
+		argp_error(state, "one directory at a time");
+	*ret = arg;
+	return 0;
+}
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct ckpt_cli_request *cli = state->input;

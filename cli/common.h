@@ -31,6 +31,10 @@ extern const struct argp ckpt_cli_answer_argp;
 error_t ckpt_cli_parse(const struct argp *argp, int argc, char **argv, unsigned int flags,
 		       void *input);
 
+/* Takes the one directory of a command, its argument or CKPT_CLI_DIR_OPTION, into *@ret: 0. A
+ * second one is a usage error. */
+error_t ckpt_cli_take_dir(const char **ret, const char *arg, struct argp_state *state);
+
 /* Prepares @cli: an empty request in the current directory, outside of any job. */
 void ckpt_cli_request_init(struct ckpt_cli_request *cli);
 

@@ -39,10 +39,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'd':
 	case ARGP_KEY_ARG:
-		if (done->dir)
-			return ARGP_ERR_UNKNOWN;
-		done->dir = arg;
-		return 0;
+		return ckpt_cli_take_dir(&done->dir, arg, state);
 	}
 	return ARGP_ERR_UNKNOWN;
 }

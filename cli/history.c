@@ -44,10 +44,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'd':
 	case ARGP_KEY_ARG:
-		if (history->word)
-			return ARGP_ERR_UNKNOWN;
-		history->word = arg;
-		return 0;
+		return ckpt_cli_take_dir(&history->word, arg, state);
 	}
 	return ARGP_ERR_UNKNOWN;
 }

@@ -228,10 +228,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		arguments->lines = true;
 		return 0;
 	}
-	if ((key != ARGP_KEY_ARG && key != 'd') || arguments->word)
-		return ARGP_ERR_UNKNOWN;
-	arguments->word = arg;
-	return 0;
+	return key == ARGP_KEY_ARG || key == 'd' ? ckpt_cli_take_dir(&arguments->word, arg, state)
+						 : ARGP_ERR_UNKNOWN;
 }
 
 static const struct argp argp = {

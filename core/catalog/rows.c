@@ -49,6 +49,9 @@
 	"replay_buffer|vecnormalize|"                                                              \
 	"dataset|"                                                                                 \
 	"tokenizer|predictions|results|embeddings|features)"
+#define PART_DIRS                                                                                  \
+	"[dorsv](optimizers|optimizer|optim|opt|scheduler|scaler|rng|sampler|dataloader|"          \
+	"replay_buffer|vecnormalize)"
 
 const struct ckpt_name_row ckpt_name_rows[] = {
 	/* directories that count as a whole */
@@ -183,6 +186,8 @@ const struct ckpt_name_row ckpt_name_rows[] = {
 };
 
 const struct ckpt_name_row ckpt_name_marked_rows[] = {
+	/* one of several directories that make a checkpoint together */
+	{ "parts", "*<" PART_DIRS ">*", EVERY, DIR_, LAST, CKPT_ROW_REJECT },
 	{ "megatron", "release", EVERY, DIR_, CKPT_ROLE_PRETRAINED, 0 },
 	/* what DeepSpeed converts for another number of ranks is loaded on request alone */
 	{ "deepspeed", "*_universal", EVERY, DIR_, LAST, CKPT_ROW_REJECT },

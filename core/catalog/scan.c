@@ -152,12 +152,27 @@ static bool is_marked(const struct reading *rd, const char *name)
 	return false;
 }
 
+/* Whether the optimizer has a directory of its own here: then the others are parts, too, of what
+ * the folder around them is. */
+static bool has_part(const struct reading *rd)
+{
+	static const char *const parts[] = { "optim", "optimizer", "optimizers", "opt",
+					     "opt_state" };
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (is_marked(rd, parts[i]))
+			return true;
+	return false;
+}
+
 /* A directory by what it holds, where no row of the table knows its name. */
 static int read_marked(struct scan *scan, const struct reading *rd, const char *name,
 		       struct ckpt_name *ret)
 {
 	if (!ckpt_folder_plausible(name, false) || !is_marked(rd, name) ||
-	    ckpt_name_marked(name, ret) || (ret->mistakable && scan->options->known_layouts_only))
+	    ckpt_name_marked(name, ret))
+		return CKPT_NAME_NONE;
+	if (ret->mistakable && (scan->options->known_layouts_only || has_part(rd)))
 		return CKPT_NAME_NONE;
 	return 0;
 }

@@ -113,6 +113,13 @@ cli__usage_errors_are_2()
 	for command in env resolve; do
 		answers 2 "$command" too-much
 	done
+	for command in beat "done" history "report -o x.html" watch; do
+		# shellcheck disable=SC2086
+		answers 2 $command "$run" --dir "$run"
+		# shellcheck disable=SC2086
+		answers 2 $command --dir "$run" --dir="$run"
+		lacks "$words" "PROGRAM ERROR"
+	done
 	answers 2 validate --level=deep "$run/ckpt-1.pt"
 	answers 2 info --level=deep "$run/ckpt-1.pt"
 	answers 2 list --level=deep "$run"
@@ -336,7 +343,6 @@ ckpt-1.pt|-"
 torch-zip|incomplete "
 }
 
-# "BEST | Epoch 2 | Step 1000 | (Loss: 0.3542) | [487.3 MB]"
 # What a text advises has to work.
 cli__formats_of_ones_own()
 {
@@ -375,6 +381,7 @@ cli__directory_as_an_option()
 	answers 1 report --dir="$TEST_TMP/nowhere" -o "$TEST_TMP/page.html"
 }
 
+# "BEST | Epoch 2 | Step 1000 | (Loss: 0.3542) | [487.3 MB]"
 cli__list_labels()
 {
 	local line='^BEST \| Epoch 2 \| Step 200 \| \(Loss: 0\.5000\) \| \[116\.5 KB\]$'

@@ -150,6 +150,16 @@ static void test_catalog__marked_directories(void **state)
 	expect_with(*state, &known, "ep1-ba2 ep0-ba10 mine-epoch3 release");
 }
 
+/* What is saved in a directory each for model and optimizer is none by any one of them. */
+static void test_catalog__marked_parts(void **state)
+{
+	make_all(*state, "a/step1000/model/__0_0.distcp a/step1000/optim/__0_0.distcp "
+			 "b/params/_CHECKPOINT_METADATA b/opt_state/_CHECKPOINT_METADATA "
+			 "dataloader/__0_0.distcp replay_buffer/__0_0.distcp c/model/__0_0.distcp "
+			 "optimism/__0_0.distcp");
+	expect(*state, "optimism | c/model");
+}
+
 static void test_catalog__bundles(void **state)
 {
 	make_all(*state, "checkpoint ckpt-9.index ckpt-9.data-00000-of-00001 ckpt-10.index "
@@ -855,6 +865,7 @@ int main(void)
 		scratch_test(test_catalog__kinds),
 		scratch_test(test_catalog__bare_numbers),
 		scratch_test(test_catalog__marked_directories),
+		scratch_test(test_catalog__marked_parts),
 		scratch_test(test_catalog__bundles),
 		scratch_test(test_catalog__shards),
 		scratch_test(test_catalog__ranks),

@@ -126,6 +126,89 @@ static void test_hf_trainer__folders(void **state)
 	}
 }
 
+/* Weights that lie beside their configuration are not made good by those of a folder. */
+static void test_hf_trainer__own_weights(void **state)
+{
+	static const struct {
+		const char *config[2], *folder;
+	} rows[] = {
+		{ { D "/adapter_config.json", D "/x.json" }, D "/ref/adapter_model.safetensors" },
+		{ { D "/modules.json", D "/config.json" }, D "/2_Dense/model.safetensors" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		_cleanup_bench_ struct bench bench;
+		struct ckpt_report report;
+
+		if (!bench_put(&bench, script))
+			skip();
+		assert_true(bench_copy(&bench, D "/model.safetensors", rows[i].folder));
+		bench_text(&bench, rows[i].config[0], "{}");
+		bench_text(&bench, rows[i].config[1], "{}");
+		real_dirs_judge(&bench, D, "hf-trainer", &report);
+		bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
+		bench_remove(&bench, D "/model.safetensors");
+		real_dirs_judge(&bench, D, "hf-trainer", &report);
+		bench_expect(&report, CKPT_INCOMPLETE, CKPT_PROBLEM_MEMBER_MISSING);
+	}
+}
+
+/* Files that no row knows, where no weights have a name that is known. */
+static void test_hf_trainer__unnamed(void **state)
+{
+	static const struct {
+		const char *name, *from; /* NULL: a text */
+		enum ckpt_status status;
+	} rows[] = {
+		{ D "/net.safetensors", D "/model.safetensors", CKPT_VALID },
+		{ D "/net.bin", D "/optimizer.pt", CKPT_VALID },
+		{ D "/net.safetensors", NULL, CKPT_CORRUPT },
+		{ D "/vocab.bin", NULL, CKPT_INCOMPLETE },
+		{ D "/lr_scheduler.pt", D "/scheduler.pt", CKPT_INCOMPLETE },
+		{ D "/adam_optimizer.pt", D "/optimizer.pt", CKPT_INCOMPLETE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		_cleanup_bench_ struct bench bench;
+		struct ckpt_report report;
+
+		if (!bench_put(&bench, script))
+			skip();
+		print_message("%s\n", rows[i].name);
+		if (rows[i].from)
+			assert_true(bench_copy(&bench, rows[i].from, rows[i].name));
+		else
+			bench_text(&bench, rows[i].name, "words and more words");
+		real_dirs_judge(&bench, D, "hf-trainer", &report);
+		bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
+		bench_remove(&bench, D "/model.safetensors");
+		real_dirs_judge(&bench, D, "hf-trainer", &report);
+		assert_int_equal(report.verdict.status, rows[i].status);
+		if (rows[i].status == CKPT_VALID)
+			assert_non_null(strstr(report.verdict.note, "are taken for them"));
+	}
+}
+
+/* However many lie there: they are not read beside weights with a known name. */
+static void test_hf_trainer__many_unnamed(void **state)
+{
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+
+	(void)state;
+	if (!bench_put(&bench, script))
+		skip();
+	assert_true(bench_python(&bench,
+				 "for i in range(16500): open(f'checkpoint-500/{i}.pt', 'w')\n"));
+	real_dirs_judge(&bench, D, "hf-trainer", &report);
+	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
+	bench_remove(&bench, D "/model.safetensors");
+	real_dirs_judge(&bench, D, "hf-trainer", &report);
+	bench_expect(&report, CKPT_UNREADABLE, CKPT_PROBLEM_NESTING_LIMIT);
+}
+
 /* With DeepSpeed, which keeps optimizer and scheduler in a folder that its pointer has to name. */
 static void test_hf_trainer__deepspeed_pointer(void **state)
 {
@@ -260,6 +343,9 @@ int main(void)
 		cmocka_unit_test(test_hf_trainer__whole),
 		cmocka_unit_test(test_hf_trainer__missing),
 		cmocka_unit_test(test_hf_trainer__folders),
+		cmocka_unit_test(test_hf_trainer__own_weights),
+		cmocka_unit_test(test_hf_trainer__unnamed),
+		cmocka_unit_test(test_hf_trainer__many_unnamed),
 		cmocka_unit_test(test_hf_trainer__deepspeed_pointer),
 		cmocka_unit_test(test_hf_trainer__damaged_members),
 		cmocka_unit_test(test_hf_trainer__state),

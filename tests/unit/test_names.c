@@ -539,6 +539,7 @@ static void test_names__marked(void **state)
 	}
 	assert_int_equal(ckpt_name_marked("step5.tmp", &got), CKPT_NAME_NONE);
 	assert_int_equal(ckpt_name_marked("global_step5_universal", &got), CKPT_NAME_NONE);
+	assert_int_equal(ckpt_name_marked("step5_optim", &got), CKPT_NAME_NONE);
 }
 
 /* Names that say too little: only with what such a directory always holds. */

@@ -14,9 +14,11 @@
 #include <sys/stat.h>
 
 #include "core/base/words.h"
+#include "core/format/opaque.h"
 #include "wire/text.h"
 
 #define LATEST "latest"
+#define UNNAMED_MAX CKPT_TRAIN_MEMBERS
 
 /* A directory's known names, and the numbers of its random states. */
 struct listing {
@@ -24,15 +26,17 @@ struct listing {
 		char *name;
 		const struct ckpt_train_row *row;
 	} * members;
-	size_t n;
+	size_t n, n_unnamed;
+	bool more; /* unnamed ones than there is room for */
+	bool own;  /* has_own() */
 	uint64_t *rng;
 	size_t n_rng;
 };
 
 /* What no framework's row knows: weights in a folder of their own, which have the names that
- * from_pretrained() looks for; averages of them beside; files that may be weights. */
+ * from_pretrained() looks for; such as come with others; files that may be weights. */
 static const struct ckpt_train_row in_folder = { NULL, CKPT_PART_WEIGHTS, false };
-static const struct ckpt_train_row averages = { NULL, CKPT_PART_OTHER, false };
+static const struct ckpt_train_row beside = { NULL, CKPT_PART_OTHER, false };
 static const struct ckpt_train_row unnamed = { NULL, CKPT_PART_UNNAMED, false };
 
 static void listing_done(struct listing *l)
@@ -73,18 +77,36 @@ static const struct ckpt_train_row *find_row(const struct ckpt_train_row *rows, 
 	return NULL;
 }
 
+static int too_many(struct ckpt_check *check)
+{
+	return ckpt_check_reject(check, CKPT_UNREADABLE, CKPT_PROBLEM_NESTING_LIMIT, CKPT_NO_OFFSET,
+				 NULL, "more than %d members: not checked", CKPT_TRAIN_MEMBERS);
+}
+
 static int add_member(struct ckpt_check *check, struct listing *l, const char *name,
 		      const struct ckpt_train_row *row)
 {
-	if (l->n == CKPT_TRAIN_MEMBERS)
-		return ckpt_check_reject(check, CKPT_UNREADABLE, CKPT_PROBLEM_NESTING_LIMIT,
-					 CKPT_NO_OFFSET, NULL, "more than %d members: not checked",
-					 CKPT_TRAIN_MEMBERS);
+	if (l->n - l->n_unnamed == CKPT_TRAIN_MEMBERS)
+		return too_many(check);
 	l->members[l->n].name = strdup(name);
 	if (!l->members[l->n].name)
 		return -ENOMEM;
 	l->members[l->n++].row = row;
 	return 0;
+}
+
+/* However many there are: beside weights that have a known name they are of no concern. */
+static int add_unnamed(struct ckpt_check *check, struct listing *l, const char *name)
+{
+	int r;
+
+	if (l->n_unnamed == UNNAMED_MAX) {
+		l->more = true;
+		return 0;
+	}
+	r = add_member(check, l, name, &unnamed);
+	l->n_unnamed += r == 0;
+	return r;
 }
 
 static bool is_one_of(const char *name, const char *const *list,
@@ -98,6 +120,20 @@ static bool is_one_of(const char *name, const char *const *list,
 static bool begins(const char *name, const char *word)
 {
 	return ckpt_text_starts(name, word, NULL);
+}
+
+static bool contains(const char *name, const char *word)
+{
+	return strstr(name, word) != NULL;
+}
+
+/* Whether the directory itself has a model's or an adapter's configuration, beside which its
+ * weights lie: those in folders come with them. */
+static bool has_own(const struct ckpt_check *check)
+{
+	return ckpt_dir_has(check->dirfd, "adapter_config.json") ||
+	       (ckpt_dir_has(check->dirfd, "modules.json") &&
+		ckpt_dir_has(check->dirfd, "config.json"));
 }
 
 /* A model of diffusers, an adapter of peft, a module of sentence-transformers: the weights in the
@@ -117,7 +153,8 @@ static int add_folder(struct ckpt_check *check, struct listing *l, const char *n
 		"pytorch_model.bin.index.json",
 		NULL,
 	};
-	const struct ckpt_train_row *row = ckpt_text_ends(name, "_ema") ? &averages : &in_folder;
+	const struct ckpt_train_row *row =
+		ckpt_text_ends(name, "_ema") || l->own ? &beside : &in_folder;
 	char path[NAME_MAX + 64];
 	int r = 0;
 
@@ -135,12 +172,12 @@ static int add_folder(struct ckpt_check *check, struct listing *l, const char *n
 static bool may_be_weights(const char *name)
 {
 	static const char *const ends[] = { ".safetensors", ".bin", ".pt", ".pth", ".ckpt", NULL };
-	static const char *const others[] = { ".",	"optim",    "sched",   "rng",
-					      "random", "scaler",   "sampler", "dl_state",
-					      "ema",	"training", NULL };
+	static const char *const others[] = { ".",   "rng",	 "random", "dl_state",
+					      "ema", "training", NULL };
+	static const char *const words[] = { "optim", "sched", "scaler", "sampler", "-of-", NULL };
 
 	return is_one_of(name, ends, ckpt_text_ends) && !is_one_of(name, others, begins) &&
-	       !strstr(name, "-of-");
+	       !is_one_of(name, words, contains);
 }
 
 static int add_unknown(struct ckpt_check *check, struct listing *l, const struct dirent *entry)
@@ -151,7 +188,7 @@ static int add_unknown(struct ckpt_check *check, struct listing *l, const struct
 		if (r || entry->d_type == DT_DIR)
 			return r;
 	}
-	return may_be_weights(entry->d_name) ? add_member(check, l, entry->d_name, &unnamed) : 0;
+	return may_be_weights(entry->d_name) ? add_unnamed(check, l, entry->d_name) : 0;
 }
 
 static int compare_members(const void *a, const void *b)
@@ -183,8 +220,9 @@ static int list(struct ckpt_check *check, const struct ckpt_train_row *rows, str
 {
 	int r;
 
-	l->members = calloc(CKPT_TRAIN_MEMBERS, sizeof(*l->members));
+	l->members = calloc(CKPT_TRAIN_MEMBERS + UNNAMED_MAX, sizeof(*l->members));
 	l->rng = calloc(CKPT_TRAIN_MEMBERS, sizeof(*l->rng));
+	l->own = has_own(check);
 	r = l->members && l->rng ? read_names(check, rows, l) : -ENOMEM;
 	if (r < 0)
 		return ckpt_fail(check->err, r, "cannot list %s: %s", CKPT_QUOTE(check->name),
@@ -194,20 +232,33 @@ static int list(struct ckpt_check *check, const struct ckpt_train_row *rows, str
 	return r;
 }
 
+/* Endings that any data may have: what does not begin as weights do is none, and no damage. */
+static bool is_any(const char *name)
+{
+	static const char *const ends[] = { ".bin", ".ckpt", NULL };
+
+	return is_one_of(name, ends, ckpt_text_ends);
+}
+
+/* Checks one and adds to *@parts what it is. */
 static int check_member(struct ckpt_check *check, const char *name,
-			const struct ckpt_train_row *row, enum ckpt_level level)
+			const struct ckpt_train_row *row, enum ckpt_level level, unsigned *parts)
 {
 	struct ckpt_report own;
 	bool known;
 	int r;
 
 	if (row->is_dir) {
+		*parts |= row->parts;
 		r = ckpt_check_folder(check, name, level, &known, NULL);
 		if (!known)
 			ckpt_check_cap(check, CKPT_EVIDENCE_OPAQUE, "%s is not looked into", name);
 		return r;
 	}
 	r = ckpt_check_member(check, name, level, CKPT_PROBLEM_MEMBER_MISSING, &own);
+	if (!r && row == &unnamed && own.format == &ckpt_format_opaque && is_any(name))
+		return 0;
+	*parts |= row->parts;
 	if (r || own.verdict.evidence != CKPT_EVIDENCE_OPAQUE || own.verdict.note[0])
 		return r;
 	return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, 0, name,
@@ -223,8 +274,7 @@ static int check_listed(struct ckpt_check *check, const struct listing *l, bool 
 	for (size_t i = 0; !r && i < l->n; i++) {
 		if ((l->members[i].row == &unnamed) != rest)
 			continue;
-		r = check_member(check, l->members[i].name, l->members[i].row, level);
-		*parts |= l->members[i].row->parts;
+		r = check_member(check, l->members[i].name, l->members[i].row, level, parts);
 	}
 	return r;
 }
@@ -233,14 +283,17 @@ static int check_listed(struct ckpt_check *check, const struct listing *l, bool 
 static int check_unnamed(struct ckpt_check *check, const struct listing *l, enum ckpt_level level,
 			 unsigned *parts)
 {
-	int r = check_listed(check, l, true, level, parts);
+	struct ckpt_verdict *verdict = &check->report->verdict;
+	int r = l->more ? too_many(check) : check_listed(check, l, true, level, parts);
 
-	if (!r && *parts & CKPT_PART_UNNAMED)
-		ckpt_check_cap(check, CKPT_EVIDENCE_STRUCTURE,
-			       "no weights have a name that is known: others are taken for them");
-	if (*parts & CKPT_PART_UNNAMED)
-		*parts |= CKPT_PART_WEIGHTS;
-	return r;
+	if (r || !(*parts & CKPT_PART_UNNAMED))
+		return r;
+	*parts |= CKPT_PART_WEIGHTS;
+	if (verdict->evidence > CKPT_EVIDENCE_STRUCTURE)
+		verdict->evidence = CKPT_EVIDENCE_STRUCTURE;
+	snprintf(verdict->note, sizeof(verdict->note),
+		 "no weights have a name that is known: others are taken for them");
+	return 0;
 }
 
 int ckpt_train_dir_check(struct ckpt_check *check, const struct ckpt_train_row *rows,

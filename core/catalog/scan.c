@@ -16,6 +16,7 @@
 #include "wire/text.h"
 
 #define CHECK_EVERY 1024 /* entries between two looks at the deadline */
+#define NUMBERED "(checkpoint|step|epoch|global_step|iter)~{n}"
 
 /* One scan under way. */
 struct scan {
@@ -165,12 +166,13 @@ static bool has_part(const struct reading *rd)
 	return false;
 }
 
-/* A directory by what it holds, where no row of the table knows its name. */
+/* A directory by what it holds, where no row of the table knows its name. One with numbered ones in
+ * it is a run's folder, whatever state was saved there, too. */
 static int read_marked(struct scan *scan, const struct reading *rd, const char *name,
 		       struct ckpt_name *ret)
 {
 	if (!ckpt_folder_plausible(name, false) || !is_marked(rd, name) ||
-	    ckpt_name_marked(name, ret))
+	    holds_any(rd, name, NUMBERED) || ckpt_name_marked(name, ret))
 		return CKPT_NAME_NONE;
 	if (ret->mistakable && (scan->options->known_layouts_only || has_part(rd)))
 		return CKPT_NAME_NONE;

@@ -150,6 +150,14 @@ static void test_catalog__marked_directories(void **state)
 	expect_with(*state, &known, "ep1-ba2 ep0-ba10 mine-epoch3 release");
 }
 
+/* A run's folder stays one when a state was saved there, too. */
+static void test_catalog__marked_run(void **state)
+{
+	make_all(*state, "a/random_states_0.pkl a/step_100/random_states_0.pkl a/step_200/x "
+			 "b/random_states_0.pkl b/step_100.txt");
+	expect(*state, "b | a/step_200 a/step_100");
+}
+
 /* What is saved in a directory each for model and optimizer is none by any one of them. */
 static void test_catalog__marked_parts(void **state)
 {
@@ -865,6 +873,7 @@ int main(void)
 		scratch_test(test_catalog__kinds),
 		scratch_test(test_catalog__bare_numbers),
 		scratch_test(test_catalog__marked_directories),
+		scratch_test(test_catalog__marked_run),
 		scratch_test(test_catalog__marked_parts),
 		scratch_test(test_catalog__bundles),
 		scratch_test(test_catalog__shards),

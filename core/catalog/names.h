@@ -93,8 +93,9 @@ void ckpt_name_take_numbers(const char *name, struct ckpt_name *ret);
 int ckpt_name_parse_prefix(const char *prefix, struct ckpt_name *ret);
 
 /*
- * Reads the name of a directory that its content tells to be a checkpoint, for which any name does:
- * the numbers that stand in it, its role and series. 0 or CKPT_NAME_NONE (of an unfinished one).
+ * Reads the name of a directory that its content tells to be a checkpoint: a step, an epoch or
+ * that it is the last or best may stand anywhere in it. 0, or CKPT_NAME_NONE for an unfinished one
+ * and for a word that tells none of these (a copy, an export).
  */
 int ckpt_name_marked(const char *name, struct ckpt_name *ret);
 

@@ -204,8 +204,7 @@ const struct ckpt_name_row ckpt_name_marked_rows[] = {
 	{ "marked", "*<best>*", EVERY, DIR_, BEST, MISTAKABLE },
 	{ "marked", "*<[lf](last|latest|final)>*", EVERY, DIR_, LAST, MISTAKABLE },
 	{ "marked", "{n}", EVERY, DIR_, NUMBERED, 0 },
-	{ "marked", "*<{n}>", EVERY, DIR_, NUMBERED, MISTAKABLE },
-	{ "marked", "*", EVERY, DIR_, LAST, MISTAKABLE },
+	/* any other word is a copy's or an export's too, newer than what it was made of */
 	{ 0 },
 };
 

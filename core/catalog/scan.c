@@ -135,7 +135,7 @@ static bool holds(const struct reading *rd, const char *name, const char *entry)
 }
 
 /* Whether the directory @name has what only the writer of a set of shards, of a state or of arrays
- * leaves: it is one under any name. */
+ * leaves: then its name may say more freely which one it is. */
 static bool is_marked(const struct reading *rd, const char *name)
 {
 	static const char *const marks[] = {

@@ -114,6 +114,17 @@ void ckpt_check_cap(struct ckpt_check *check, enum ckpt_evidence most, const cha
 	ckpt_text_clean(verdict->note);
 }
 
+bool ckpt_format_says_bare(const char *note, size_t len)
+{
+	for (size_t i = 0; ckpt_formats[i]->name; i++) {
+		const char *bare = ckpt_formats[i]->bare;
+
+		if (bare && strlen(bare) == len && memcmp(bare, note, len) == 0)
+			return true;
+	}
+	return false;
+}
+
 void ckpt_check_bare(struct ckpt_check *check, const struct ckpt_format *row)
 {
 	struct ckpt_verdict *verdict = &check->report->verdict;

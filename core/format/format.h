@@ -144,6 +144,9 @@ void ckpt_check_remark(struct ckpt_check *check, enum ckpt_problem_code code, ui
 void ckpt_check_cap(struct ckpt_check *check, enum ckpt_evidence most, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Whether the @len bytes of @note are a row's bare. */
+bool ckpt_format_says_bare(const char *note, size_t len);
+
 /* Notes @row->bare, where nothing else was noted. */
 void ckpt_check_bare(struct ckpt_check *check, const struct ckpt_format *row);
 

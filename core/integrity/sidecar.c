@@ -266,14 +266,16 @@ static bool compare_others(struct comparing *c)
 	return judge(c, r, c->other_index[bad]);
 }
 
-/* What the format could not prove by itself is of no concern any more. */
+/* That the format has no checksum of its own is of no concern any more. */
 static void raise_to(struct comparing *c, enum ckpt_evidence evidence)
 {
 	struct ckpt_verdict *v = &c->report->verdict;
 	const char *rest = v->note + c->n_said;
 
-	rest += strspn(rest, "; ");
 	v->evidence = evidence;
+	if (!ckpt_format_says_bare(v->note, c->n_said))
+		return;
+	rest += strspn(rest, "; ");
 	memmove(v->note, rest, strlen(rest) + 1);
 }
 

@@ -144,9 +144,10 @@ static void test_catalog__marked_directories(void **state)
 
 	make_all(*state, "ep0-ba10/__0_0.distcp ep1-ba2/__0_0.distcp run_7/__0_0.distcp "
 			 "step900.tmp/__0_0.distcp pretrained-dcp/__0_0.distcp ep0-ba20/notes.txt "
-			 "tag/mp_rank_00_model_states.pt release/mp_rank_00/model_optim_rng.pt "
+			 "tag/mp_rank_00_model_states.pt last_try/__0_0.distcp "
+			 "release/mp_rank_00/model_optim_rng.pt "
 			 "mine-epoch3/random_states_0.pkl notes/__1_0.txt");
-	expect(*state, "ep1-ba2 ep0-ba10 mine-epoch3 release run_7 tag");
+	expect(*state, "ep1-ba2 ep0-ba10 last_try mine-epoch3 release");
 	expect_with(*state, &known, "ep1-ba2 ep0-ba10 mine-epoch3 release");
 }
 
@@ -154,18 +155,19 @@ static void test_catalog__marked_directories(void **state)
 static void test_catalog__marked_run(void **state)
 {
 	make_all(*state, "a/random_states_0.pkl a/step_100/random_states_0.pkl a/step_200/x "
-			 "b/random_states_0.pkl b/step_100.txt");
-	expect(*state, "b | a/step_200 a/step_100");
+			 "b_last/random_states_0.pkl b_last/step_100.txt");
+	expect(*state, "b_last | a/step_200 a/step_100");
 }
 
 /* What is saved in a directory each for model and optimizer is none by any one of them. */
 static void test_catalog__marked_parts(void **state)
 {
-	make_all(*state, "a/step1000/model/__0_0.distcp a/step1000/optim/__0_0.distcp "
-			 "b/params/_CHECKPOINT_METADATA b/opt_state/_CHECKPOINT_METADATA "
-			 "dataloader/__0_0.distcp replay_buffer/__0_0.distcp c/model/__0_0.distcp "
-			 "optimism/__0_0.distcp");
-	expect(*state, "optimism | c/model");
+	make_all(*state,
+		 "a/step1000/model/__0_0.distcp a/step1000/optim/__0_0.distcp "
+		 "b/params/_CHECKPOINT_METADATA b/opt_state/_CHECKPOINT_METADATA "
+		 "dataloader/__0_0.distcp replay_buffer/__0_0.distcp c/final_model/__0_0.distcp "
+		 "optimism-step5/__0_0.distcp");
+	expect(*state, "optimism-step5 | c/final_model");
 }
 
 static void test_catalog__bundles(void **state)

@@ -54,7 +54,7 @@ struct ckpt_name_row {
 };
 
 /* Tried in order; ends with a NULL pattern. The second: of directories that their content tells,
- * under any name. */
+ * under names that say more freely which one it is. */
 extern const struct ckpt_name_row ckpt_name_rows[], ckpt_name_marked_rows[];
 
 struct ckpt_name_ext {

@@ -44,14 +44,12 @@
  * no checkpoint, so that "step" alone does not do. */
 #define SAID "*<[cr](checkpoint|ckpt|chkpt|restart)"
 #define DATA_END ".(" CKPT_NAME_DATA_ENDS ")"
+/* what is saved beside a model, for the same state */
+#define STATE_WORDS                                                                                \
+	"optimizer|optim|opt|scheduler|scaler|rng|sampler|dataloader|replay_buffer|vecnormalize"
 #define PARTS_WORDS                                                                                \
-	"[deforpstv](optimizer|optim|opt|scheduler|scaler|rng|sampler|dataloader|"                 \
-	"replay_buffer|vecnormalize|"                                                              \
-	"dataset|"                                                                                 \
-	"tokenizer|predictions|results|embeddings|features)"
-#define PART_DIRS                                                                                  \
-	"[dorsv](optimizers|optimizer|optim|opt|scheduler|scaler|rng|sampler|dataloader|"          \
-	"replay_buffer|vecnormalize)"
+	"[deforpstv](" STATE_WORDS "|dataset|tokenizer|predictions|results|embeddings|features)"
+#define PART_DIRS "[dorsv](optimizers|" STATE_WORDS ")"
 
 const struct ckpt_name_row ckpt_name_rows[] = {
 	/* directories that count as a whole */

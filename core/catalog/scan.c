@@ -171,10 +171,11 @@ static bool has_part(const struct reading *rd)
 static int read_marked(struct scan *scan, const struct reading *rd, const char *name,
 		       struct ckpt_name *ret)
 {
-	if (!ckpt_folder_plausible(name, false) || !is_marked(rd, name) ||
-	    holds_any(rd, name, NUMBERED) || ckpt_name_marked(name, ret))
-		return CKPT_NAME_NONE;
-	if (ret->mistakable && (scan->options->known_layouts_only || has_part(rd)))
+	if (!ckpt_folder_plausible(name, false) || ckpt_name_marked(name, ret) ||
+	    (ret->mistakable && scan->options->known_layouts_only))
+		return CKPT_NAME_NONE; /* by the name alone: nothing is looked up */
+	if (!is_marked(rd, name) || holds_any(rd, name, NUMBERED) ||
+	    (ret->mistakable && has_part(rd)))
 		return CKPT_NAME_NONE;
 	return 0;
 }

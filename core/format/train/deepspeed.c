@@ -342,7 +342,9 @@ static int check_tagged(struct ckpt_check *check, enum ckpt_level level)
 		return ckpt_fail(check->err, -ENOMEM, "no memory for a report");
 	if (r == 0)
 		r = ckpt_check_folder(check, TAG, level, &known, own);
-	if (r == 0)
+	if (r == 0 && !known)
+		ckpt_check_cap(check, CKPT_EVIDENCE_OPAQUE, "%s is not looked into", TAG);
+	else if (r == 0)
 		take_first(check->report, own);
 	return r;
 }

@@ -45,9 +45,9 @@ enum ckpt_crc_result {
 
 /*
  * Verifies all ranges of @file, or those of its context's share. Threads split large ranges into
- * pieces; memory is 260 KiB a thread, what bulk.h takes, and 4 bytes a 2 MiB piece. 0,
- * ckpt_crc_result, or an errno (-ETIMEDOUT, -EDQUOT, -EIO ...). Where the context defers, 0 may
- * also mean that the ranges wait to be read.
+ * pieces; memory is 260 KiB a thread and what bulk.h takes. 0, ckpt_crc_result, or an errno
+ * (-ETIMEDOUT, -EDQUOT, -EIO ...). Where the context defers, 0 may also mean that the ranges wait
+ * to be read.
  */
 int ckpt_crc_verify(const struct ckpt_file *file, const struct ckpt_crc_job *job,
 		    struct ckpt_crc_range *ret_bad, struct ckpt_error *err);

@@ -48,9 +48,12 @@ struct ckpt_ctx {
 	struct ckpt_share *share; /* of a check that several do (share.h); NULL = all of it */
 	/* Where checks leave their CRCs (crc_deferred.h); NULL = they compute them. */
 	struct ckpt_crc_deferred *deferred;
-	uint64_t seed;	    /* of samples: the same seed reads the same parts */
-	bool no_recall;	    /* do not read files that a tape system has released */
-	bool tell_all;	    /* look on behind the first difference from a digest */
+	uint64_t seed;	/* of samples: the same seed reads the same parts */
+	bool no_recall; /* do not read files that a tape system has released */
+	bool tell_all;	/* look on behind the first difference from a digest */
+	/* What was written after its seal, or its list of digests, has to be what they say where no
+	 * checksum of its own proves it whole. Else it is taken for saved anew. */
+	bool strict;
 	bool ahead;	    /* map what is in memory to fetch it into the CPU's cache (ahead.h) */
 	bool recall_chosen; /* but those of the checkpoint that is about to be chosen */
 	ckpt_progress_fn *progress;

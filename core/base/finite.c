@@ -1,60 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * See finite.h. Workers take batches under one lock: many small ranges at once, or a piece of a
- * large one. A range is entered once all of its pieces are done, so that each counts once.
+ * See finite.h: a look through ranges (ranges.h).
  */
 #include "core/base/finite.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "core/base/bulk.h"
-#include "wire/text.h"
+#include "core/base/ranges.h"
 
-#define PIECE ((uint64_t)4 * 1024 * 1024)
-#define BATCH_MAX 64
+#define NUMBER_MOST 8 /* bytes: the longest number is as long, all others divide that */
 
-/* A range while pieces of it are at work. */
-struct whole {
-	struct ckpt_finite_range range;
-	struct ckpt_floats found;
-	uint64_t given; /* bytes handed out */
-	uint64_t done;
-	uint32_t refs; /* pieces at work, and one while more are to be handed out */
-};
-
-struct work {
-	struct ckpt_finite_range range; /* what is read: a whole small range, or a piece */
-	struct whole *whole;		/* NULL for a whole range */
-	struct ckpt_floats found;
-};
-
-struct batch {
-	int n;
-	struct work work[BATCH_MAX];
-};
-
-struct pool {
-	const struct ckpt_file *file;
+struct scan {
 	const struct ckpt_finite_job *job;
-	pthread_mutex_t lock;
-	struct whole *whole; /* the large range that is being handed out */
-	uint64_t done;
-	bool at_end;
-	atomic_bool stop;
-	int result; /* the first errno or CKPT_FILE_SHORT */
-	struct ckpt_error err;
 	struct ckpt_finite *all;
 };
-
-struct worker {
-	struct pool *pool;
-	struct ckpt_bulk_reader *reader;
-};
-
-static const struct ckpt_error no_memory = { -ENOMEM, "no memory to look for NaN and Inf" };
 
 /* Where a hit at @off belongs among those that are kept. */
 static int hit_place(const struct ckpt_finite *all, uint64_t off)
@@ -88,214 +47,55 @@ void ckpt_finite_enter(struct ckpt_finite *all, uint64_t tag, uint64_t bytes,
 	all->hits[at] = (struct ckpt_finite_hit) { .tag = tag, .floats = *found };
 }
 
-static void pool_fail(struct pool *pool, int code, const struct ckpt_error *err)
+static int next(void *arg, union ckpt_range *ret)
 {
-	pool->stop = true;
-	if (pool->result != 0)
-		return;
-	pool->result = code;
-	pool->err = *err;
+	const struct scan *scan = arg;
+
+	return scan->job->next(scan->job->arg, &ret->finite);
 }
 
-/* Lets go of one piece of @whole; the last one enters it. What was found counts, however far the
- * rest of it came. */
-static void whole_put(struct pool *pool, struct whole *whole)
+static void look(void *arg, const union ckpt_range *part, const struct ckpt_range_bytes *bytes,
+		 union ckpt_range_found *found)
 {
-	if (--whole->refs > 0)
-		return;
-	if (whole->done == whole->range.len || whole->found.nan + whole->found.inf > 0)
-		ckpt_finite_enter(pool->all, whole->range.tag, whole->done, &whole->found);
-	free(whole);
+	(void)arg;
+	ckpt_floats_count(part->finite.kind, bytes->data, bytes->len, bytes->off, &found->floats);
 }
 
-static uint64_t take_piece(struct pool *pool, struct batch *batch)
+static void join(void *arg, union ckpt_range_found *whole, const union ckpt_range_found *part,
+		 uint64_t behind)
 {
-	struct whole *whole = pool->whole;
-	struct work *work = &batch->work[batch->n++];
-	uint64_t left = whole->range.len - whole->given;
-
-	*work = (struct work) { .range = whole->range, .whole = whole };
-	work->range.off += whole->given;
-	work->range.len = left < PIECE ? left : PIECE;
-	whole->given += work->range.len;
-	if (whole->given == whole->range.len)
-		pool->whole = NULL; /* its reference becomes this piece's */
-	else
-		whole->refs++;
-	return work->range.len;
+	(void)arg;
+	(void)behind;
+	ckpt_floats_add(&whole->floats, &part->floats);
 }
 
-static bool in_file(const struct ckpt_file *file, const struct ckpt_finite_range *range)
+/* What was found counts, however far the rest of the range came. */
+static bool enter(void *arg, const union ckpt_range *range, const union ckpt_range_found *found,
+		  uint64_t done)
 {
-	return range->off <= file->size && range->len <= file->size - range->off;
-}
+	const struct scan *scan = arg;
 
-/* Asks the job for a range. Returns false when there is none to read. */
-static bool next_range(struct pool *pool, struct ckpt_finite_range *ret)
-{
-	struct ckpt_error err = { 0 };
-	int r = pool->job->next(pool->job->arg, ret);
-
-	if (r < 0) {
-		ckpt_fail(&err, r, "cannot list what %s holds: %s", CKPT_QUOTE(pool->file->name),
-			  strerror(-r));
-		pool_fail(pool, r, &err);
-	} else if (r == 0) {
-		pool->at_end = true;
-	} else if (!in_file(pool->file, ret)) {
-		pool_fail(pool, CKPT_FILE_SHORT, &err);
-	} else {
-		return true;
-	}
-	return false;
-}
-
-/* Adds one whole range, or begins a large one. Returns bytes added; false in *@more when none is
- * left. */
-static uint64_t take_range(struct pool *pool, struct batch *batch, bool *more)
-{
-	struct ckpt_finite_range range = { 0 };
-
-	*more = next_range(pool, &range);
-	if (!*more)
-		return 0;
-	if (range.len <= PIECE) {
-		batch->work[batch->n++] = (struct work) { .range = range };
-		return range.len;
-	}
-	pool->whole = calloc(1, sizeof(*pool->whole));
-	if (!pool->whole) {
-		pool_fail(pool, -ENOMEM, &no_memory);
-		*more = false;
-		return 0;
-	}
-	*pool->whole = (struct whole) { .range = range, .refs = 1 };
-	return 0;
-}
-
-static void take_batch(struct pool *pool, struct batch *batch)
-{
-	uint64_t bytes = 0;
-	bool more = true;
-
-	batch->n = 0;
-	while (more && !pool->stop && batch->n < BATCH_MAX && bytes < PIECE) {
-		if (pool->whole)
-			bytes += take_piece(pool, batch);
-		else if (pool->at_end)
-			more = false;
-		else
-			bytes += take_range(pool, batch, &more);
-	}
-}
-
-/* Reads @work and counts. 0, -ECANCELED when the pool has stopped, or as ckpt_file_read(). */
-static int run_work(struct worker *self, struct work *work, struct ckpt_error *err)
-{
-	const struct pool *pool = self->pool;
-	uint64_t off = work->range.off, left = work->range.len;
-	const void *data = NULL;
-
-	if (left > CKPT_BULK_MOST)
-		ckpt_bulk_expect(self->reader, off, left);
-	while (left > 0) {
-		/* whole numbers of every size */
-		size_t n = left < CKPT_BULK_MOST ? (size_t)left : CKPT_BULK_MOST;
-		int r = pool->stop ? -ECANCELED : ckpt_bulk_read(self->reader, off, n, &data, err);
-
-		if (r != 0)
-			return r;
-		ckpt_floats_count(work->range.kind, data, n, off, &work->found);
-		off += n;
-		left -= n;
-	}
-	return 0;
-}
-
-/* Enters the result of @work under the lock. */
-static void work_done(struct pool *pool, const struct work *work, int r,
-		      const struct ckpt_error *err)
-{
-	if (r != 0 && r != -ECANCELED)
-		pool_fail(pool, r, err);
-	if (r != 0)
-		return;
-	pool->done += work->range.len;
-	if (work->whole) {
-		work->whole->done += work->range.len;
-		ckpt_floats_add(&work->whole->found, &work->found);
-	} else {
-		ckpt_finite_enter(pool->all, work->range.tag, work->range.len, &work->found);
-	}
-}
-
-static void run_batch(struct worker *self, struct batch *batch)
-{
-	struct pool *pool = self->pool;
-	struct ckpt_error err = { 0 };
-	int n = 0, r = 0;
-
-	while (n < batch->n && r == 0)
-		r = run_work(self, &batch->work[n++], &err);
-	pthread_mutex_lock(&pool->lock);
-	for (int i = 0; i < n; i++)
-		work_done(pool, &batch->work[i], i == n - 1 ? r : 0, &err);
-	for (int i = 0; i < batch->n; i++)
-		if (batch->work[i].whole)
-			whole_put(pool, batch->work[i].whole);
-	pthread_mutex_unlock(&pool->lock);
-}
-
-static void show_progress(const struct pool *pool)
-{
-	const struct ckpt_ctx *ctx = pool->file->ctx;
-
-	if (ctx && ctx->progress && pool->job->total)
-		ctx->progress(ctx->progress_arg, pool->file->name, pool->done, pool->job->total);
-}
-
-/* ckpt_bulk_fn */
-static void work(struct ckpt_bulk_reader *reader, void *arg)
-{
-	struct pool *pool = arg;
-	struct worker self = { .pool = pool, .reader = reader };
-	struct batch batch;
-
-	do {
-		pthread_mutex_lock(&pool->lock);
-		take_batch(pool, &batch);
-		show_progress(pool);
-		pthread_mutex_unlock(&pool->lock);
-		run_batch(&self, &batch);
-	} while (batch.n > 0);
-}
-
-static int worth_threads(const struct ckpt_file *file, const struct ckpt_finite_job *job)
-{
-	uint64_t bytes = job->total ? job->total : file->size, useful = bytes / PIECE + 1;
-	int n;
-
-	if (file->source) /* one thread at a time may read it */
-		return 1;
-	n = ckpt_bulk_threads(file, ckpt_ctx_threads(file->ctx));
-	return useful < (uint64_t)n ? (int)useful : n;
+	if (done == range->len || found->floats.nan + found->floats.inf > 0)
+		ckpt_finite_enter(scan->all, range->finite.tag, done, &found->floats);
+	return true;
 }
 
 int ckpt_finite_scan(const struct ckpt_file *file, const struct ckpt_finite_job *job,
 		     struct ckpt_finite *ret, struct ckpt_error *err)
 {
-	struct pool pool = {
-		.file = file, .job = job, .lock = PTHREAD_MUTEX_INITIALIZER, .all = ret
-	};
-	int n = worth_threads(file, job);
+	struct scan scan = { .job = job, .all = ret };
+	const struct ckpt_ranges_job ranges = { .arg = &scan,
+						.next = next,
+						.look = look,
+						.join = join,
+						.end = enter,
+						.unit = NUMBER_MOST,
+						.total = job->total,
+						.purpose = "to look for NaN and Inf" };
+	union ckpt_range bad;
+	int r;
 
 	*ret = (struct ckpt_finite) { 0 };
-	if (ckpt_bulk_run(file, n, work, &pool) < 0)
-		pool_fail(&pool, -ENOMEM, &no_memory);
-	if (pool.whole)
-		whole_put(&pool, pool.whole);
-	pthread_mutex_destroy(&pool.lock);
-	if (pool.result < 0 && err)
-		*err = pool.err;
-	return pool.result;
+	r = ckpt_ranges_run(file, &ranges, &bad, err);
+	return r > 0 ? CKPT_FILE_SHORT : r;
 }

@@ -305,7 +305,7 @@ bool ckpt_cli_absolute(const char *path, char *buf)
 }
 
 int ckpt_cli_find(struct ckpt_ctx *ctx, struct ckpt_catalog *cat, const char *path,
-		  struct ckpt_set **ret, struct ckpt_error *err)
+		  const char *glob, struct ckpt_set **ret, struct ckpt_error *err)
 {
 	char absolute[CKPT_PATH_MAX];
 	size_t len;
@@ -320,6 +320,8 @@ int ckpt_cli_find(struct ckpt_ctx *ctx, struct ckpt_catalog *cat, const char *pa
 	while (len > 1 && absolute[len - 1] == '/')
 		absolute[--len] = '\0';
 	r = ckpt_catalog_add_path(ctx, cat, absolute, ret, err);
+	if (r == 0 && ckpt_catalog_globbed(glob, (*ret)->name))
+		ckpt_set_ask(*ret);
 	if (r == 0)
 		return 0;
 	if (r == -ENOENT)

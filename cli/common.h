@@ -85,10 +85,21 @@ void ckpt_cli_decision_ctx(struct ckpt_ctx *ctx);
 void ckpt_cli_progress_end(struct ckpt_ctx *ctx);
 
 /*
- * Finds the set that @path names, alone in @cat. 0 with *@ret, or an exit code with *@err.
+ * Finds the set that @path names, alone in @cat; a directory whose name @glob takes (NULL: none) is
+ * one whatever its layout. 0 with *@ret, or an exit code with *@err.
  */
 int ckpt_cli_find(struct ckpt_ctx *ctx, struct ckpt_catalog *cat, const char *path,
-		  struct ckpt_set **ret, struct ckpt_error *err);
+		  const char *glob, struct ckpt_set **ret, struct ckpt_error *err);
+
+/* The option that @glob comes from. */
+#define CKPT_CLI_GLOB                                                                              \
+	{                                                                                          \
+		"glob", 'g', "PATTERN", 0,                                                         \
+			"names of directories that are checkpoints, whatever their layout: each "  \
+			"file in them is "                                                         \
+			"checked by itself",                                                       \
+			0                                                                          \
+	}
 
 /* The verdict's JSON for a path that ckpt_cli_find() ended at with @code and @err. NULL = no
  * memory. */

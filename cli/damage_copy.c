@@ -175,15 +175,45 @@ static bool lies_inside(const char *from, const char *to)
 	return inner[strlen(outer)] == '/' || inner[strlen(outer)] == '\0';
 }
 
+/* Opens the list of @tree's copy, which only this user can have made. NULL if there is none. */
+static FILE *open_list(const struct ckpt_damage_tree *tree, struct stat *ret_st)
+{
+	_cleanup_close_ int fd = -1;
+	char list[PATH_BYTES];
+
+	if (list_path(tree->path, list))
+		fd = open(list, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, ret_st) != 0 || !S_ISREG(ret_st->st_mode) ||
+	    ret_st->st_uid != geteuid())
+		return NULL;
+	return fdopen(ckpt_take_fd(&fd), "re");
+}
+
+/* The list of a copy that is gone says nothing any more. False if it is there and none of ours. */
+static bool drop_list(const char *to, const char *list)
+{
+	const struct ckpt_damage_tree gone = { .path = (char *)to };
+	_cleanup_fclose_ FILE *f = NULL;
+	char line[64];
+	struct stat st;
+
+	if (lstat(list, &st) != 0)
+		return errno == ENOENT;
+	f = open_list(&gone, &st);
+	return f && fgets(line, sizeof(line), f) && strcmp(line, LIST_HEAD) == 0 &&
+	       unlink(list) == 0;
+}
+
 static int check_target(const struct ckpt_damage_tree *from, const char *to, const char *list,
 			struct ckpt_error *err)
 {
 	_cleanup_tree_ struct ckpt_damage_tree there = { 0 };
 	struct stat st;
 
-	if (lstat(to, &st) == 0 || lstat(list, &st) == 0 ||
+	if (lstat(to, &st) == 0 ||
 	    (from->shape == CKPT_DAMAGE_PREFIX &&
-	     ckpt_damage_tree_list(to, false, &there, NULL) == 0))
+	     ckpt_damage_tree_list(to, false, &there, NULL) == 0) ||
+	    !drop_list(to, list))
 		return ckpt_fail(err, -EEXIST, "%s is there already: a copy needs a new name",
 				 CKPT_QUOTE(to));
 	if (from->shape == CKPT_DAMAGE_DIRECTORY && lies_inside(from->path, to))
@@ -250,20 +280,6 @@ static bool is_ours(const struct ckpt_damage_member *m, const uint64_t *inodes, 
 	return lstat(m->path, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 &&
 	       st.st_ino == m->ino && n > 0 &&
 	       bsearch(&m->ino, inodes, n, sizeof(*inodes), by_number) != NULL;
-}
-
-/* Opens the list of @tree's copy, which only this user can have made. NULL if there is none. */
-static FILE *open_list(const struct ckpt_damage_tree *tree, struct stat *ret_st)
-{
-	_cleanup_close_ int fd = -1;
-	char list[PATH_BYTES];
-
-	if (list_path(tree->path, list))
-		fd = open(list, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0 || fstat(fd, ret_st) != 0 || !S_ISREG(ret_st->st_mode) ||
-	    ret_st->st_uid != geteuid())
-		return NULL;
-	return fdopen(ckpt_take_fd(&fd), "re");
 }
 
 int ckpt_damage_is_copy(const struct ckpt_damage_tree *tree, struct ckpt_error *err)

@@ -16,12 +16,13 @@
 struct info {
 	bool json;
 	enum ckpt_level level;
-	const char *path;
+	const char *path, *glob;
 };
 
 static const struct argp_option options[] = {
 	{ "level", 'l', "structure|sample|full|finite", 0, "how far to check (default structure)",
 	  0 },
+	CKPT_CLI_GLOB,
 	{ "json", 'j', NULL, 0, "answer as JSON", 0 },
 	{ 0 },
 };
@@ -34,6 +35,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'l':
 		if (!ckpt_cli_level(arg, &info->level))
 			argp_error(state, "--level=%s: structure, sample, full or finite", arg);
+		return 0;
+	case 'g':
+		info->glob = arg;
 		return 0;
 	case 'j':
 		info->json = true;
@@ -152,14 +156,14 @@ int ckpt_cmd_info(int argc, char **argv)
 	struct ckpt_findings found;
 	const struct ckpt_report *report;
 	struct ckpt_set *set = NULL;
-	struct ckpt_ctx ctx = { .no_recall = true, .tell_all = true };
+	struct ckpt_ctx ctx = { .no_recall = true, .tell_all = true, .strict = true };
 	struct ckpt_error err;
 	bool rejected;
 	int r;
 
 	if (ckpt_cli_parse(&argp, argc, argv, 0, &info) != 0)
 		return CKPT_EXIT_USAGE;
-	r = ckpt_cli_find(&ctx, &cat, info.path, &set, &err);
+	r = ckpt_cli_find(&ctx, &cat, info.path, info.glob, &set, &err);
 	if (r != 0)
 		return ckpt_cli_fail(r, "%s", err.text);
 	ckpt_cli_progress(&ctx);

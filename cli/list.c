@@ -23,6 +23,7 @@ struct list {
 	bool json, all_runs, verify;
 	enum ckpt_level level;
 	struct ckpt_table table;
+	const char *glob;
 	char **dirs;
 	int n_dirs;
 	size_t shown, unverified;
@@ -30,6 +31,7 @@ struct list {
 
 static const struct argp_option options[] = {
 	CKPT_CLI_DIR_OPTION,
+	{ "glob", 'g', "PATTERN", 0, "further names that are checkpoints", 0 },
 	{ "all-runs", 'a', NULL, 0, "every run folder, not the newest alone", 0 },
 	{ "long", 'L', NULL, 0, "labels as training UIs show them: -o label,name,verdict", 0 },
 	{ "level", 'l', "none|structure|sample|full", 0, "how far to check (default structure)",
@@ -68,6 +70,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct list *list = state->input;
 
 	switch (key) {
+	case 'g':
+		list->glob = arg;
+		return 0;
 	case 'a':
 		list->all_runs = true;
 		return 0;
@@ -125,14 +130,14 @@ static const struct argp argp = {
 /* Scans one directory. 0 or an exit code, with what is wrong printed. */
 static int scan_one(struct list *list, struct ckpt_ctx *ctx, struct ckpt_catalog *cat, int index)
 {
-	struct ckpt_catalog_options none = { 0 };
+	struct ckpt_catalog_options scanned = { .glob = list->glob };
 	const char *path = list->dirs[index];
 	struct ckpt_error err = { 0 };
 	char dir[CKPT_PATH_MAX];
 	int r = ckpt_cli_absolute(path, dir) ? 0 : -ENAMETOOLONG;
 
 	if (r == 0)
-		r = ckpt_catalog_scan(ctx, cat, dir, index, &none, &err);
+		r = ckpt_catalog_scan(ctx, cat, dir, index, &scanned, &err);
 	if (r == -ENOENT)
 		return ckpt_cli_fail(CKPT_EXIT_NO, "%s: no such directory", CKPT_QUOTE(path));
 	if (r < 0)

@@ -124,7 +124,7 @@ static int quarantine_one(const char *path, struct outcome *outcome)
 	const struct ckpt_report *report;
 	struct ckpt_set *set = NULL;
 	struct ckpt_ctx ctx = { 0 };
-	int r = ckpt_cli_find(&ctx, &cat, path, &set, &outcome->why);
+	int r = ckpt_cli_find(&ctx, &cat, path, NULL, &set, &outcome->why);
 
 	outcome->done = "in quarantine";
 	if (r != 0)

@@ -22,6 +22,7 @@
 
 struct seal {
 	bool json, quiet, export, background, again;
+	const char *glob;
 	char **paths;
 	int n_paths;
 };
@@ -30,6 +31,7 @@ static const struct argp_option options[] = {
 	{ "export", 'e', "sha256sum", 0, "also print digests that `sha256sum -c` reads", 0 },
 	{ "background", 'b', NULL, 0, "at idle I/O and CPU priority", 0 },
 	{ "again", 'a', NULL, 0, "verify and seal even what a seal shows unchanged", 0 },
+	CKPT_CLI_GLOB,
 	{ "quiet", 'q', NULL, 0, "no words about what was sealed", 0 },
 	{ "json", 'j', NULL, 0, "answer as JSON", 0 },
 	{ 0 },
@@ -50,6 +52,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'a':
 		s->again = true;
+		return 0;
+	case 'g':
+		s->glob = arg;
 		return 0;
 	case 'q':
 		s->quiet = true;
@@ -180,7 +185,7 @@ static int seal_path(const struct seal *s, struct ckpt_ctx *ctx, const char *pat
 	struct ckpt_set *set = NULL;
 	struct ckpt_error err;
 	cJSON *o;
-	int r = ckpt_cli_find(ctx, &cat, path, &set, &err);
+	int r = ckpt_cli_find(ctx, &cat, path, s->glob, &set, &err);
 
 	if (r != 0) {
 		o = ckpt_cli_unfound_json(path, r, &err);

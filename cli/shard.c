@@ -124,7 +124,7 @@ static bool merge(struct validating *v, bool always, int *ret_code)
 	struct ckpt_set *part = v->set;
 	struct ckpt_ctx ctx = { 0 };
 	struct ckpt_error err;
-	int r = ckpt_cli_find(&ctx, &cat, v->path, &v->set, &err);
+	int r = ckpt_cli_find(&ctx, &cat, v->path, v->job->glob, &v->set, &err);
 
 	if (r != 0) {
 		*ret_code = fail(v, r, &err);
@@ -164,7 +164,7 @@ int ckpt_cli_shard_validate(const struct ckpt_cli_shard_job *job, struct ckpt_ct
 	struct validating v = { .job = job, .path = path, .ret = ret };
 	_cleanup_close_ int dirfd = -1;
 	struct ckpt_error err = { 0 };
-	int r = ckpt_cli_find(ctx, &cat, path, &v.set, &err);
+	int r = ckpt_cli_find(ctx, &cat, path, job->glob, &v.set, &err);
 
 	if (r != 0)
 		return fail(&v, r, &err);

@@ -30,6 +30,7 @@ struct ckpt_cli_shard_job {
 	const struct ckpt_cli_shard *shard;
 	enum ckpt_level level;
 	bool json, quiet;
+	const char *glob; /* ckpt_cli_find()'s */
 };
 int ckpt_cli_shard_validate(const struct ckpt_cli_shard_job *job, struct ckpt_ctx *ctx,
 			    const char *path, cJSON **ret);

@@ -18,6 +18,7 @@ struct validate {
 	int64_t seed;
 	enum ckpt_cache cache;
 	struct ckpt_cli_shard shard;
+	const char *glob;
 	char **paths;
 	int n_paths;
 };
@@ -35,6 +36,7 @@ static const struct argp_option options[] = {
 	  0 },
 	{ "merge", 'm', "N", OPTION_ARG_OPTIONAL, "put the parts together that shards left", 0 },
 	{ "shard-dir", 'D', "DIR", 0, "where the parts are (default .ckpt-resume beside each)", 0 },
+	CKPT_CLI_GLOB,
 	{ "quiet", 'q', NULL, 0, "no output, the exit code alone", 0 },
 	{ "json", 'j', NULL, 0, "answer as JSON", 0 },
 	{ 0 },
@@ -101,6 +103,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (!parse_cache(arg, &v->cache))
 			argp_error(state, "--cache=%s: auto, fill or leave", arg);
 		return 0;
+	case 'g':
+		v->glob = arg;
+		return 0;
 	case 'q':
 		v->quiet = true;
 		return 0;
@@ -151,7 +156,7 @@ static int validate_whole(const struct validate *v, struct ckpt_ctx *ctx, const 
 	struct ckpt_set *set = NULL;
 	struct ckpt_error err;
 	char words[CKPT_REPORT_WORDS];
-	int r = ckpt_cli_find(ctx, &cat, path, &set, &err);
+	int r = ckpt_cli_find(ctx, &cat, path, v->glob, &set, &err);
 
 	if (r != 0) {
 		*ret = ckpt_cli_unfound_json(path, r, &err);
@@ -170,7 +175,11 @@ static int validate_one(const struct validate *v, struct ckpt_ctx *ctx, const ch
 			cJSON **ret)
 {
 	const struct ckpt_cli_shard_job job = {
-		.shard = &v->shard, .level = v->level, .json = v->json, .quiet = v->quiet
+		.shard = &v->shard,
+		.level = v->level,
+		.json = v->json,
+		.quiet = v->quiet,
+		.glob = v->glob,
 	};
 
 	if (v->shard.on || v->shard.merge)
@@ -197,6 +206,7 @@ int ckpt_cmd_validate(int argc, char **argv)
 	ctx.seed = (uint64_t)v.seed;
 	ctx.cache = v.cache;
 	ctx.tell_all = true;
+	ctx.strict = true;
 	ctx.ahead = v.level > CKPT_LEVEL_STRUCTURE && ckpt_ahead_pays();
 	array = cJSON_CreateArray();
 	ckpt_cli_progress(&ctx);

@@ -108,6 +108,14 @@ int ckpt_catalog_add(struct ckpt_catalog *cat, const struct ckpt_set *set)
 	return 0;
 }
 
+void ckpt_set_ask(struct ckpt_set *set)
+{
+	if (set->asked || set->kind != CKPT_KIND_DIRECTORY)
+		return;
+	set->asked = true;
+	set->stale = set->report != NULL;
+}
+
 int ckpt_catalog_skip(struct ckpt_catalog *cat, const struct ckpt_skipped *skipped)
 {
 	struct ckpt_skipped *kept;

@@ -74,8 +74,9 @@ struct ckpt_set {
 	bool usual_crew;	       /* the save before or after it has the same ranks */
 	const char **members; /* names in dir that make up the set (the name itself for a file),
 				 NULL-terminated */
-	int run;	      /* index into catalog.runs; -1: a pinned path outside of them */
-	size_t trail;	      /* the resolver's: its last trail entry + 1; 0 = none */
+	bool asked; /* a directory that its user calls a checkpoint (glob, a pin): of any layout */
+	int run;    /* index into catalog.runs; -1: a pinned path outside of them */
+	size_t trail;		      /* the resolver's: its last trail entry + 1; 0 = none */
 	struct ckpt_report *report;   /* NULL until verified; owned */
 	enum ckpt_level report_level; /* level at which the report was made */
 	bool stale;		      /* it is to be made anew */
@@ -143,6 +144,14 @@ static inline size_t ckpt_catalog_skipped(const struct ckpt_catalog *cat)
 /* Frees all of it, reports too. */
 void ckpt_catalog_done(struct ckpt_catalog *cat);
 #define _cleanup_catalog_ _cleanup_(ckpt_catalog_done)
+
+/* Whether a pattern of @globs (as in ckpt_catalog_options; NULL: none) takes @name, and says more
+ * than "all there is". */
+bool ckpt_catalog_globbed(const char *globs, const char *name);
+
+/* Notes that its user calls @set a checkpoint: what was found out of it before is to be found anew,
+ * where that matters. */
+void ckpt_set_ask(struct ckpt_set *set);
 
 /* Finds the set with that name in @dir (NULL = any), or NULL. */
 struct ckpt_set *ckpt_catalog_find(struct ckpt_catalog *cat, const char *dir, const char *name);

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 #include "core/base/clock.h"
-#include "core/catalog/pattern.h"
+#include "core/catalog/names.h"
 
 /* Where training programs put their runs. */
 static const char *const known_folders[] = {
@@ -45,13 +45,11 @@ static bool matches(const char *const *patterns, const char *name)
 
 bool ckpt_folder_plausible(const char *name, bool known)
 {
-	char lower[256];
-	size_t i;
+	char lower[CKPT_NAME_SIZE];
+	size_t len;
 
-	for (i = 0; name[i] && i < sizeof(lower) - 1; i++)
-		lower[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] | 0x20) : name[i];
-	lower[i] = '\0';
-	return known ? matches(known_folders, lower) : !matches(other_folders, lower);
+	return ckpt_name_lower(name, lower, &len) &&
+	       (known ? matches(known_folders, lower) : !matches(other_folders, lower));
 }
 
 int ckpt_folders_push(struct ckpt_folders *folders, const struct ckpt_folder *folder)

@@ -12,6 +12,11 @@
 #include "core/catalog/rows.h"
 #include "wire/text.h"
 
+/* A step's own metadata; before 0.5.11 had those, a tree's under the manager's name for a single
+ * one or the names that programs use. */
+#define ORBAX_HOLDS                                                                                \
+	"_CHECKPOINT_METADATA:default/_METADATA:items/_METADATA:state/_METADATA:params/_METADATA"
+
 /* A name on its way through the rows. */
 struct subject {
 	const char *name;	    /* as it stands in the directory */
@@ -192,7 +197,7 @@ static void fill(const struct subject *s, const struct ckpt_name_row *row,
 									   : CKPT_RANKS_FROM_0;
 	ret->mistakable = row->flags & CKPT_ROW_MISTAKABLE;
 	ret->top_only = row->flags & CKPT_ROW_TOP & ~CKPT_ROW_MISTAKABLE;
-	ret->holds = row->flags & CKPT_ROW_ORBAX    ? "_CHECKPOINT_METADATA"
+	ret->holds = row->flags & CKPT_ROW_ORBAX    ? ORBAX_HOLDS
 		     : row->flags & CKPT_ROW_RANDOM ? "state_dict.pth"
 		     : row->flags & CKPT_ROW_SCR    ? "../.scr/index.scr"
 		     : row->flags & CKPT_ROW_FTI    ? "ckpt{n}-*.(fti|h5)"

@@ -47,8 +47,9 @@ struct ckpt_name {
 	bool mistakable; /* other files have such names too: no candidate in a directory searched by
 			    default */
 	bool top_only;	 /* counts in a requested directory itself, not in folders below it */
-	const char *holds; /* an entry (one with a '{': a pattern of entries) that the directory
-			      must have: the name says too little */
+	const char *holds; /* an entry (one with a '{': a pattern of entries; else any of several,
+			      between colons) that the directory must have: the name says too
+			      little */
 	char series[2 * CKPT_NAME_SIZE]; /* the name with its numbers as '#'; "/" or ".*" ends a
 					    directory's, a bundle's */
 	char stem[2 * CKPT_NAME_SIZE];	 /* what the members of a folded set share */
@@ -107,5 +108,9 @@ void ckpt_name_user(const char *name, bool is_dir, struct ckpt_name *ret);
 
 /* Length of @name without what a compressor added (.gz, .zst, .xz, .lz4, .bz2): what it names. */
 size_t ckpt_name_unpacked(const char *name);
+
+/* Lower-cases @name into @ret, of CKPT_NAME_SIZE bytes, and tells its length. False when no entry
+ * can have that name. */
+bool ckpt_name_lower(const char *name, char *ret, size_t *ret_len);
 
 #endif

@@ -8,10 +8,6 @@
 
 #include "core/catalog/names.h"
 
-/* Lower-cases @name into @ret, of CKPT_NAME_SIZE bytes, and tells its length. False when no entry
- * can have that name. */
-bool ckpt_name_lower(const char *name, char *ret, size_t *ret_len);
-
 /* By the rows of @kind, the first that takes it. */
 int ckpt_name_parse_rows(const char *name, enum ckpt_kind kind, struct ckpt_name *ret);
 

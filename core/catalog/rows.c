@@ -242,6 +242,7 @@ const struct ckpt_name_mark ckpt_name_unfinished[] = {
 	{ ".partial", "", "its name ends in .partial: the writer had not finished" },
 	{ ".part", "", "its name ends in .part: the writer had not finished" },
 	{ ".incomplete", "", "its name ends in .incomplete: the writer had not finished" },
+	{ "-unfinished", "", "NeMo's mark that the checkpoint beside it is not finished" },
 	{ ".writing", "", "its name ends in .writing: the writer had not finished" },
 	{ 0 },
 };

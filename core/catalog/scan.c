@@ -84,6 +84,11 @@ static bool is_globbed(const char *globs, const char *name)
 	return false;
 }
 
+bool ckpt_catalog_globbed(const char *globs, const char *name)
+{
+	return globs && globs[strspn(globs, "*?:")] && is_globbed(globs, name);
+}
+
 /* S_IFDIR, S_IFREG or another type of @e, links followed; a dangling one counts as a file. */
 static mode_t type_of(int fd, const struct dirent64 *e)
 {
@@ -111,13 +116,29 @@ static bool holds_any(const struct reading *rd, const char *name, const char *pa
 	struct ckpt_pattern_match m;
 	const struct dirent *e;
 	char lower[CKPT_NAME_SIZE];
+	size_t len;
 
-	while (d && (e = readdir(d))) {
-		snprintf(lower, sizeof(lower), "%s", e->d_name);
-		for (char *p = lower; *p; p++)
-			*p = *p >= 'A' && *p <= 'Z' ? (char)(*p | 0x20) : *p;
-		if (ckpt_pattern_match(pattern, lower, &m))
+	while (d && (e = readdir(d)))
+		if (ckpt_name_lower(e->d_name, lower, &len) &&
+		    ckpt_pattern_match(pattern, lower, &m))
 			return true;
+	return false;
+}
+
+/* Whether the directory @name has an entry of those between colons. */
+static bool holds_one_of(const struct reading *rd, const char *name, const char *entries)
+{
+	char path[CKPT_NAME_SIZE + 64];
+	struct stat st;
+
+	while (*entries) {
+		size_t len = strcspn(entries, ":");
+
+		if ((size_t)snprintf(path, sizeof(path), "%s/%.*s", name, (int)len, entries) <
+			    sizeof(path) &&
+		    fstatat(rd->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			return true;
+		entries += len + (entries[len] == ':');
 	}
 	return false;
 }
@@ -125,13 +146,7 @@ static bool holds_any(const struct reading *rd, const char *name, const char *pa
 /* Whether the directory @name has the entry that makes its name a checkpoint's. */
 static bool holds(const struct reading *rd, const char *name, const char *entry)
 {
-	char path[CKPT_NAME_SIZE + 64];
-	struct stat st;
-
-	if (strchr(entry, '{'))
-		return holds_any(rd, name, entry);
-	return (size_t)snprintf(path, sizeof(path), "%s/%s", name, entry) < sizeof(path) &&
-	       fstatat(rd->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	return strchr(entry, '{') ? holds_any(rd, name, entry) : holds_one_of(rd, name, entry);
 }
 
 /* Whether the directory @name has what only the writer of a set of shards, of a state or of arrays
@@ -145,6 +160,10 @@ static bool is_marked(const struct reading *rd, const char *name)
 		"mp_rank_00/model_optim_rng.pt",
 		"random_states_0.pkl",
 		"_CHECKPOINT_METADATA",
+		"weights/common.pt", /* NeMo 2 */
+		"weights/metadata.json",
+		"model_and_optim/__0_0.distcp", /* OLMo-core */
+		"model_and_optim/.metadata",
 	};
 
 	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
@@ -216,6 +235,8 @@ static int add_candidate(struct scan *scan, struct reading *rd, const char *name
 	if (r < 0)
 		return added(scan, r);
 	set.run = (int)scan->cat->n_runs;
+	if (set.kind == CKPT_KIND_DIRECTORY && ckpt_catalog_globbed(scan->options->glob, name))
+		ckpt_set_ask(&set);
 	if (parsed->fold != CKPT_FOLD_NONE)
 		return added(scan, ckpt_members_add(scan->cat, &rd->members, name, parsed, &set));
 	set.name = ckpt_pool_copy(scan->cat->pool, name);

@@ -311,9 +311,10 @@ static int reject_unknown(struct ckpt_check *check)
 		if (directory && ckpt_dir_has(check->dirfd, rows[i].entry))
 			snprintf(hint, sizeof(hint), " but %s: %s", rows[i].entry, rows[i].hint);
 	if (directory && !hint[0])
-		snprintf(hint, sizeof(hint),
-			 " (if one file in it is enough to resume from, pin that: "
-			 "--ckpt-resume=/PATH)");
+		snprintf(hint, sizeof(hint), "%s",
+			 check->asked ? ": it holds a part of one, without what tells which"
+				      : " (--ckpt-glob=NAME has each file in it checked by itself; "
+					"or pin the one to resume from: --ckpt-resume=/PATH)");
 	return ckpt_check_reject(check, CKPT_UNREADABLE, CKPT_PROBLEM_HEADER, CKPT_NO_OFFSET, NULL,
 				 "no checkpoint format known here%s", hint);
 }

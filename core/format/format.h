@@ -41,6 +41,7 @@ struct ckpt_check {
 	struct ckpt_file *file; /* CKPT_KIND_FILE: opened; else NULL */
 	struct ckpt_head head;	/* CKPT_KIND_FILE */
 	struct ckpt_report *report;
+	bool asked;	       /* its user said that it is a checkpoint, whatever its layout */
 	unsigned depth;	       /* directories of formats, or containers, around this one */
 	enum ckpt_level level; /* asked for: a member checked in full is checked as far as this */
 	/* Set by a set's row around ckpt_check_member(): the hash of each tensor's name in the

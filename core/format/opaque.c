@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "wire/text.h"
+
 #define PAGE 4096
 #define SECTOR 512 /* the least that a disk writes */
 
@@ -58,6 +60,34 @@ int ckpt_opaque_check_end(struct ckpt_check *check)
 				 NULL,
 				 "the last %zu of %llu bytes are zero: its end was never written",
 				 zeros, (unsigned long long)head->size);
+}
+
+bool ckpt_opaque_is_headless(const struct ckpt_report *member)
+{
+	return member->verdict.evidence == CKPT_EVIDENCE_OPAQUE &&
+	       (!member->verdict.note[0] || member->format == &ckpt_format_opaque);
+}
+
+/* TensorFlow's own form of a name, of a file: NAME.ckpt-4711. */
+static bool is_tensorflow_name(const char *name)
+{
+	size_t len = strlen(name), end = len;
+
+	while (end > 0 && name[end - 1] >= '0' && name[end - 1] <= '9')
+		end--;
+	return end < len && end > 6 && strncmp(name + end - 6, ".ckpt-", 6) == 0;
+}
+
+bool ckpt_opaque_is_odd(const char *name)
+{
+	static const char *const endings[] = { ".safetensors", ".npz", ".npy", ".h5", ".hdf5",
+					       ".keras",       ".cpt", ".nc",  ".gz", ".bz2",
+					       ".xz",	       ".zst", ".lz4" };
+
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++)
+		if (ckpt_text_ends(name, endings[i]))
+			return true;
+	return is_tensorflow_name(name);
 }
 
 const struct ckpt_format ckpt_format_opaque = {

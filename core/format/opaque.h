@@ -17,4 +17,12 @@ extern const struct ckpt_format ckpt_format_opaque;
  */
 int ckpt_opaque_check_end(struct ckpt_check *check);
 
+/* Whether @member, which passed, has nothing of what the file that it stands for begins with: no
+ * row knows it, and no container's note says why. */
+bool ckpt_opaque_is_headless(const struct ckpt_report *member);
+
+/* Whether @name is one of a format that has a row, and of no other: nobody means an unknown content
+ * by it. */
+bool ckpt_opaque_is_odd(const char *name);
+
 #endif

@@ -86,7 +86,7 @@ bool ckpt_digest_tells(const struct ckpt_ctx *ctx, uint64_t size);
 
 /*
  * Computes or compares the digests of all files of @job. 0; ckpt_digest_result with *@ret_bad; or
- * an errno (-ETIMEDOUT, -EDQUOT, -EIO ...).
+ * an errno (-ETIMEDOUT, -EDQUOT, -EIO ...) with its file.
  */
 int ckpt_digest_run(const struct ckpt_digest_job *job, struct ckpt_digest_bad *ret_bad,
 		    struct ckpt_error *err);

@@ -58,22 +58,25 @@ static void pool_reject(struct ckpt_digest_pool *pool, int result,
 	pthread_mutex_unlock(&pool->lock);
 }
 
-static void pool_fail(struct ckpt_digest_pool *pool, int code, const struct ckpt_error *err)
+static void pool_fail(struct ckpt_digest_pool *pool, int code, size_t file,
+		      const struct ckpt_error *err)
 {
 	pthread_mutex_lock(&pool->lock);
 	pool->stop = true;
 	if (pool->result == 0) {
 		pool->result = code;
+		pool->bad = (struct ckpt_digest_bad) { .file = file };
 		pool->err = *err;
 	}
 	pthread_mutex_unlock(&pool->lock);
 }
 
-static void cannot(struct ckpt_digest_pool *pool, int code)
+static void cannot(struct ckpt_digest_pool *pool, int code, size_t file)
 {
 	struct ckpt_error err = { 0 };
 
-	pool_fail(pool, ckpt_fail(&err, code, "cannot compute digests: %s", strerror(-code)), &err);
+	pool_fail(pool, ckpt_fail(&err, code, "cannot compute digests: %s", strerror(-code)), file,
+		  &err);
 }
 
 static void changed(struct ckpt_digest_pool *pool, size_t file)
@@ -95,7 +98,7 @@ static void close_file(struct ckpt_digest_pool *pool, struct open_file *open)
 		pool_fail(pool,
 			  ckpt_fail(&err, r, "cannot look up %s: %s", CKPT_QUOTE(open->file.name),
 				    strerror(-r)),
-			  &err);
+			  open->index, &err);
 	ckpt_file_done(&open->file);
 }
 
@@ -177,7 +180,7 @@ static void leaf_done(struct ckpt_digest_pool *pool, const struct ckpt_digest_un
 	bad.len = size - bad.off < chunk ? size - bad.off : chunk;
 	r = ckpt_digest_of(slot->leaves, slot->n * sizeof(*slot->leaves), &digest);
 	if (r < 0) {
-		cannot(pool, r);
+		cannot(pool, r, bad.file);
 		return;
 	}
 	enter(pool, &bad, slot->index, &digest);
@@ -220,14 +223,14 @@ static bool next(void *arg, int lane, struct ckpt_sha256_message *ret)
 		show_progress(pool, unit);
 	pthread_mutex_unlock(&pool->lock);
 	if (r < 0)
-		cannot(pool, r);
+		cannot(pool, r, 0);
 	if (r <= 0)
 		return false;
 	r = use_file(self, lane, &err);
 	if (r == CKPT_DIGEST_CHANGED)
 		changed(pool, unit->file);
 	else if (r < 0)
-		pool_fail(pool, r, &err);
+		pool_fail(pool, r, unit->file, &err);
 	*ret = (struct ckpt_sha256_message) { &self->reading[lane]->file, unit->off, unit->len };
 	if (r == 0 && pool->job->crcs)
 		ckpt_crc_track_begin(&self->tracks[lane], pool->job->crcs,
@@ -248,9 +251,9 @@ static void done(void *arg, int lane, int result, const uint8_t *bytes,
 	if (result == CKPT_FILE_SHORT)
 		changed(self->pool, unit->file);
 	else if (result < 0 && result != -ECANCELED && err && err->text[0])
-		pool_fail(self->pool, result, err);
+		pool_fail(self->pool, result, unit->file, err);
 	else if (result < 0 && result != -ECANCELED)
-		cannot(self->pool, result); /* reading says why itself */
+		cannot(self->pool, result, unit->file); /* reading says why itself */
 	else if (result == 0 && !unit->slot)
 		whole_done(self->pool, unit, &digest);
 	else if (result == 0)
@@ -290,7 +293,7 @@ static void *worker_main(void *arg)
 	int r = ckpt_sha256_streams(&source, &self->pool->plan);
 
 	if (r < 0)
-		cannot(self->pool, r);
+		cannot(self->pool, r, 0);
 	for (int i = 0; i < CKPT_SHA256_LANES; i++)
 		close_file(self->pool, &self->files[i]);
 	return NULL;
@@ -337,7 +340,7 @@ int ckpt_digest_run(const struct ckpt_digest_job *job, struct ckpt_digest_bad *r
 		return ckpt_fail(err, -ENOMEM, "no memory for digests");
 	init_workers(&pool, workers, n);
 	ckpt_workers_run(worker_main, workers, sizeof(*workers), n);
-	if (pool.result > 0)
+	if (pool.result != 0)
 		*ret_bad = pool.bad;
 	if (pool.result < 0 && err)
 		*err = pool.err;

@@ -178,6 +178,25 @@ int ckpt_files_list(int rootfd, const struct ckpt_set *set, struct ckpt_files *r
 	return 0;
 }
 
+bool ckpt_files_leads_away(int rootfd, const char *name)
+{
+	const char *base = strrchr(name, '/');
+	int at = base ? (int)(base - name) + 1 : 0;
+	char target[PATH_MAX], dir[2 * PATH_MAX], *slash;
+	ssize_t n = readlinkat(rootfd, name, target, sizeof(target) - 1);
+	struct stat st;
+
+	if (n <= 0)
+		return false;
+	target[n] = '\0';
+	slash = strrchr(target, '/');
+	if (!slash)
+		return false;
+	slash[slash == target] = '\0';
+	snprintf(dir, sizeof(dir), "%.*s%s", target[0] == '/' ? 0 : at, name, target);
+	return fstatat(rootfd, dir, &st, 0) < 0;
+}
+
 ssize_t ckpt_files_find(const struct ckpt_files *files, const char *name)
 {
 	const struct ckpt_member key = { .name = (char *)name };

@@ -37,6 +37,10 @@ int ckpt_files_root(int dirfd, const struct ckpt_set *set, struct ckpt_error *er
 int ckpt_files_list(int rootfd, const struct ckpt_set *set, struct ckpt_files *ret,
 		    struct ckpt_error *err);
 
+/* Whether @name below @rootfd, which does not exist, is a link into a directory that is not there
+ * either: a lost file system, more likely than a file that was removed. */
+bool ckpt_files_leads_away(int rootfd, const char *name);
+
 /* Index of @name in @files, or -1. */
 ssize_t ckpt_files_find(const struct ckpt_files *files, const char *name);
 

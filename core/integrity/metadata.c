@@ -269,31 +269,63 @@ static void add_training(const struct making *m)
 		cJSON_AddNumberToObject(o, p->loss_key[0] ? p->loss_key : "loss", p->loss);
 }
 
-/* Keys of others. */
+/* Whether @item's key is one of those that @o has up to @last. */
+static bool is_taken(const cJSON *o, const cJSON *last, const cJSON *item)
+{
+	for (const cJSON *own = o->child; own; own = own == last ? NULL : own->next)
+		if (strcmp(own->string, item->string) == 0)
+			return true;
+	return false;
+}
+
+/* Keys of others, each compared with ours alone: they may be many. */
 static void keep_rest(const struct making *m)
 {
+	const cJSON *last = m->o->child->prev; /* cJSON's way of keeping the end */
+
 	for (cJSON *item = m->old ? m->old->child : NULL, *next; item; item = next) {
 		next = item->next;
-		if (item->string && !cJSON_GetObjectItemCaseSensitive(m->o, item->string) &&
+		if (item->string && !is_taken(m->o, last, item) &&
 		    strcmp(item->string, "seal") != 0)
 			cJSON_AddItemToObject(m->o, item->string,
 					      cJSON_DetachItemViaPointer(m->old, item));
 	}
 }
 
+/* Reads the file @name into m->old. 0; a verdict: it is no metadata; or an errno: it could not be
+ * read, which is another matter. */
+static int read_old(struct making *m, const char *name, struct ckpt_error *err)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	int r = ckpt_file_slurp(m->ctx, m->from->dirfd, name, CKPT_SEAL_MAX, &text, &len, err);
+
+	if (r == -EFBIG || r == -ENOENT || r == -ELOOP || (r == 0 && ckpt_seal_crowded(text, len)))
+		return CKPT_JSON_TORN; /* too large, or a link to nowhere */
+	if (r == 0)
+		r = ckpt_json_parse(text, len, &m->old, err);
+	return r == 0 && !cJSON_IsObject(m->old) ? CKPT_JSON_TORN : r;
+}
+
 /* Reads what is there into m->old; sets aside what is no metadata. */
 static int load_old(struct making *m, struct ckpt_error *err)
 {
 	char name[NAME_MAX + 1];
+	int r;
 
 	if (!ckpt_seal_name(m->from->set->name, name))
 		return ckpt_fail(err, -ENAMETOOLONG, "the name %s is too long for a seal",
 				 CKPT_QUOTE(m->from->set->name));
 	if (!ckpt_dir_has(m->from->dirfd, name))
 		return 0;
-	m->old = load_object(m, m->from->dirfd, name, CKPT_SEAL_MAX);
-	m->older = m->old && ckpt_seal_of_others(m->old, m->from->seal);
-	return m->old ? 0 : ckpt_set_aside(m->from->dirfd, name, ".torn", err);
+	r = read_old(m, name, err);
+	if (r <= 0) {
+		m->older = m->old && ckpt_seal_of_others(m->old, m->from->seal);
+		return r;
+	}
+	cJSON_Delete(m->old);
+	m->old = NULL;
+	return ckpt_set_aside(m->from->dirfd, name, ".torn", err);
 }
 
 static int fill(struct making *m, struct ckpt_error *err)

@@ -326,6 +326,7 @@ int ckpt_part_merge(struct ckpt_ctx *ctx, const struct ckpt_parts *parts, struct
 	if (outweighs(&m.all, &now->verdict))
 		set->report->verdict = m.all;
 	set->report->differing = m.differing;
+	ckpt_set_judge_marker(set, set->report);
 	if (set->report->verdict.status != CKPT_VALID)
 		set->report->verdict.evidence = CKPT_EVIDENCE_NONE;
 	set->report_level = CKPT_LEVEL_FULL;

@@ -22,6 +22,7 @@
  * keeps parts of a second, else up to two seconds (FAT). */
 #define TICK_NS ((int64_t)20 * 1000000)
 #define TICK_COARSE_NS ((int64_t)2000 * 1000000)
+#define SETTLE_TRIES 3
 
 /* One seal in the making. */
 struct making {
@@ -75,20 +76,21 @@ static int64_t later(int64_t a, int64_t b)
 /* Nanoseconds until a write can no longer hide behind the times in @id. */
 static int64_t settles_in(const struct ckpt_identity *id)
 {
-	int64_t changed_ns = later(id->mtime_ns, id->ctime_ns), now_ns, age;
+	int64_t changed_ns = later(id->mtime_ns, id->ctime_ns), age;
 	bool coarse = id->mtime_ns % CKPT_SECOND_NS == 0 && id->ctime_ns % CKPT_SECOND_NS == 0;
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	now_ns = ckpt_clock_ns(now);
-	age = now_ns - changed_ns;
-	if (age < 0) /* its server's clock is ahead, or it was set: waiting would not help */
-		return 0;
+	age = ckpt_clock_ns(now) - changed_ns;
+	if (age < 0) /* its server's clock is ahead, or it was set: it may just have been written */
+		age = 0;
 	return (coarse ? TICK_COARSE_NS : TICK_NS) - age;
 }
 
-/* Data on disk, and times that a later write would change. Then the files are listed for good. */
-static int settle(struct making *m)
+/* Data on disk, and times that a later write would change; then the files are listed for good. 0
+ * with *@ret_still, whether they were the same all the while, which they are not where it was only
+ * now that data came to their server. */
+static int settle_once(struct making *m, bool *ret_still)
 {
 	_cleanup_files_ struct ckpt_files files = { 0 };
 	int64_t wait_ns = 0;
@@ -104,7 +106,21 @@ static int settle(struct making *m)
 	wait = (struct timespec) { wait_ns / CKPT_SECOND_NS, wait_ns % CKPT_SECOND_NS };
 	if (wait_ns > 0)
 		nanosleep(&wait, NULL);
-	return list(m, &m->files);
+	r = list(m, &m->files);
+	*ret_still = r == 0 && ckpt_files_same(&files, &m->files);
+	return r;
+}
+
+static int settle(struct making *m)
+{
+	bool still = false;
+	int r = settle_once(m, &still);
+
+	for (int i = 1; r == 0 && !still && i < SETTLE_TRIES; i++) {
+		ckpt_files_done(&m->files);
+		r = settle_once(m, &still);
+	}
+	return r == 0 && !still ? changed(m) : r;
 }
 
 /* Leaves the CRCs to hash(), which reads the same bytes, where that is faster. */

@@ -13,6 +13,7 @@
 
 #define CKPT_SEAL_SUFFIX ".metadata.json"
 #define CKPT_SEAL_MAX (32 * 1024 * 1024) /* bytes: 130,000 chunks and 16,384 names have 15 MB */
+#define CKPT_SEAL_VALUES_MAX 500000	 /* of JSON, 100 bytes of memory each: 7 a file are ours */
 #define CKPT_SEAL_CHUNKS_MAX 131072	 /* larger checkpoints get larger chunks */
 
 struct ckpt_seal {
@@ -45,8 +46,9 @@ int ckpt_seal_prove(struct ckpt_ctx *ctx, struct ckpt_set *set, struct ckpt_erro
 
 /*
  * What the seal says about @set, which lies in @dirfd: fills @report, as ckpt_verify() would, and
- * returns true; or false, when the format has to judge: then @report's note alone is set, and tells
- * why a seal that is there is of no use, or is empty.
+ * returns true; or false, when the format has to judge: then @report's note tells why a seal that
+ * is there is of no use, or is empty, and nothing else is set, but with ctx->strict the rejection
+ * of what was written after it, which stands unless the format proves it whole by checksums.
  */
 bool ckpt_seal_verify(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_set *set,
 		      enum ckpt_level level, struct ckpt_report *report);
@@ -71,6 +73,9 @@ void ckpt_seal_done(struct ckpt_seal *seal);
 
 /* Digest over a file's digests, for the whole of it. As ckpt_digest_of(). */
 int ckpt_seal_whole(const struct ckpt_seal *seal, size_t file, struct ckpt_digest *ret);
+
+/* Whether @text holds more values of JSON than a metadata file that is looked into. */
+bool ckpt_seal_crowded(const char *text, size_t len);
 
 /* Name of the metadata file of @name into @buf of NAME_MAX + 1 bytes. False if too long. */
 bool ckpt_seal_name(const char *name, char *buf);

@@ -163,11 +163,11 @@ static int torn(struct ckpt_error *err, const char *why)
 static int check_self(char *text, size_t len, const cJSON *seal, struct ckpt_error *err)
 {
 	const char *hex = ckpt_json_text(seal, SELF_KEY);
-	struct ckpt_digest expected, found;
-	char *at = NULL;
+	char own[CKPT_DIGEST_HEX], *at = NULL;
+	struct ckpt_digest found;
 	int r;
 
-	if (hex && strlen(hex) == CKPT_DIGEST_HEX - 1 && ckpt_digest_parse(hex, &expected))
+	if (hex && strlen(hex) == CKPT_DIGEST_HEX - 1)
 		at = find_last(text, len, hex);
 	if (!at)
 		return torn(err, "the seal was edited");
@@ -175,8 +175,8 @@ static int check_self(char *text, size_t len, const cJSON *seal, struct ckpt_err
 	r = ckpt_digest_of(text, len, &found);
 	if (r < 0)
 		return ckpt_fail(err, r, "the seal's digest cannot be computed: %s", strerror(-r));
-	return memcmp(expected.b, found.b, sizeof(found.b)) == 0 ? 0
-								 : torn(err, "the seal was edited");
+	return strcmp(hex, ckpt_digest_text(own, &found)) == 0 ? 0
+							       : torn(err, "the seal was edited");
 }
 
 /* A name below a root, that stays there. */
@@ -307,13 +307,26 @@ bool ckpt_seal_of_others(const cJSON *metadata, const struct ckpt_seal *now)
 	return false;
 }
 
+/* Each value but the first of all comes after one of these. */
+bool ckpt_seal_crowded(const char *text, size_t len)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++)
+		n += text[i] == ',' || text[i] == '[' || text[i] == '{';
+	return n >= CKPT_SEAL_VALUES_MAX;
+}
+
 static int parse_text(char *text, size_t len, struct ckpt_seal *ret, struct ckpt_error *err)
 {
 	_cleanup_seal_ struct ckpt_seal seal = { 0 };
 	_cleanup_json_ cJSON *metadata = NULL;
 	const cJSON *o;
-	int r = ckpt_json_parse(text, len, &metadata, NULL);
+	int r;
 
+	if (ckpt_seal_crowded(text, len))
+		return torn(err, "its metadata file is no seal");
+	r = ckpt_json_parse(text, len, &metadata, NULL);
 	if (r < 0)
 		return r;
 	if (r > 0)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Verification against a seal. Whether a file still is the one that was sealed is asked of its
- * identity. A rewritten one has a new time, and its seal no longer counts. One that has the size
- * and, to the nanosecond, the time that was sealed, but another inode or change time, is a copy,
- * was renamed, or has other permissions: nothing is believed unread, but its bytes have to be those
- * that were sealed.
+ * identity. A rewritten one has a new time, and its seal no longer counts, unless a full check by
+ * hand (ctx->strict) finds all bytes that were sealed: a copying tool that sets no times made it.
+ * One that has the size and, to the nanosecond, the time that was sealed, but another inode or
+ * change time, is a copy, was renamed, or has other permissions: nothing is believed unread, but
+ * its bytes have to be those that were sealed.
  */
 #include <errno.h>
 #include <limits.h>
@@ -46,6 +47,7 @@ struct seal_check {
 	char note[NOTE_SIZE];	     /* why it is of no use */
 	uint64_t chunks;	     /* in all files */
 	_Atomic uint64_t done;	     /* chunks that were compared */
+	bool suspected;		     /* another save, or damage: suspect() */
 	struct ckpt_differs differs; /* where all are told; else without bits */
 };
 
@@ -160,6 +162,11 @@ static void reject(struct seal_check *c, enum ckpt_status status, enum ckpt_prob
 
 static void reject_lost(struct seal_check *c)
 {
+	if (ckpt_files_leads_away(c->rootfd, c->seal.files[c->at].name)) {
+		reject(c, CKPT_UNREADABLE, CKPT_PROBLEM_IO, c->at);
+		DETAIL(c, "a link into a directory that is not there: is its file system mounted?");
+		return;
+	}
 	reject(c, CKPT_INCOMPLETE, CKPT_PROBLEM_MEMBER_MISSING, c->at);
 	DETAIL(c, "it is missing; the seal of %s has it", c->seal.sealed_at);
 }
@@ -256,9 +263,9 @@ static void reject_bytes(struct seal_check *c, const struct ckpt_digest_bad *bad
 	       c->seal.sealed_at, all->cut && c->differs.bits ? "; not all was compared" : "");
 }
 
-static void reject_error(struct seal_check *c, int code, const struct ckpt_error *err)
+static void reject_error(struct seal_check *c, int code, size_t file, const struct ckpt_error *err)
 {
-	reject(c, CKPT_UNREADABLE, CKPT_PROBLEM_IO, 0);
+	reject(c, CKPT_UNREADABLE, CKPT_PROBLEM_IO, file);
 	DETAIL(c, "%.383s", err->text[0] ? err->text : strerror(-code));
 }
 
@@ -332,11 +339,9 @@ static void accept_compared(struct seal_check *c)
 static bool judge_bytes(struct seal_check *c, enum relation relation)
 {
 	struct ckpt_error err = { 0 };
-	struct ckpt_digest_bad bad;
+	struct ckpt_digest_bad bad = { 0 };
 	int r;
 
-	for (size_t i = 0; i < c->seal.n; i++)
-		c->chunks += ckpt_digest_chunks(c->seal.files[i].id.size, c->seal.chunk);
 	if (c->ctx->share)
 		snprintf(c->ctx->share->way, sizeof(c->ctx->share->way), "seal of %s, %llu chunks",
 			 c->seal.sealed_at, (unsigned long long)c->chunks);
@@ -344,7 +349,7 @@ static bool judge_bytes(struct seal_check *c, enum relation relation)
 	if (r == -ETIMEDOUT || r == -EDQUOT)
 		return accept_cut_off(c, relation, r);
 	if (r < 0) {
-		reject_error(c, r, &err);
+		reject_error(c, r, bad.file, &err);
 	} else if (r == CKPT_DIGEST_MISMATCH) {
 		reject_bytes(c, &bad);
 	} else if (r == CKPT_DIGEST_CHANGED) {
@@ -356,14 +361,71 @@ static bool judge_bytes(struct seal_check *c, enum relation relation)
 	return true;
 }
 
+/* Whether the files are those of the seal by their names. *@ret_size: one of another size, or -1.
+ */
+static bool could_be_same(const struct seal_check *c, ssize_t *ret_size)
+{
+	*ret_size = -1;
+	if (c->seal.n != c->files.n)
+		return false;
+	for (size_t i = 0; i < c->seal.n; i++) {
+		if (strcmp(c->seal.files[i].name, c->files.f[i].name) != 0)
+			return false;
+		if (*ret_size < 0 && c->seal.files[i].id.size != c->files.f[i].id.size)
+			*ret_size = (ssize_t)i;
+	}
+	return true;
+}
+
+/* What differs is damaged, or saved anew: the caller knows what else proves it whole. */
+static void suspect(struct seal_check *c, const struct ckpt_digest_bad *bad, ssize_t size)
+{
+	char *detail = c->report->verdict.problem.detail;
+	size_t at;
+
+	if (size >= 0) {
+		c->at = (size_t)size;
+		reject_size(c);
+	} else {
+		reject_bytes(c, bad);
+	}
+	c->suspected = true;
+	at = strlen(detail);
+	snprintf(detail + at, sizeof(c->report->verdict.problem.detail) - at,
+		 "; it was written after that: damaged, or saved anew (then `ckptctl seal` it "
+		 "again)");
+}
+
+/* The times are others: only if all bytes are those that were sealed does the seal count. A share's
+ * prove nothing of the others, but may be suspect. A start has no time for it: the format will read
+ * the same bytes. */
+static bool judge_stale(struct seal_check *c)
+{
+	struct ckpt_digest_bad bad;
+	ssize_t size;
+	int r;
+
+	if (c->level < CKPT_LEVEL_FULL || !c->ctx->strict || !could_be_same(c, &size))
+		return false;
+	r = size < 0 ? compare(c, &bad, NULL) : CKPT_DIGEST_MISMATCH;
+	if (r == CKPT_DIGEST_MISMATCH)
+		suspect(c, &bad, size);
+	if (r != 0 || c->ctx->share)
+		return false;
+	accept_compared(c);
+	return true;
+}
+
 static bool judge(struct seal_check *c)
 {
 	enum relation relation = relate(c);
 
+	for (size_t i = 0; i < c->seal.n; i++)
+		c->chunks += ckpt_digest_chunks(c->seal.files[i].id.size, c->seal.chunk);
 	*c->report = c->seal.report;
 	switch (relation) {
 	case STALE:
-		return false;
+		return judge_stale(c);
 	case LOST:
 		reject_lost(c);
 		return true;
@@ -411,9 +473,12 @@ static bool prepare(struct seal_check *c, int dirfd)
 		note(c, "seal ignored: %.200s", err.text[0] ? err.text : strerror(r < 0 ? -r : r));
 		return false;
 	}
-	c->rootfd = ckpt_files_root(dirfd, c->set, NULL);
-	return c->rootfd >= 0 && ckpt_files_list(c->rootfd, c->set, &c->files, NULL) == 0 &&
-	       adopt_name(c);
+	c->rootfd = ckpt_files_root(dirfd, c->set, &err);
+	if (c->rootfd < 0 || ckpt_files_list(c->rootfd, c->set, &c->files, &err) != 0) {
+		note(c, "seal not used: %.200s", err.text);
+		return false;
+	}
+	return adopt_name(c);
 }
 
 bool ckpt_seal_verify(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_set *set,
@@ -431,6 +496,8 @@ bool ckpt_seal_verify(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_set *se
 		report->verdict.bytes_read = ctx->bytes_read - before;
 		report->verdict.seconds = (double)(ckpt_ctx_now(ctx) - start) / 1e9;
 	} else {
+		if (!c.suspected)
+			report->verdict.status = CKPT_VALID;
 		memcpy(report->verdict.note, c.note, sizeof(c.note));
 	}
 	ckpt_cleanup_close(&c.rootfd);

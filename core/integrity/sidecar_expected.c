@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * See sidecar_expected.h. Of two lists that say something of one file that of the better kind wins,
- * else the later one, as the nearer one to the file; the other is kept as its rival.
+ * else the later one, as the nearer one to the file; the others are kept as its rivals.
  */
 #include "core/integrity/sidecar_expected.h"
 
@@ -26,11 +26,24 @@ static bool outranks(const struct ckpt_expected *next, const struct ckpt_expecte
 	return e->older || !next->older;
 }
 
+static bool same_sum(const struct ckpt_sum *a, const struct ckpt_sum *b)
+{
+	return a->kind == b->kind && memcmp(a->b, b->b, sizeof(a->b)) == 0;
+}
+
+/* Lines about other files, of which there may be many, take no more than one place. */
+static void add_rival(struct ckpt_expected *e, const struct ckpt_sum *sum, bool foreign)
+{
+	if ((foreign && e->n_rivals > 0) || sum->kind == CKPT_SUM_NONE || same_sum(&e->sum, sum) ||
+	    e->n_rivals == CKPT_SIDECAR_RIVALS)
+		return;
+	e->rivals[e->n_rivals++] = *sum;
+}
+
 void ckpt_sidecar_expect(const struct ckpt_sidecar_search *s, size_t file,
 			 const struct ckpt_said *said)
 {
 	struct ckpt_expected *e = &s->expected[file], next = *e;
-	bool same = memcmp(e->sum.b, said->sum->b, sizeof(e->sum.b)) == 0;
 
 	next.sum = *said->sum;
 	next.older = said->mtime_ns < s->files->f[file].id.mtime_ns;
@@ -38,14 +51,12 @@ void ckpt_sidecar_expect(const struct ckpt_sidecar_search *s, size_t file,
 	next.loose = said->loose;
 	next.sized = said->size != NULL;
 	next.size = said->size ? *said->size : 0;
-	if (e->sum.kind != next.sum.kind)
-		next.rival.kind = CKPT_SUM_NONE;
-	else if (!same)
-		next.rival = e->sum;
 	snprintf(next.source, sizeof(next.source), "%.63s", said->source);
 	ckpt_text_clean(next.source);
-	if (outranks(&next, e))
-		*e = next;
-	else if (e->sum.kind == next.sum.kind && !same)
-		e->rival = next.sum;
+	if (!outranks(&next, e)) {
+		add_rival(e, &next.sum, next.foreign);
+		return;
+	}
+	add_rival(&next, &e->sum, e->foreign);
+	*e = next;
 }

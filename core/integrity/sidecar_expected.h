@@ -14,17 +14,20 @@
 
 #define CKPT_SIDECAR_NAME 64 /* bytes of a list's name that are kept */
 #define CKPT_SIDECAR_ODD 96
+#define CKPT_SIDECAR_RIVALS 3 /* more lists than that disagree about nothing that exists */
 
 /* What is expected of one file. */
 struct ckpt_expected {
-	bool is_list;			/* it is a list of digests itself */
-	bool older;			/* the list is older than the file */
-	bool foreign;			/* the list's line has another file's name */
-	bool loose;			/* it may be of something else, or of an earlier state */
-	bool sized;			/* the list says how long the file is, too */
-	uint64_t size;			/* that, in bytes */
-	struct ckpt_sum sum;		/* of kind NONE: nothing is known */
-	struct ckpt_sum rival;		/* what another list says instead, of the same kind */
+	bool is_list;	     /* it is a list of digests itself */
+	bool older;	     /* the list is older than the file */
+	bool foreign;	     /* the list's line has another file's name */
+	bool loose;	     /* it may be of something else, or of an earlier state */
+	bool sized;	     /* the list says how long the file is, too */
+	uint64_t size;	     /* that, in bytes */
+	struct ckpt_sum sum; /* of kind NONE: nothing is known */
+	struct ckpt_sum rivals[CKPT_SIDECAR_RIVALS]; /* what other lists say instead */
+	int n_rivals;
+	enum ckpt_sum_kind first; /* of the one that they were the rivals of; NONE: it is sum */
 	char source[CKPT_SIDECAR_NAME]; /* name of the list, cut */
 };
 
@@ -51,7 +54,7 @@ struct ckpt_said {
 };
 
 /* Takes in what is said of file number @file: of several the one of most worth is kept, and its
- * rival. */
+ * rivals. */
 void ckpt_sidecar_expect(const struct ckpt_sidecar_search *search, size_t file,
 			 const struct ckpt_said *said);
 

@@ -252,10 +252,9 @@ static void take_each(const struct ckpt_sidecar_search *s, const char *ending,
 		    (int)sizeof(name))
 			continue;
 		own = ckpt_files_find(s->files, name);
-		if (own >= 0)
+		if ((own >= 0 || s->set->kind != CKPT_KIND_DIRECTORY) &&
+		    ckpt_list_read(s, s->rootfd, &list) && own >= 0 && list.understood)
 			s->expected[own].is_list = true;
-		if (own >= 0 || s->set->kind != CKPT_KIND_DIRECTORY)
-			ckpt_list_read(s, s->rootfd, &list);
 	}
 }
 

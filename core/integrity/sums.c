@@ -296,7 +296,7 @@ int ckpt_sums_run(const struct ckpt_sums_job *job, size_t *ret_bad)
 	if (n > 0)
 		ckpt_workers_run(worker_main, workers, sizeof(*workers), n);
 	pthread_mutex_destroy(&pool.lock);
-	if (pool.result > 0)
+	if (pool.result != 0)
 		*ret_bad = pool.bad;
 	return pool.result;
 }

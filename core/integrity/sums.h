@@ -71,7 +71,8 @@ enum ckpt_sums_result {
 /*
  * Reads and compares all files of @job with all threads of the context, one file a thread, in
  * constant memory; those that are not of its share are left out. 0; ckpt_sums_result with the file
- * in *@ret_bad; -ENOTSUP where libcrypto does not have a kind; or an errno (-ETIMEDOUT ...).
+ * in *@ret_bad; -ENOTSUP where libcrypto does not have a kind; or an errno (-ETIMEDOUT ...) with
+ * one of the files that it was about.
  */
 int ckpt_sums_run(const struct ckpt_sums_job *job, size_t *ret_bad);
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "core/format/hpc/lammps.h"
+#include "core/integrity/files.h"
 #include "wire/text.h"
 
 static int reject(struct ckpt_check *check, enum ckpt_status status, enum ckpt_problem_code code,
@@ -21,28 +22,10 @@ static int reject(struct ckpt_check *check, enum ckpt_status status, enum ckpt_p
 	return ckpt_check_reject(check, status, code, CKPT_NO_OFFSET, NULL, "%s", detail);
 }
 
-/* Whether @name is a link into a directory that is not there. */
-static bool leads_away(int dirfd, const char *name)
-{
-	char target[PATH_MAX];
-	ssize_t n = readlinkat(dirfd, name, target, sizeof(target) - 1);
-	struct stat st;
-	char *slash;
-
-	if (n <= 0)
-		return false;
-	target[n] = '\0';
-	slash = strrchr(target, '/');
-	if (!slash)
-		return false;
-	slash[slash == target] = '\0';
-	return fstatat(dirfd, target, &st, 0) < 0;
-}
-
 /* A link whose neighbour was removed is missing; one into a lost file system could not be read. */
 static int reject_missing(struct ckpt_check *check)
 {
-	if (leads_away(check->dirfd, check->name))
+	if (ckpt_files_leads_away(check->dirfd, check->name))
 		return reject(check, CKPT_UNREADABLE, CKPT_PROBLEM_IO,
 			      "a link into a directory that is not there: is its file system "
 			      "mounted?");
@@ -166,6 +149,7 @@ void ckpt_verify(struct ckpt_ctx *ctx, const struct ckpt_target *target, enum ck
 				    .kind = target->kind,
 				    .dirfd = target->dirfd,
 				    .name = target->name,
+				    .asked = target->asked,
 				    .report = report,
 				    .err = &err };
 	int64_t start = ckpt_ctx_now(ctx);

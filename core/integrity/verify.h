@@ -14,6 +14,7 @@ struct ckpt_target {
 	int dirfd;	  /* directory that holds it */
 	const char *name; /* file, directory, or a bundle's prefix */
 	enum ckpt_kind kind;
+	bool asked; /* its user said that it is one, whatever its layout */
 };
 
 /*
@@ -39,6 +40,9 @@ int ckpt_target_kind(int dirfd, const char *name, enum ckpt_kind *ret);
  */
 const struct ckpt_report *ckpt_set_verify(struct ckpt_ctx *ctx, struct ckpt_set *set,
 					  enum ckpt_level level);
+
+/* Makes the valid @report that of an unfinished save where NeMo's marker stands beside @set. */
+void ckpt_set_judge_marker(const struct ckpt_set *set, struct ckpt_report *report);
 
 /* ckpt_set_verify() in full by the format alone: whatever an older report and a seal say. */
 const struct ckpt_report *ckpt_set_verify_anew(struct ckpt_ctx *ctx, struct ckpt_set *set);

@@ -96,7 +96,9 @@ static void verify_ranks(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_set 
 static void verify_by_format(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_set *set,
 			     enum ckpt_level level, struct ckpt_report *report)
 {
-	struct ckpt_target target = { .dirfd = dirfd, .name = set->name, .kind = set->kind };
+	struct ckpt_target target = {
+		.dirfd = dirfd, .name = set->name, .kind = set->kind, .asked = set->asked
+	};
 
 	if (set->crew)
 		verify_ranks(ctx, dirfd, set, level, report);
@@ -175,11 +177,55 @@ static void judge_half_renamed(int dirfd, const struct ckpt_set *set, struct ckp
 		 "it was not renamed to its own name");
 }
 
+/* A copy of what the seal's check rejected and leaves to the format; NULL where there is no such
+ * thing, or no memory for it. */
+static struct ckpt_report *keep_suspected(const struct ckpt_report *report)
+{
+	struct ckpt_report *kept =
+		report->verdict.status == CKPT_VALID ? NULL : malloc(sizeof(*kept));
+
+	if (kept)
+		*kept = *report;
+	return kept;
+}
+
+/* Without a checksum nothing is a @proof that it was saved anew, and not damaged. */
+static void take_suspected(const struct ckpt_report *suspected, enum ckpt_evidence proof,
+			   struct ckpt_report *report)
+{
+	uint64_t read = report->verdict.bytes_read;
+	double seconds = report->verdict.seconds;
+
+	if (report->verdict.status != CKPT_VALID || proof >= CKPT_EVIDENCE_CHECKSUM)
+		return;
+	report->verdict = suspected->verdict;
+	report->differing = suspected->differing;
+	report->verdict.evidence = CKPT_EVIDENCE_NONE;
+	report->verdict.note[0] = '\0';
+	report->verdict.bytes_read += read;
+	report->verdict.seconds += seconds;
+}
+
+/* By lists of digests, which prove what was saved anew as its own checksums do; but a share's, what
+ * is not of the share: that alone is no proof. */
+static void judge_lists(struct ckpt_ctx *ctx, int dirfd, const struct ckpt_set *set,
+			const struct ckpt_report *suspected, struct ckpt_report *report)
+{
+	enum ckpt_evidence proof = report->verdict.evidence;
+
+	ckpt_sidecar_verify(ctx, dirfd, set, report);
+	if (!ctx->share)
+		proof = report->verdict.evidence;
+	if (suspected) /* the format finds no damage in it, and could name none */
+		take_suspected(suspected, proof, report);
+}
+
 static void verify_at(struct ckpt_ctx *ctx, const struct ckpt_set *set, enum ckpt_level level,
 		      struct ckpt_report *report, bool by_seal)
 {
 	struct ckpt_error err = { 0 };
 	_cleanup_close_ int dirfd = ckpt_dir_open(AT_FDCWD, set->dir, &err);
+	_cleanup_free_ struct ckpt_report *suspected = NULL;
 	char note[sizeof(report->verdict.note)] = "";
 
 	if (dirfd < 0) {
@@ -193,60 +239,47 @@ static void verify_at(struct ckpt_ctx *ctx, const struct ckpt_set *set, enum ckp
 		if (level >= CKPT_LEVEL_FINITE)
 			look_for_poison(ctx, dirfd, set, report);
 	} else {
-		if (by_seal)
+		if (by_seal) {
 			memcpy(note, report->verdict.note, sizeof(note));
+			suspected = keep_suspected(report);
+			if (!suspected && report->verdict.status != CKPT_VALID) {
+				*report = no_memory;
+				return;
+			}
+		}
 		verify_by_format(ctx, dirfd, set, level, report);
 		judge_half_renamed(dirfd, set, report);
 		if (level == CKPT_LEVEL_SAMPLE && !note[0])
 			snprintf(note, sizeof(note), "no seal: structure only");
 		if (level >= CKPT_LEVEL_FULL)
-			ckpt_sidecar_verify(ctx, dirfd, set, report);
+			judge_lists(ctx, dirfd, set, suspected, report);
 		add_note(&report->verdict, note);
 	}
 }
-
-/* Endings of one format each, which has a row: nobody means another content by them. */
-static const char *const sure_endings[] = { ".safetensors", ".npz", ".npy", ".h5", ".hdf5",
-					    ".keras",	    ".cpt", ".nc",  ".gz", ".bz2",
-					    ".xz",	    ".zst", ".lz4" };
 
 /* Endings whose formats all have rows: another content under them is no checkpoint, unless the user
  * says so. */
 static const char *const known_endings[] = { ".pt", ".pth", ".bin", ".safetensors.index.json",
 					     ".bp", ".tar", ".dat" };
 
-static bool ends_in(const char *name, const char *const *endings, size_t n)
+static bool has_known_ending(const char *name)
 {
-	for (size_t i = 0; i < n; i++)
-		if (ckpt_text_ends(name, endings[i]))
+	for (size_t i = 0; i < sizeof(known_endings) / sizeof(*known_endings); i++)
+		if (ckpt_text_ends(name, known_endings[i]))
 			return true;
 	return false;
 }
 
-/* TensorFlow's own form of a name, of a file: NAME.ckpt-4711. */
-static bool is_tensorflow_name(const char *name)
-{
-	size_t len = strlen(name), end = len;
-
-	while (end > 0 && name[end - 1] >= '0' && name[end - 1] <= '9')
-		end--;
-	return end < len && end > 6 && strncmp(name + end - 6, ".ckpt-", 6) == 0;
-}
-
 static bool is_sure(const struct ckpt_set *set)
 {
-	return set->kind == CKPT_KIND_FILE &&
-	       (is_tensorflow_name(set->name) ||
-		ends_in(set->name, sure_endings, sizeof(sure_endings) / sizeof(*sure_endings)));
+	return set->kind == CKPT_KIND_FILE && ckpt_opaque_is_odd(set->name);
 }
 
-/* A packed file is known by what it must hold, whatever that is called. */
 /* A container of something unknown is a known format all the same. */
 static bool has_known_name(const struct ckpt_set *set, const struct ckpt_report *report)
 {
 	return (is_sure(set) && report->format == &ckpt_format_opaque) ||
-	       (set->role != CKPT_ROLE_NAMED &&
-		ends_in(set->name, known_endings, sizeof(known_endings) / sizeof(*known_endings)));
+	       (set->role != CKPT_ROLE_NAMED && !set->asked && has_known_ending(set->name));
 }
 
 /* Nothing inside is known, where it was looked at; a container that was not looked into may hold
@@ -281,7 +314,7 @@ static void judge_unknown_content(const struct ckpt_set *set, struct ckpt_report
  * is there already, and deletes those that it finds marked (nemo_model_checkpoint.py,
  * format_checkpoint_unfinished_marker_path()).
  */
-static void judge_marker(const struct ckpt_set *set, struct ckpt_report *report)
+void ckpt_set_judge_marker(const struct ckpt_set *set, struct ckpt_report *report)
 {
 	static const char *const endings[] = { ".nemo", ".ckpt", "-EMA" };
 	char path[PATH_MAX];
@@ -304,6 +337,16 @@ static void judge_marker(const struct ckpt_set *set, struct ckpt_report *report)
 		 "%.200s says that it is being written or removed", strrchr(path, '/') + 1);
 }
 
+/* One that was rejected was not looked through to its end: its size is that of all its files. */
+static void measure_rejected(const struct ckpt_set *set, struct ckpt_verdict *v)
+{
+	uint64_t bytes;
+
+	if ((v->status == CKPT_INCOMPLETE || v->status == CKPT_CORRUPT) &&
+	    ckpt_set_size(set, &bytes) == 0 && bytes > v->size_bytes)
+		v->size_bytes = bytes;
+}
+
 static const struct ckpt_report *verify_now(struct ckpt_ctx *ctx, struct ckpt_set *set,
 					    enum ckpt_level level, bool by_seal)
 {
@@ -318,7 +361,8 @@ static const struct ckpt_report *verify_now(struct ckpt_ctx *ctx, struct ckpt_se
 	ckpt_pages_expect(ctx, bytes, true);
 	verify_at(ctx, set, level, set->report, by_seal);
 	judge_unknown_content(set, set->report);
-	judge_marker(set, set->report);
+	ckpt_set_judge_marker(set, set->report);
+	measure_rejected(set, &set->report->verdict);
 	if (set->kind == CKPT_KIND_DIRECTORY)
 		ckpt_set_identity(set, &set->report->identity);
 	set->report_level = level;

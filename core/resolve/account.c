@@ -51,9 +51,11 @@ static void compare_sizes(const struct ckpt_catalog *cat, const struct ckpt_set 
 	}
 }
 
+/* Half the data of its elders: what heads a file is as large as theirs, so that all of it is some
+ * more. */
 static bool is_small(const struct ckpt_account *a)
 {
-	return a->elders >= 2 && a->size < a->smallest / 2;
+	return a->elders >= 2 && a->size <= a->smallest / 2 + a->smallest / 16;
 }
 
 static void size_words(const struct ckpt_account *a, char *buf, size_t size)

@@ -123,6 +123,8 @@ static void as_before(struct ckpt_ctx *ctx, const struct ckpt_decision *before,
 	int r = ckpt_catalog_add_path(ctx, &res->catalog, before->path, &set, &err);
 	bool no_recall = ctx->no_recall;
 
+	if (r == 0)
+		ckpt_set_ask(set);			   /* whoever did: it was taken */
 	ctx->no_recall = no_recall && !ctx->recall_chosen; /* this one, or none */
 	if (r == 0 && ckpt_set_verify(ctx, set, CKPT_LEVEL_FULL)->verdict.status != CKPT_VALID)
 		r = -EINVAL;

@@ -61,6 +61,7 @@ static int choose_named_pretrained(struct ckpt_resolving *r, struct ckpt_set **r
 				  below_run_dir(r->res, text, r->pin_path), &set, r->err);
 	if (e == 0) {
 		set->role = CKPT_ROLE_PRETRAINED;
+		ckpt_set_ask(set);
 		e = ckpt_select_prove(&r->select, set);
 		entry = ckpt_trail_of(r->res, set);
 	}

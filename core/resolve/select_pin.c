@@ -37,6 +37,7 @@ static int pin_set(struct ckpt_selection *s, struct ckpt_set *set, struct ckpt_s
 	int r;
 
 	set->role = CKPT_ROLE_NAMED; /* the user's own word: a content of unknown format will do */
+	ckpt_set_ask(set);
 	r = ckpt_select_prove(s, set);
 	if (r == 0)
 		*ret = set;

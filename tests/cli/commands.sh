@@ -351,7 +351,10 @@ cli__formats_of_ones_own()
 	mv "$run/ckpt-1.pt" "$run/own/checkpoint_000007/model.pt"
 	answers 3 resolve --dir "$run/own"
 	answers 3 validate "$run/own/checkpoint_000007"
-	contains "$out$words" "pin that: --ckpt-resume=/PATH"
+	contains "$out$words" "or pin the one to resume from: --ckpt-resume=/PATH"
+	contains "$out$words" "--ckpt-glob=NAME has each file in it checked"
+	answers 0 resolve --dir "$run/own" --glob='checkpoint_*'
+	equal "$out" "$run/own/checkpoint_000007"
 	answers 0 resolve --dir "$run/own" --mode="$run/own/checkpoint_000007/model.pt"
 	equal "$out" "$run/own/checkpoint_000007/model.pt"
 	head -c 5000 /dev/urandom >"$run/own/ckpt-9.pt"
@@ -361,6 +364,40 @@ cli__formats_of_ones_own()
 	mv "$run/own/ckpt-9.pt" "$run/other/mine-9.pt"
 	answers 0 resolve --dir "$run/other" --glob='mine-*.pt'
 	equal "$out" "$run/other/mine-9.pt"
+}
+
+# Directories of one's own layout, whatever it is: what their user names, and no torn one.
+cli__directories_of_ones_own()
+{
+	local own n
+	fresh_run
+	own=$run/own
+	for n in 1 2 3; do
+		mkdir -p "$own/save-$n/state"
+		cp "$run/ckpt-$n.pt" "$own/save-$n/model.pt"
+		cp "$run/ckpt-$n.pt" "$own/save-$n/state/optimizer-$n.pt"
+		echo "n: $n" >"$own/save-$n/config.yaml"
+	done
+	answers 3 validate "$own/save-3"
+	for n in validate "info --level=full" "seal -q"; do
+		answers 0 $n --glob='save-*' "$own/save-3"
+	done
+	answers 0 list -hp -o name,verdict,evidence --glob='save-*' "$own"
+	equal "$out" "save-3|valid|seal-unchanged
+save-2|valid|opaque
+save-1|valid|opaque"
+	rm "$own/save-3.metadata.json" "$own/save-3/state/optimizer-3.pt"
+	answers 0 resolve --dir "$own" --glob='save-*'
+	equal "$out" "$own/save-2"
+	answers 0 why --dir "$own" --glob='save-*'
+	contains "$out" "incomplete (member-missing) in state/optimizer-2.pt: it is missing: save-2 before it has one"
+	answers 1 resolve --mode="$own/save-3"
+	answers 0 resolve --mode="$own/save-1" # the first has none before it
+	answers 3 resolve --dir "$own" --glob='*'
+	for n in --shard=0/2 --shard=1/2 --merge=2; do
+		answers 0 validate --glob='save-*' $n "$own/save-2"
+	done
+	contains "$out$words" "valid by opaque"
 }
 
 # As with `resolve --dir`, where the directory is the argument.

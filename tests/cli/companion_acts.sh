@@ -19,13 +19,14 @@ cp "$TEST_BUILD"/{ckptctl,ckpt-companion} "$LIB"
 controller()
 {
 	echo "job=4711 state=$1 completing=0 restart=0 preempt=0${2:+ ${*:2}} end=1" >answer
-	cat >"$LIB/ckpt-jobinfo" <<-SCRIPT
+	cat >"$LIB/.ckpt-jobinfo" <<-SCRIPT
 	#!/bin/bash
 	echo "\$*" >>'$PWD/asked'
 	[[ ! -e '$PWD/before-'\$1 ]] || . '$PWD/before-'\$1
 	[[ \$1 != show ]] || exec cat '$PWD/answer'
 	SCRIPT
-	chmod 755 "$LIB/ckpt-jobinfo"
+	chmod 755 "$LIB/.ckpt-jobinfo"
+	mv "$LIB/.ckpt-jobinfo" "$LIB/ckpt-jobinfo" # one that is being started may not be written to
 	touch asked
 }
 

@@ -160,6 +160,26 @@ damage_copy__touches_nothing_but_its_copies()
 	fi
 }
 
+# The next try under the name of one that was removed; a file that only has the list's name stays.
+damage_copy__a_name_is_free_again()
+{
+	local name
+	fresh
+	for name in c.pt c.dir; do
+		damage "$([[ $name == c.pt ]] && echo one.pt || echo dir)" --to=$name --how=bit
+		[[ -e .$name.damage-copy ]] || fail "no list"
+		rm -r $name
+		damage two.pt --to=$name --how=truncate --offset=100
+		equal "$(stat -c %s $name)" 100
+		exits 1 "$CTL" damage one.pt --to=$name --how=bit
+		equal "$(stat -c %s $name)" 100
+	done
+	echo mine >.m.pt.damage-copy
+	exits 1 "$CTL" damage one.pt --to=m.pt --how=bit
+	equal "$(<.m.pt.damage-copy)" mine
+	[[ ! -e m.pt ]] || fail "a copy was made"
+}
+
 damage_copy__usage()
 {
 	fresh
@@ -189,7 +209,8 @@ damage_copy__seal_goes_along()
 	rm -r copy
 	mkdir copy
 	damage one.pt --to=copy/one.pt --how=bit --touch
-	contains "$("$CTL" validate copy/one.pt)" "seal ignored: one.pt was rewritten"
+	exits 1 "$CTL" validate copy/one.pt >words
+	contains "$(<words)" "it was written after that: damaged, or saved anew"
 }
 
 for name in $(declare -F | sed -n 's/.* \(damage_copy__\)/\1/p'); do

@@ -145,6 +145,23 @@ forensics__suspicious()
 	[[ $out != *suspicious* ]] || fail "$out"
 }
 
+# Half the data, and a head as large as theirs.
+forensics__half_the_data()
+{
+	local n
+	rm -rf "$TEST_TMP/half"
+	mkdir "$TEST_TMP/half"
+	for n in 1 2 3 4; do head -c "$((n < 4 ? 100000 : 50000))" /dev/urandom >"$TEST_TMP/half/state_$n.dump"; done
+	answers 0 why --dir "$TEST_TMP/half" --glob 'state_*.dump'
+	contains "$out" "state_4.dump is suspicious, and taken all the same: it has 50.0 KB, its 3 elders have 100.0 KB and more"
+	head -c 55000 /dev/urandom >"$TEST_TMP/half/state_4.dump"
+	answers 0 why --dir "$TEST_TMP/half" --glob 'state_*.dump'
+	contains "$out" "state_4.dump is suspicious"
+	head -c 67000 /dev/urandom >"$TEST_TMP/half/state_4.dump"
+	answers 0 why --dir "$TEST_TMP/half" --glob 'state_*.dump'
+	[[ $out != *suspicious* ]] || fail "$out"
+}
+
 # Checksums prove that it is what was saved, not that all was: the same is said of one that has them, read in full or sealed.
 forensics__suspicious_checksums()
 {
@@ -380,7 +397,7 @@ forensics__tape_is_one_decision()
 	answers 1 info "$run/ckpt-4.pt" # and here it is a hole
 }
 
-for case in words_name_the_file words_of_digests words_of_a_remark truncated zero_tail_and_cost sparse_terabyte holes_in_the_data writer saved_by suspicious suspicious_checksums another_type \
+for case in words_name_the_file words_of_digests words_of_a_remark truncated zero_tail_and_cost sparse_terabyte holes_in_the_data writer saved_by suspicious half_the_data suspicious_checksums another_type \
 	weights_alone unfinished_save_of_a_trainer tape_is_one_decision; do
 	run_case "forensics__$case"
 done

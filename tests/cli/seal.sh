@@ -191,11 +191,51 @@ seal__of_another_file_is_stale()
 	"$CTL" seal -q "$DIR/model_1.safetensors"
 	cp "$DIR/model_1.safetensors" "$DIR/model_2.safetensors"
 	cp "$DIR/model_1.safetensors.metadata.json" "$DIR/model_2.safetensors.metadata.json"
-	equal "$(evidence "$DIR/model_2.safetensors" full)" structure
-	contains "$(noted "$DIR/model_2.safetensors" full)" "rewritten after it was made"
+	contains "$(noted "$DIR/model_2.safetensors" structure)" "rewritten after it was made"
+	equal "$(evidence "$DIR/model_2.safetensors" full)" seal # all bytes are those
 	put "$DIR/model_1.safetensors"
+	cp "$DIR/model_1.safetensors" "$DIR/model_2.safetensors"
+	equal "$(evidence "$DIR/model_2.safetensors" structure)" structure
+	contains "$(noted "$DIR/model_2.safetensors" structure)" "rewritten after it was made"
 	equal "$(evidence "$DIR/model_1.safetensors")" structure
-	exits 0 "$CTL" validate -q "$DIR/model_1.safetensors"
+	rm "$DIR/model_1.safetensors"
+	equal "$("$CTL" resolve --dir "$DIR" --json | jq -r '.path, .evidence' | xargs)" "$DIR/model_2.safetensors structure"
+}
+
+# Who asks about one checkpoint is told that it is not what was sealed; no job loses what it saved anew.
+seal__written_after_its_seal()
+{
+	local f part
+	fresh
+	cd "$DIR"
+	for f in model_1 model_2; do
+		put $f.safetensors $((3 << 20))
+		"$CTL" seal -q $f.safetensors
+	done
+	put model_2.safetensors $((3 << 20))
+	exits 1 "$CTL" validate model_2.safetensors >"$TEST_TMP/words"
+	file_has "$TEST_TMP/words" "corrupt (digest)"
+	file_has "$TEST_TMP/words" 'it was written after that: damaged, or saved anew (then `ckptctl seal` it again)'
+	exits 1 "$CTL" info --level=full model_2.safetensors >"$TEST_TMP/words"
+	for part in 0 1; do "$CTL" validate -q --shard=$part/2 model_2.safetensors || :; done
+	exits 1 "$CTL" validate -q --merge=2 model_2.safetensors
+	equal "$("$CTL" resolve --dir "$DIR" --json | jq -r '.path, .evidence' | xargs)" "$DIR/model_2.safetensors structure"
+	sha256sum model_2.safetensors >model_2.safetensors.sha256 # proves it
+	equal "$(evidence model_2.safetensors full)" seal
+	flip model_2.safetensors 700
+	exits 1 "$CTL" validate -q model_2.safetensors
+	rm model_2.safetensors.sha256
+	"$CTL" seal -q model_2.safetensors
+	equal "$(evidence model_2.safetensors full)" seal
+	truncate -s $((2 << 20)) model_1.safetensors
+	echo more >>model_2.safetensors
+	for f in model_1 model_2; do exits 1 "$CTL" validate -q $f.safetensors; done
+	for n in 1 2; do # whose checksums prove it
+		"$PYTHON" -c 'import numpy, sys; numpy.savez("anew.npz", numpy.ones(9) * int(sys.argv[1]))' $n 2>/dev/null ||
+			skip_case "numpy is not installed"
+		((n == 2)) || "$CTL" seal -q anew.npz
+	done
+	equal "$(evidence anew.npz full)" checksum
 }
 
 seal__start_reads_no_sealed_data()
@@ -259,9 +299,10 @@ seal__digests_of_others_are_evidence()
 	flip model_1.safetensors 700
 	exits 1 "$CTL" validate model_1.safetensors >"$TEST_TMP/words"
 	file_has "$TEST_TMP/words" "its SHA-256 is not the one in SHA256SUMS"
-	touch model_1.safetensors # saved again after the list was made
-	exits 0 "$CTL" validate -q model_1.safetensors
-	contains "$(noted model_1.safetensors full)" "and is older"
+	touch model_1.safetensors # saved again after the list was made, or not
+	exits 1 "$CTL" validate model_1.safetensors >"$TEST_TMP/words"
+	file_has "$TEST_TMP/words" "is not the one in SHA256SUMS, which is older: damaged, or saved anew"
+	exits 0 "$CTL" resolve --mode="$DIR/model_1.safetensors" >/dev/null
 	sha256sum model_1.safetensors >model_1.safetensors.sha256 # the nearer one counts
 	equal "$(evidence model_1.safetensors full)" seal
 	sha256sum model_2.safetensors | cut -c1-64 >model_2.safetensors.sha256
@@ -493,7 +534,7 @@ seal__a_share_of_its_own_is_for_tasks_of_a_step()
 for case in refused_is_a_no round_trip made_again_tells_of_this_save flipped_byte_is_found \
 	nothing_damaged_is_sealed sha256sum_reads_the_export \
 	killed_leaves_none_or_a_whole_one rewritten_meanwhile_is_given_up torn_or_edited_is_ignored \
-	of_another_file_is_stale start_reads_no_sealed_data quarantine_takes_it_along in_the_background \
+	of_another_file_is_stale written_after_its_seal start_reads_no_sealed_data quarantine_takes_it_along in_the_background \
 	digests_of_others_are_evidence the_blobs_name_is_its_digest a_full_disk_leaves_nothing a_sample_says_what_it_read \
 	a_share_of_its_own_is_for_tasks_of_a_step \
 	ten_terabytes_are_a_stat_of_each_file two_shards_are_a_whole all_that_differs_is_told \

@@ -2,6 +2,8 @@
 """Megatron-LM's iteration directories (training/checkpointing.py), the files by torch.save(), in argv[1]:
 
 iter_0000100: legacy, tensor-parallel 2. iter_0000200: legacy, 2 x 2 with the pipeline, optimizers apart.
+iter_0000210: before core, the distributed optimizer in folders of its own: 2 x 2 data-parallel. iter_0000220: so, with
+the pipeline. iter_0000230: so, without its optimizer.
 iter_0000250: experts without a pipeline, the first one's folder with the optimizer of all.
 iter_0000300: distributed, common.pt beside. iter_0000400: the same with integrity.json.
 """
@@ -30,6 +32,19 @@ def put(folder, name, what):
     torch.save(what, "%s/%s" % (folder, name))
 
 
+def apart(step, tp, pp, dp, optimizer=True):
+    args = argparse.Namespace(tensor_model_parallel_size=tp, pipeline_model_parallel_size=pp, data_parallel_size=dp,
+                              use_distributed_optimizer=True, lr=1e-4)
+    model = {"args": args, "checkpoint_version": 3.0, "iteration": step, "model": {"w": torch.randn(40, 30)}}
+    for t in range(tp):
+        for p in range(pp):
+            folder = "iter_%07d/mp_rank_%02d" % (step, t) + ("_%03d" % p if pp > 1 else "")
+            put(folder, "model_rng.pt", model)
+            for d in range(dp * optimizer):
+                put("%s_%03d" % (folder, d), "optim.pt", {"optimizer": {"shard": torch.randn(90)},
+                                                          "opt_param_scheduler": {"num_steps": 8 * step}})
+
+
 def distributed(folder, source):
     os.rename(source, folder)
     put(folder, "common.pt", {"iteration": int(folder[5:]), "args": argparse.Namespace(lr=1), "checkpoint_version": 3})
@@ -50,6 +65,9 @@ if __name__ == "__main__":
     here = os.path.dirname(os.path.abspath(__file__))
     os.chdir(sys.argv[1])
     torch.manual_seed(6)
+    apart(210, 2, 1, 2)
+    apart(220, 1, 2, 2)
+    apart(230, 2, 1, 2, optimizer=False)
     for t in range(2):
         put("iter_0000100/mp_rank_%02d" % t, "model_optim_rng.pt", rank(100, 2, 1))
         for p in range(2):

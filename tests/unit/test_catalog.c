@@ -151,6 +151,26 @@ static void test_catalog__marked_directories(void **state)
 	expect_with(*state, &known, "ep1-ba2 ep0-ba10 mine-epoch3 release");
 }
 
+/* Orbax before its steps had metadata of their own: by a tree under one of the usual names. */
+static void test_catalog__orbax_before_metadata(void **state)
+{
+	make_all(*state, "900/default/_METADATA 1000/state/_METADATA ckpt_11/items/_METADATA "
+			 "12/params/_METADATA 13/default/notes 14/other/_METADATA 15/_METADATA.txt "
+			 "1100.orbax-checkpoint-tmp-3/default/_METADATA");
+	expect(*state, "1000 900 12 ckpt_11");
+}
+
+/* The state may lie in a folder of the directory that has the number (NeMo 2, OLMo-core). */
+static void test_catalog__marked_around(void **state)
+{
+	make_all(*state,
+		 "m--loss=2.10-step=9/weights/metadata.json m--loss=2.00-step=10/weights/x "
+		 "m--loss=2.00-step=10/weights/common.pt m--loss=2.00-step=10/context/model "
+		 "step9/model_and_optim/__0_0.distcp step10/model_and_optim/.metadata "
+		 "step11/weights/x step12/train/rank0.pt mine/weights/metadata.json");
+	expect(*state, "m--loss=2.00-step=10 m--loss=2.10-step=9 step10 step9");
+}
+
 /* A run's folder stays one when a state was saved there, too. */
 static void test_catalog__marked_run(void **state)
 {
@@ -744,6 +764,25 @@ static void test_catalog__verify(void **state)
 	assert_string_equal(report->verdict.problem.file, "ep1-ba3-rank1.pt");
 }
 
+/* What was not looked at behind the first that is wrong is of its size, too. */
+static void test_catalog__size_of_a_rejected_one(void **state)
+{
+	static const char torn[] = "{\"global_step\": 500,";
+	const struct scratch *s = *state;
+	_cleanup_catalog_ struct ckpt_catalog cat = { 0 };
+	struct ckpt_ctx ctx = { 0 };
+	const struct ckpt_report *report;
+
+	scratch_put(s->fd, "checkpoint-500/trainer_state.json", torn);
+	scratch_put(s->fd, "checkpoint-500/model.safetensors", "data of a model");
+	scratch_put(s->fd, "checkpoint-500/global_step500/rank.pt", "a rank");
+	scan_with(s, &cat, NULL);
+	report = ckpt_set_verify(&ctx, ckpt_catalog_find(&cat, NULL, "checkpoint-500"),
+				 CKPT_LEVEL_STRUCTURE);
+	assert_int_equal(report->verdict.status, CKPT_INCOMPLETE);
+	assert_int_equal(report->verdict.size_bytes, strlen(torn) + 15 + 6);
+}
+
 /* An archive with a good end counts, whatever it holds; not one whose checkpoint has lost its head.
  */
 static void test_catalog__archives(void **state)
@@ -875,6 +914,8 @@ int main(void)
 		scratch_test(test_catalog__kinds),
 		scratch_test(test_catalog__bare_numbers),
 		scratch_test(test_catalog__marked_directories),
+		scratch_test(test_catalog__orbax_before_metadata),
+		scratch_test(test_catalog__marked_around),
 		scratch_test(test_catalog__marked_run),
 		scratch_test(test_catalog__marked_parts),
 		scratch_test(test_catalog__bundles),
@@ -901,6 +942,7 @@ int main(void)
 		scratch_test(test_catalog__pins_find_what_a_scan_found),
 		scratch_test(test_catalog__identity_and_size),
 		scratch_test(test_catalog__verify),
+		scratch_test(test_catalog__size_of_a_rejected_one),
 		scratch_test(test_catalog__archives),
 		cmocka_unit_test(test_catalog__real_files),
 		scratch_test(test_catalog__hundred_thousand),

@@ -377,6 +377,36 @@ static void test_container__nested(void **state)
 }
 
 /* A file larger than what is kept: reads at both ends and in the middle, in few passes. */
+/* Frames that decoders skip lie between others, of any content, and are held against the file's end
+ * as those are. */
+static void test_container__frames_to_skip(void **state)
+{
+	static const struct {
+		const char *format, *command;
+	} rows[] = { { "zstd", "zstd -qc" }, { "lz4", "lz4 -qc" } };
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+
+	(void)state;
+	bench_init(&bench);
+	write_npy(&bench, "state.npy", 20000);
+	run(&bench, "printf '\\120\\052\\115\\030\\003\\000\\000\\000abc' > first; "
+		    "printf '\\137\\052\\115\\030\\000\\000\\000\\000' > last");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		run(&bench, "%s < state.npy > data; cat data first data last > x", rows[i].command);
+		full(&bench, "x", rows[i].format, &report);
+		bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
+		run(&bench, "{ cat data first; printf abcd; } > x");
+		full(&bench, "x", rows[i].format, &report);
+		bench_expect(&report, CKPT_CORRUPT, CKPT_PROBLEM_TRAILING);
+		for (size_t cut = 1; cut < 11; cut++) {
+			run(&bench, "{ cat data; head -c -%zu first; } > x", cut);
+			full(&bench, "x", rows[i].format, &report);
+			bench_expect(&report, CKPT_INCOMPLETE, CKPT_PROBLEM_TRUNCATED);
+		}
+	}
+}
+
 static void test_container__larger_than_the_window(void **state)
 {
 	static const char *const names[] = { "x", "y", "z" };
@@ -457,6 +487,7 @@ int main(void)
 		cmocka_unit_test(test_container__behind_the_end),
 		cmocka_unit_test(test_container__damage_inside),
 		cmocka_unit_test(test_container__nested),
+		cmocka_unit_test(test_container__frames_to_skip),
 		cmocka_unit_test(test_container__larger_than_the_window),
 		cmocka_unit_test(test_container__bombs),
 	};

@@ -215,6 +215,10 @@ static void test_deepspeed__damage(void **state)
 	judge(&bench, "global_step500", &report);
 	bench_expect(&report, CKPT_CORRUPT, CKPT_PROBLEM_HEADER);
 	assert_string_equal(report.verdict.problem.file, OPTIM(0, 0));
+	/* another page of it in the place of the first */
+	bench_text(&bench, "global_step500/" OPTIM(0, 0), "\x80\x02}q\x01\xff\xff no opcode");
+	judge(&bench, "global_step500", &report);
+	bench_expect(&report, CKPT_CORRUPT, CKPT_PROBLEM_HEADER);
 }
 
 /* One rank's file is left over from an earlier save under the same tag. */

@@ -45,7 +45,7 @@ static void make(const struct scratch *s)
 	assert_non_null(data);
 	for (size_t i = 0; i < SIZE / 4; i += 4096)
 		data[i] = 1.5f;
-	data[1 << 20] = bad[0]; /* pieces are of 4 MiB: the last of one, the first of the next */
+	data[1 << 20] = bad[0]; /* pieces are of 2 MiB: the last of one, the first of the next */
 	data[(1 << 20) - 1] = bad[1];
 	data[3 << 20] = bad[1];
 	for (size_t i = 0; i < 20; i++) /* one in each of 20 small ranges */
@@ -121,6 +121,44 @@ static void test_finite__clean(void **state)
 	assert_int_equal(found.n_hits, 0);
 }
 
+static int one_range(void *arg, struct ckpt_finite_range *ret)
+{
+	struct ckpt_finite_range *range = arg;
+
+	*ret = *range;
+	range->len = 0;
+	return ret->len > 0;
+}
+
+/* Wherever numbers begin, one that lies over the end of a block counts. */
+static void test_finite__over_a_block(void **state)
+{
+	struct scratch *s = *state;
+	_cleanup_free_ uint8_t *data = calloc(1, SIZE / 4);
+	const double bad = 0.0 / 0.0;
+
+	assert_non_null(data);
+	for (uint64_t first = 1; first < 8; first++) {
+		_cleanup_file_ struct ckpt_file file = CKPT_FILE_INIT;
+		struct ckpt_finite_range range = { .off = first,
+						   .len = 8 << 20,
+						   .kind = { CKPT_FLOAT_F64, false } };
+		const struct ckpt_finite_job job = { .next = one_range, .arg = &range };
+		struct ckpt_ctx ctx = { .threads = 2 };
+		struct ckpt_finite found;
+		uint64_t at = (4 << 20) - 8 + first;
+
+		memset(data, 0, SIZE / 4);
+		memcpy(data + at, &bad, sizeof(bad));
+		scratch_write(s->fd, "f", data, SIZE / 4);
+		assert_int_equal(ckpt_file_open(&ctx, s->fd, "f", &file, NULL), 0);
+		assert_int_equal(ckpt_finite_scan(&file, &job, &found, NULL), 0);
+		assert_int_equal(found.bytes, 8 << 20);
+		assert_int_equal(found.nan, 1);
+		assert_int_equal(found.hits[0].floats.first, at);
+	}
+}
+
 /* Poison that was found before the end of the budget is poison. */
 static void test_finite__found_before_cut(void **state)
 {
@@ -157,8 +195,11 @@ static void test_finite__enter(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		scratch_test(test_finite__threads),   scratch_test(test_finite__cut),
-		scratch_test(test_finite__clean),     scratch_test(test_finite__found_before_cut),
+		scratch_test(test_finite__threads),
+		scratch_test(test_finite__cut),
+		scratch_test(test_finite__clean),
+		scratch_test(test_finite__found_before_cut),
+		scratch_test(test_finite__over_a_block),
 		cmocka_unit_test(test_finite__enter),
 	};
 

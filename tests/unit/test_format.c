@@ -17,6 +17,7 @@
 
 #include "core/format/format.h"
 #include "core/format/opaque.h"
+#include "core/format/train/folder.h"
 #include "tests/unit/support/scratch.h"
 
 /* A check of one file in the scratch directory. */
@@ -59,7 +60,8 @@ static void test_format__table_is_sound(void **state)
 		assert_non_null(row->sniff);
 		assert_non_null(row->structure);
 		assert_true(row->full == CKPT_EVIDENCE_CHECKSUM ||
-			    row->full == CKPT_EVIDENCE_STRUCTURE || row == &ckpt_format_opaque);
+			    row->full == CKPT_EVIDENCE_STRUCTURE || row == &ckpt_format_folder ||
+			    row == &ckpt_format_opaque);
 		assert_ptr_equal(ckpt_format_named(row->name), row); /* names are unique */
 	}
 	assert_ptr_equal(ckpt_formats[n - 1], &ckpt_format_opaque);

@@ -126,6 +126,53 @@ static void test_hf_trainer__folders(void **state)
 	}
 }
 
+/* What nobody reads who resumes is neither needed nor enough: an export for another program, and
+ * where modules are listed, a folder of none of them. */
+static void test_hf_trainer__unread_folders(void **state)
+{
+	static const char list[] = "[{\"idx\": 0, \"path\": \"\"}, {\"path\": \"2_Dense\"}]";
+	static const struct {
+		const char *modules, *file;
+		bool read;
+	} rows[] = {
+		{ NULL, D "/onnx/model.safetensors", false },
+		{ NULL, D "/openvino/pytorch_model.bin", false },
+		{ NULL, D "/onnx/adapter_model.safetensors", true },
+		{ NULL, D "/monnx/model.safetensors", true },
+		{ NULL, D "/2_Dense/model.safetensors", true },
+		{ list, D "/2_Dense/model.safetensors", true },
+		{ list, D "/2_Den/model.safetensors", false },
+		{ list, D "/2_Dense.old/model.safetensors", false },
+		{ list, D "/first/adapter_model.safetensors", true },
+		{ "[{\"path\": \"./2_Dense/\"}]", D "/2_Dense/model.safetensors", true },
+		{ "[{\"path\": \"2_Den", D "/2_Dense/model.safetensors", true },
+		{ "{}", D "/2_Dense/model.safetensors", true },
+		{ "[]", D "/2_Dense/model.safetensors", true },
+		{ "[{\"name\": \"x\"}]", D "/2_Dense/model.safetensors", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		_cleanup_bench_ struct bench bench;
+		struct ckpt_report report;
+
+		if (!bench_put(&bench, script))
+			skip();
+		print_message("%s\n", rows[i].file);
+		if (rows[i].modules)
+			bench_text(&bench, D "/modules.json", rows[i].modules);
+		bench_text(&bench, rows[i].file, "");
+		real_dirs_judge(&bench, D, "hf-trainer", &report);
+		assert_int_equal(report.verdict.status,
+				 rows[i].read ? CKPT_INCOMPLETE : CKPT_VALID);
+		assert_true(bench_copy(&bench, D "/model.safetensors", rows[i].file));
+		bench_remove(&bench, D "/model.safetensors");
+		real_dirs_judge(&bench, D, "hf-trainer", &report);
+		assert_int_equal(report.verdict.status,
+				 rows[i].read ? CKPT_VALID : CKPT_INCOMPLETE);
+	}
+}
+
 /* Weights that lie beside their configuration are not made good by those of a folder. */
 static void test_hf_trainer__own_weights(void **state)
 {
@@ -282,6 +329,9 @@ static void test_hf_trainer__damaged_members(void **state)
 		bench_text(&bench, name, "no format that anybody knows");
 		real_dirs_judge(&bench, D, "hf-trainer", &report);
 		bench_expect(&report, CKPT_CORRUPT, CKPT_PROBLEM_HEADER);
+		bench_text(&bench, name, "\x80\x02}q\x01\xff\xff no opcode");
+		real_dirs_judge(&bench, D, "hf-trainer", &report);
+		assert_int_not_equal(report.verdict.status, CKPT_VALID);
 		bench_write(&bench, name, data, len);
 		free(data);
 	}
@@ -343,6 +393,7 @@ int main(void)
 		cmocka_unit_test(test_hf_trainer__whole),
 		cmocka_unit_test(test_hf_trainer__missing),
 		cmocka_unit_test(test_hf_trainer__folders),
+		cmocka_unit_test(test_hf_trainer__unread_folders),
 		cmocka_unit_test(test_hf_trainer__own_weights),
 		cmocka_unit_test(test_hf_trainer__unnamed),
 		cmocka_unit_test(test_hf_trainer__many_unnamed),

@@ -23,6 +23,8 @@
 #define RANKS(t, p, file) "mp_rank_0" #t "_00" #p "/" file
 #define MODEL "model_optim_rng.pt"
 #define OPTIM "distrib_optim.pt"
+#define APART_MODEL "model_rng.pt"
+#define APART_OPTIM "optim.pt"
 
 static void judge(struct bench *bench, const char *name, struct ckpt_report *ret)
 {
@@ -38,6 +40,9 @@ static void test_megatron__whole(void **state)
 	} rows[] = {
 		{ "iter_0000100", 100, CKPT_CONTENTS_FULL },
 		{ "iter_0000200", 200, CKPT_CONTENTS_FULL },
+		{ "iter_0000210", 210, CKPT_CONTENTS_FULL },
+		{ "iter_0000220", 220, CKPT_CONTENTS_FULL },
+		{ "iter_0000230", 230, CKPT_CONTENTS_WEIGHTS },
 		{ "iter_0000250", 250, CKPT_CONTENTS_FULL },
 		{ "iter_0000300", 300, CKPT_CONTENTS_UNKNOWN },
 		{ "iter_0000400", 400, CKPT_CONTENTS_UNKNOWN },
@@ -86,7 +91,19 @@ static void test_megatron__legacy_damage(void **state)
 		{ RANKS(1, 0, OPTIM), REAL_DIRS_FLIP, 1200, CKPT_CORRUPT, CKPT_PROBLEM_CHECKSUM },
 	};
 
+	static const struct real_dirs_damage apart[] = {
+		{ RANK(1, APART_MODEL), REAL_DIRS_REMOVE, 0, CKPT_INCOMPLETE,
+		  CKPT_PROBLEM_SHARD_MISSING },
+		{ RANK(0, APART_MODEL), REAL_DIRS_CUT, 900, CKPT_INCOMPLETE,
+		  CKPT_PROBLEM_TRUNCATED },
+		{ RANKS(1, 0, APART_OPTIM), REAL_DIRS_REMOVE, 0, CKPT_INCOMPLETE,
+		  CKPT_PROBLEM_SHARD_MISSING },
+		{ RANKS(0, 1, APART_OPTIM), REAL_DIRS_FLIP, 900, CKPT_CORRUPT,
+		  CKPT_PROBLEM_CHECKSUM },
+	};
+
 	(void)state;
+	damage_all("iter_0000210", apart, sizeof(apart) / sizeof(apart[0]));
 	damage_all("iter_0000100", one, sizeof(one) / sizeof(one[0]));
 	damage_all("iter_0000200", both, sizeof(both) / sizeof(both[0]));
 }
@@ -97,11 +114,11 @@ static void test_megatron__legacy_rank_missing(void **state)
 	static const struct {
 		const char *name, *folder;
 	} rows[] = {
-		{ "iter_0000100", "mp_rank_01" },
-		{ "iter_0000200", "mp_rank_00_001" },
-		{ "iter_0000200", "mp_rank_01_001" },
-		{ "iter_0000250", "mp_rank_00_001" },
-		{ "iter_0000250", "mp_rank_01_002" },
+		{ "iter_0000100", "mp_rank_01" },	  { "iter_0000200", "mp_rank_00_001" },
+		{ "iter_0000200", "mp_rank_01_001" },	  { "iter_0000210", "mp_rank_01" },
+		{ "iter_0000210", "mp_rank_00_001" },	  { "iter_0000220", "mp_rank_00_001" },
+		{ "iter_0000220", "mp_rank_00_001_001" }, { "iter_0000230", "mp_rank_01" },
+		{ "iter_0000250", "mp_rank_00_001" },	  { "iter_0000250", "mp_rank_01_002" },
 	};
 	_cleanup_bench_ struct bench bench;
 	struct ckpt_report report;

@@ -306,6 +306,7 @@ static void test_names__unfinished(void **state)
 		{ "state_step1500.cpt", false, CKPT_NAME_UNFINISHED },
 		{ "tmp_model_5.pt", false, CKPT_NAME_UNFINISHED },
 		{ "epoch=1-step=2.ckpt.part", false, CKPT_NAME_UNFINISHED },
+		{ "m--loss=1.9-epoch=0-step=149-last-unfinished", false, CKPT_NAME_UNFINISHED },
 		{ "model_5.pt.corrupted", false, CKPT_NAME_QUARANTINED },
 		{ "model_5.pt.corrupted.2", false, CKPT_NAME_QUARANTINED },
 		{ "ckpt-7.index.corrupted", false, CKPT_NAME_QUARANTINED },

@@ -195,6 +195,86 @@ static void test_orbax__metadata(void **state)
 	}
 }
 
+/* JSON items have one file of any name: the manager's metrics bear their own. */
+static void test_orbax__json_items(void **state)
+{
+	static const char *const handlers =
+		"{\"item_handlers\": {\"state\": \"a.PyTreeCheckpointHandler\", "
+		"\"metrics\": \"a.JsonCheckpointHandler\"}, \"commit_timestamp_nsecs\": 5}";
+	static const struct {
+		const char *file, *text;
+		enum ckpt_problem_code code;
+	} rows[] = {
+		{ "metrics/metrics", "{\"loss\": 0.5}", CKPT_PROBLEM_NONE },
+		{ "metrics/mine.json", "{}", CKPT_PROBLEM_NONE },
+		{ "metrics/metrics", "{\"loss\": ", CKPT_PROBLEM_TRUNCATED },
+		{ "metrics/metrics", "", CKPT_PROBLEM_TRUNCATED },
+		{ "metrics/commit_success.txt", "committed", CKPT_PROBLEM_MEMBER_MISSING },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		_cleanup_bench_ struct bench bench;
+		struct ckpt_report report;
+		char path[256];
+
+		put(&bench);
+		bench_text(&bench, COMPOSITE "/" CKPT_ORBAX_METADATA, handlers);
+		snprintf(path, sizeof(path), COMPOSITE "/%s", rows[i].file);
+		bench_text(&bench, path, rows[i].text);
+		if (i % 2 == 0)
+			bench_text(&bench, COMPOSITE "/metrics/commit_success.txt", "committed");
+		judge(&bench, COMPOSITE, &report);
+		bench_expect(&report, rows[i].code ? CKPT_INCOMPLETE : CKPT_VALID, rows[i].code);
+	}
+}
+
+/* {"step": 5, "w": "PLACEHOLDER://w"}, in flax's form */
+static const char aggregate[] = "\x82\xa4step\x05\xa1w\xafPLACEHOLDER://w";
+
+/* Until 0.5 a file of small values and of the tree's names lay beside the arrays: it is not they.
+ */
+static void test_orbax__aggregate_beside_store(void **state)
+{
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+
+	(void)state;
+	put(&bench);
+	bench_write(&bench, DIRECT "/checkpoint", aggregate, sizeof(aggregate) - 1);
+	judge(&bench, DIRECT, &report);
+	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
+	bench_remove(&bench, DIRECT "/" M);
+	judge(&bench, DIRECT, &report);
+	bench_expect(&report, CKPT_INCOMPLETE, CKPT_PROBLEM_MEMBER_MISSING);
+	assert_string_equal(report.verdict.problem.file, M);
+}
+
+static void test_orbax__aggregate_beside_folders(void **state)
+{
+	_cleanup_bench_ struct bench bench;
+	struct ckpt_report report;
+
+	(void)state;
+	if (!bench_generate(&bench, "make_orbax.py"))
+		skip();
+	bench_write(&bench, "dir-raw/checkpoint", aggregate, sizeof(aggregate) - 1);
+	judge(&bench, "dir-raw", &report);
+	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
+	assert_true(report.position.has_step && report.position.step == 5);
+	bench_remove(&bench, "dir-raw/a/1.0");
+	judge(&bench, "dir-raw", &report);
+	assert_int_equal(report.verdict.status, CKPT_INCOMPLETE);
+	bench_remove(&bench, "dir-raw/_METADATA");
+	bench_resize(&bench, "dir-raw/a/0.0", 5);
+	judge(&bench, "dir-raw", &report);
+	assert_int_not_equal(report.verdict.status, CKPT_VALID);
+	/* all of it in the one file */
+	bench_write(&bench, "one/checkpoint", aggregate, sizeof(aggregate) - 1);
+	judge(&bench, "one", &report);
+	bench_expect(&report, CKPT_VALID, CKPT_PROBLEM_NONE);
+}
+
 /* Metadata alone, every item lost. */
 static void test_orbax__nothing_in_it(void **state)
 {
@@ -215,8 +295,13 @@ static void test_orbax__nothing_in_it(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_orbax__samples),	     cmocka_unit_test(test_orbax__damage),
-		cmocka_unit_test(test_orbax__data_files),    cmocka_unit_test(test_orbax__metadata),
+		cmocka_unit_test(test_orbax__samples),
+		cmocka_unit_test(test_orbax__damage),
+		cmocka_unit_test(test_orbax__data_files),
+		cmocka_unit_test(test_orbax__metadata),
+		cmocka_unit_test(test_orbax__json_items),
+		cmocka_unit_test(test_orbax__aggregate_beside_store),
+		cmocka_unit_test(test_orbax__aggregate_beside_folders),
 		cmocka_unit_test(test_orbax__nothing_in_it),
 	};
 

@@ -14,8 +14,10 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "core/base/clock.h"
 #include "core/base/temporary.h"
 #include "tests/unit/support/sealed.h"
 #include "tests/unit/support/torch_synthetic.h"
@@ -206,12 +208,14 @@ static void test_seal__edited_or_torn_is_no_seal(void **state)
 	assert_int_equal(make(NULL, dir, NAME), 0);
 	text = sealed_text(dir, NAME);
 	size = strlen(text);
-	for (size_t i = 0; i < size; i++) {
-		text[i] ^= 1;
+	for (size_t i = 0; i < 2 * size; i++) {
+		char bit = i % 2 ? 0x20 : 1; /* 0x20: another case of a letter */
+
+		text[i / 2] ^= bit;
 		scratch_write(dir->fd, SEAL, text, size);
 		if (load(dir, NAME, &seal) <= 0)
-			fail_msg("byte %zu edited, and it passes", i);
-		text[i] ^= 1;
+			fail_msg("byte %zu edited, and it passes", i / 2);
+		text[i / 2] ^= bit;
 	}
 	for (size_t i = 0; i < size; i += i < size - 80 ? 7 : 1) {
 		scratch_write(dir->fd, SEAL, text, i);
@@ -299,6 +303,61 @@ static void test_seal__hostile_is_no_seal(void **state)
 	assert_int_equal(load(dir, NAME, &seal), 0);
 	ckpt_seal_done(&seal);
 	free(forged);
+	free(text);
+}
+
+/* @n members of an object or values of an array, each its number between @how. On the heap. */
+static char *crowd(const char *begin, const char *const how[2], int n, const char *end)
+{
+	char *text = malloc(strlen(begin) + (size_t)n * 24 + strlen(end) + 1), *at = text;
+
+	at += sprintf(at, "%s", begin);
+	for (int i = 0; i < n; i++)
+		at += snprintf(at, 24, "%s%d%s", how[0], i, how[1]);
+	sprintf(at, "%s", end);
+	return text;
+}
+
+/* Memory is for what a seal may hold, whatever its file may. */
+static void test_seal__a_crowd_is_no_seal(void **state)
+{
+	static const char *const numbers[2] = { ",", "" };
+	const struct scratch *dir = *state;
+	struct ckpt_seal seal = { 0 };
+	char *text, *forged, *values = crowd("\"x\": [0", numbers, 600000, "], \"created_at\"");
+
+	put(dir, NAME, 64);
+	assert_int_equal(make(NULL, dir, NAME), 0);
+	text = sealed_text(dir, NAME);
+	forged = replaced(text, "\"created_at\"", values);
+	sealed_forge(dir, NAME, forged);
+	assert_int_equal(load(dir, NAME, &seal), CKPT_SEAL_TORN);
+	assert_int_equal(make(NULL, dir, NAME), 0);
+	assert_true(scratch_holds(dir->fd, SEAL ".torn", forged));
+	assert_int_equal(load(dir, NAME, &seal), 0);
+	ckpt_seal_done(&seal);
+	free(values);
+	free(forged);
+	free(text);
+}
+
+/* What others wrote is kept in a time that grows with it, not with its square. */
+static void test_seal__keeps_many_keys(void **state)
+{
+	static const char *const keys[2] = { ", \"k", "\": 0" };
+	const struct scratch *dir = *state;
+	_cleanup_json_ cJSON *o = NULL;
+	struct timespec begin, end;
+	char *text = crowd("{\"step\": 1", keys, 100000, "}");
+
+	put(dir, NAME, 64);
+	scratch_put(dir->fd, SEAL, text);
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	assert_int_equal(make(NULL, dir, NAME), 0);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	assert_true(end.tv_sec - begin.tv_sec < 10);
+	o = parsed(dir, NAME);
+	assert_true(cJSON_GetArraySize(o) > 100000);
 	free(text);
 }
 
@@ -499,6 +558,25 @@ static void test_seal__gives_up_when_the_file_changes(void **state)
 	}
 }
 
+/* A server's clock may be ahead: its tick has to pass all the same before its times tell a later
+ * write. */
+static void test_seal__waits_for_a_clock_ahead(void **state)
+{
+	const struct scratch *dir = *state;
+	struct timespec times[2] = { 0 }, begin, end;
+
+	put(dir, NAME, 64);
+	clock_gettime(CLOCK_REALTIME, &times[0]);
+	times[0].tv_sec += 3600;
+	times[0].tv_nsec = 1000;
+	times[1] = times[0];
+	assert_int_equal(utimensat(dir->fd, NAME, times, 0), 0);
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	assert_int_equal(make(NULL, dir, NAME), 0);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	assert_true(ckpt_clock_ns(end) - ckpt_clock_ns(begin) >= 20000000);
+}
+
 /* One file of several changes after it was hashed, while another one is. */
 static void test_seal__gives_up_when_another_file_changes(void **state)
 {
@@ -658,6 +736,27 @@ static void test_seal__sets_a_torn_file_aside(void **state)
 	ckpt_seal_done(&seal);
 }
 
+/* What could not be read is not torn: it stays where it is, and nothing replaces it. */
+static void test_seal__sets_aside_nothing_unread(void **state)
+{
+	static const char mine[] = "{\"mine\": [1]}";
+	const struct scratch *dir = *state;
+	struct writer w = { .dir = dir, .name = NAME, .at = -1 };
+	const struct ckpt_seam seam = { .pread = writing_pread, .arg = &w };
+	struct ckpt_ctx ctx = { .seam = &seam, .threads = 1 };
+	int reads = reads_of_a_whole_seal(dir);
+
+	put(dir, NAME, 600000);
+	w.error = true;
+	for (w.at = reads - 20; w.at <= reads + 1; w.at++) {
+		w.calls = 0;
+		scratch_put(dir->fd, SEAL, mine);
+		if (make(&ctx, dir, NAME) != 0 && !scratch_holds(dir->fd, SEAL, mine))
+			fail_msg("gone after an error at read %d of %d", w.at, reads);
+		assert_false(scratch_has(dir->fd, SEAL ".torn"));
+	}
+}
+
 static void test_seal__covers_a_directory(void **state)
 {
 	static const char *const names[] = { "notes/more/readme.txt", "optimizer.pt",
@@ -709,6 +808,8 @@ int main(void)
 		cmocka_unit_test(test_seal__a_report_is_kept_whole),
 		scratch_test(test_seal__edited_or_torn_is_no_seal),
 		scratch_test(test_seal__hostile_is_no_seal),
+		scratch_test(test_seal__a_crowd_is_no_seal),
+		scratch_test(test_seal__keeps_many_keys),
 		scratch_test(test_seal__no_file_twice),
 		scratch_test(test_seal__covers_what_an_index_names),
 		scratch_test(test_seal__only_what_is_valid),
@@ -716,12 +817,14 @@ int main(void)
 		scratch_test(test_seal__proved_alone),
 		scratch_test(test_seal__an_older_seal_counts_for_nothing),
 		scratch_test(test_seal__gives_up_when_the_file_changes),
+		scratch_test(test_seal__waits_for_a_clock_ahead),
 		scratch_test(test_seal__gives_up_when_another_file_changes),
 		scratch_test(test_seal__failure_to_write_leaves_the_old_one),
 		scratch_test(test_seal__keeps_what_others_wrote),
 		scratch_test(test_seal__made_again_tells_of_this_save),
 		scratch_test(test_seal__made_again_keeps_what_was_edited),
 		scratch_test(test_seal__sets_a_torn_file_aside),
+		scratch_test(test_seal__sets_aside_nothing_unread),
 		scratch_test(test_seal__covers_a_directory),
 		scratch_test(test_seal__bounds),
 	};

@@ -806,6 +806,21 @@ static void test_share__sealed_bytes_outweigh_their_structure(void **state)
 	assert_int_not_equal(s.merged.verdict.status, CKPT_VALID);
 }
 
+/* NeMo's marker says that it is being written or removed, whatever the parts compared before. */
+static void test_share__a_mark_outweighs_the_parts(void **state)
+{
+	const struct scratch *dir = *state;
+	struct shared s;
+
+	put(dir, false, 1000);
+	sealed_make(dir, NAME);
+	run_all(dir, NAME, 4, &s);
+	expect(&s.merged, CKPT_VALID, CKPT_EVIDENCE_SEAL, CKPT_PROBLEM_NONE);
+	scratch_put(dir->fd, NAME "-unfinished", "");
+	run_merge(dir, NAME, 4, &s);
+	expect(&s.merged, CKPT_INCOMPLETE, CKPT_EVIDENCE_NONE, CKPT_PROBLEM_UNFINISHED_NAME);
+}
+
 /* Who does not say which run is asked for gets one, not a mixture. */
 static void test_share__parts_are_of_one_run(void **state)
 {
@@ -974,6 +989,7 @@ int main(void)
 		scratch_test(test_share__pieces_of_two_saves_are_not_joined),
 		scratch_test(test_share__the_worst_word_counts),
 		scratch_test(test_share__sealed_bytes_outweigh_their_structure),
+		scratch_test(test_share__a_mark_outweighs_the_parts),
 		scratch_test(test_share__parts_are_of_one_run),
 		scratch_test(test_share__pieces_in_any_order),
 		scratch_test(test_share__ranges_of_a_part_agree),

@@ -256,6 +256,55 @@ static void test_sidecar__lists_that_disagree(void **state)
 		}
 }
 
+/* Writes the digest of @name by @crypto, of another content if @wrong, as the list @list. */
+static void put_digest(const struct scratch *dir, const char *list, const char *name,
+		       const char *crypto, bool wrong)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE], *data;
+	char text[2 * EVP_MAX_MD_SIZE + 64], *at = text;
+	unsigned int n;
+	size_t size;
+
+	data = scratch_read(dir->fd, name, &size);
+	assert_int_equal(
+		EVP_Digest(data, size - wrong, digest, &n, EVP_get_digestbyname(crypto), NULL), 1);
+	free(data);
+	for (unsigned int i = 0; i < n; i++)
+		at += sprintf(at, "%02x", digest[i]);
+	sprintf(at, "  %s\n", name);
+	scratch_put(dir->fd, list, text);
+}
+
+/* Nor is it where the lists are of different kinds, or more than two. */
+static void test_sidecar__lists_of_kinds_that_disagree(void **state)
+{
+	static const char *const kinds[][2] = {
+		{ "x_1.dump.md5", "MD5" },
+		{ "SHA256SUMS", "SHA256" },
+		{ "SHA512SUMS", "SHA512" },
+		{ "sha256sum.txt", "SHA256" },
+	};
+	static const enum ckpt_evidence by[] = { CKPT_EVIDENCE_CHECKSUM, CKPT_EVIDENCE_SEAL,
+						 CKPT_EVIDENCE_SEAL, CKPT_EVIDENCE_SEAL };
+	const struct scratch *dir = *state;
+	struct ckpt_report report;
+
+	scratch_put_noise(dir->fd, "x_1.dump", 5000);
+	for (size_t right = 0; right <= 4; right++) {
+		for (size_t i = 0; i < 4; i++)
+			put_digest(dir, kinds[i][0], "x_1.dump", kinds[i][1], i != right);
+		sealed_verify(NULL, dir, "x_1.dump", CKPT_LEVEL_FULL, &report);
+		if (report.verdict.status != (right < 4 ? CKPT_VALID : CKPT_CORRUPT))
+			fail_msg("list %zu is right: %s (%s)", right,
+				 ckpt_status_name(report.verdict.status),
+				 report.verdict.problem.detail);
+		assert_int_equal(report.verdict.evidence,
+				 right < 4 ? by[right] : CKPT_EVIDENCE_NONE);
+		if (right < 3) /* the fourth is looked at first */
+			assert_non_null(strstr(report.verdict.note, "than another list"));
+	}
+}
+
 /* An older list is no proof, but hides none. */
 static void test_sidecar__an_older_list_hides_no_damage(void **state)
 {
@@ -376,6 +425,87 @@ static void test_sidecar__a_directory_needs_all(void **state)
 	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_SEAL);
 }
 
+/* A list's name does not make data a list: they need a digest as well. */
+static void test_sidecar__data_by_the_name_of_a_list(void **state)
+{
+	static const char *const names[] = { "optimizer.pt", "pytorch_model.bin",
+					     "trainer_state.json", "notes/more/readme.txt",
+					     "adam" };
+	const struct scratch *dir = *state;
+	struct ckpt_report report;
+	char text[2048] = "";
+
+	sealed_put_trainer(dir, 1000);
+	scratch_put_noise(dir->fd, D "/adam", 500);
+	for (int i = 0; i < 5; i++)
+		add_line(dir, text, "", names[i]);
+	scratch_put(dir->fd, D "/SHA256SUMS", text);
+	put_digest(dir, D "/adam.b2", D "/adam", "BLAKE2b512", false);
+	sealed_verify(NULL, dir, D, CKPT_LEVEL_FULL, &report);
+	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_SEAL);
+	scratch_put_noise(dir->fd, D "/adam.b2", 900);
+	sealed_verify(NULL, dir, D, CKPT_LEVEL_FULL, &report);
+	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_CHECKSUM);
+}
+
+/* Checksums of one member say nothing of another. */
+static void test_sidecar__each_member_for_itself(void **state)
+{
+	static const struct {
+		const char *wrong[2];
+		enum ckpt_status status;
+		const char *says;
+	} cases[] = {
+		{ { "optimizer.pt", "" },
+		  CKPT_VALID,
+		  "for optimizer.pt, whose own checksums hold" },
+		{ { "trainer_state.json", "" }, CKPT_CORRUPT, "" },
+		{ { "optimizer.pt", "trainer_state.json" }, CKPT_CORRUPT, "" },
+		{ { "pytorch_model.bin", "notes/more/readme.txt" }, CKPT_CORRUPT, "" },
+	};
+	static const char *const names[] = { "optimizer.pt", "pytorch_model.bin",
+					     "trainer_state.json", "notes/more/readme.txt" };
+	const struct scratch *dir = *state;
+	struct ckpt_report report;
+
+	sealed_put_trainer(dir, 1000);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char text[2048] = "", *at;
+
+		for (int k = 0; k < 4; k++) {
+			at = text + strlen(text);
+			add_line(dir, text, "", names[k]);
+			for (int w = 0; w < 2; w++)
+				if (strcmp(names[k], cases[i].wrong[w]) == 0)
+					*at = *at == '0' ? '1' : '0';
+		}
+		scratch_put(dir->fd, D "/SHA256SUMS", text);
+		sealed_verify(NULL, dir, D, CKPT_LEVEL_FULL, &report);
+		if (report.verdict.status != cases[i].status ||
+		    !strstr(report.verdict.note, cases[i].says))
+			fail_msg("case %zu: %s (%s)", i, ckpt_status_name(report.verdict.status),
+				 report.verdict.note);
+	}
+}
+
+/* Nor does another length that a pointer of Git LFS has for one. */
+static void test_sidecar__a_length_hides_no_damage(void **state)
+{
+	const struct scratch *dir = *state;
+	struct ckpt_report report;
+
+	sealed_put_trainer(dir, 1000);
+	scratch_put(dir->fd, D "/optimizer.pt.pointer",
+		    "version https://git-lfs.github.com/spec/v1\noid sha256:" H "\nsize 5\n");
+	sealed_verify(NULL, dir, D, CKPT_LEVEL_FULL, &report);
+	assert_int_equal(report.verdict.status, CKPT_VALID);
+	assert_non_null(strstr(report.verdict.note, "optimizer.pt, whose own checksums hold"));
+	put_list(dir, D "/trainer_state.json.sha256", D "/trainer_state.json", "", true);
+	sealed_verify(NULL, dir, D, CKPT_LEVEL_FULL, &report);
+	assert_int_equal(report.verdict.status, CKPT_CORRUPT);
+	assert_string_equal(report.verdict.problem.file, "trainer_state.json");
+}
+
 /* Without a checksum of its own. */
 static void put_safetensors(const struct scratch *dir, const char *name)
 {
@@ -431,6 +561,36 @@ static void test_sidecar__what_the_budget_cut_off_is_said(void **state)
 	assert_int_equal(report.verdict.status, CKPT_VALID);
 	assert_int_equal(report.verdict.evidence, CKPT_EVIDENCE_OPAQUE);
 	assert_non_null(strstr(report.verdict.note, "was not compared with x_1.dump: budget"));
+}
+
+static ssize_t failing_pread(void *arg, int fd, void *buf, size_t len, off_t off)
+{
+	if (off < 8192 || len < 8192) /* the list, and the head that the format looks at */
+		return pread(fd, buf, len < 4096 ? len : 4096, off);
+	errno = *(int *)arg;
+	return -1;
+}
+
+/* Data that cannot be read are no checkpoint that could be read, whatever its structure. */
+static void test_sidecar__an_error_is_no_answer(void **state)
+{
+	static const char *const lists[] = { "x_1.dump.sha256", "x_1.dump.md5" };
+	const struct scratch *dir = *state;
+	int error = EIO;
+	const struct ckpt_seam seam = { .pread = failing_pread, .arg = &error };
+	struct ckpt_report report;
+
+	scratch_put_noise(dir->fd, "x_1.dump", 3000000);
+	for (size_t i = 0; i < 2; i++) {
+		struct ckpt_ctx ctx = { .seam = &seam };
+
+		put_digest(dir, lists[i], "x_1.dump", i ? "MD5" : "SHA256", false);
+		sealed_verify(&ctx, dir, "x_1.dump", CKPT_LEVEL_FULL, &report);
+		assert_int_equal(report.verdict.status, CKPT_UNREADABLE);
+		assert_int_equal(report.verdict.problem.code, CKPT_PROBLEM_IO);
+		assert_string_equal(report.verdict.problem.file, "x_1.dump");
+		assert_int_equal(unlinkat(dir->fd, lists[i], 0), 0);
+	}
 }
 
 /* A manifest as HTCondor writes it: lines, then the digest of them with the manifest's own name. */
@@ -569,7 +729,8 @@ static void test_sidecar__beside_a_file_in_a_folder(void **state)
 	sealed_put_trainer(dir, 1000);
 	put_list(dir, D "/notes/more/readme.txt.sha256", D "/notes/more/readme.txt", "", true);
 	sealed_verify(NULL, dir, D, CKPT_LEVEL_FULL, &report);
-	assert_non_null(strstr(report.verdict.note, "readme.txt.sha256 has another digest"));
+	assert_non_null(
+		strstr(report.verdict.problem.detail, "not the one in notes/more/readme.txt"));
 }
 
 /* 32 bytes, and nothing else, are a digest. */
@@ -614,13 +775,18 @@ int main(void)
 		cmocka_unit_test(test_sidecar__other_forms),
 		scratch_test(test_sidecar__lines_of_others_are_not_the_file_s),
 		scratch_test(test_sidecar__lists_that_disagree),
+		scratch_test(test_sidecar__lists_of_kinds_that_disagree),
 		scratch_test(test_sidecar__an_older_list_hides_no_damage),
 		scratch_test(test_sidecar__a_newer_file_hides_no_damage),
 		scratch_test(test_sidecar__what_is_noted_beside),
 		scratch_test(test_sidecar__outweighs_no_checksum),
 		scratch_test(test_sidecar__mends_no_damage),
 		scratch_test(test_sidecar__a_directory_needs_all),
+		scratch_test(test_sidecar__data_by_the_name_of_a_list),
+		scratch_test(test_sidecar__each_member_for_itself),
+		scratch_test(test_sidecar__a_length_hides_no_damage),
 		scratch_test(test_sidecar__what_the_budget_cut_off_is_said),
+		scratch_test(test_sidecar__an_error_is_no_answer),
 		cmocka_unit_test(test_sidecar__manifests_of_htcondor),
 		scratch_test(test_sidecar__the_newest_whole_manifest_counts),
 		cmocka_unit_test(test_sidecar__manifest_of_a_directory),

@@ -25,7 +25,7 @@ static void verify(struct ckpt_ctx *ctx, const struct scratch *dir, const char *
 		   struct ckpt_report *report)
 {
 	struct ckpt_ctx none = { 0 };
-	struct ckpt_target target = { dir->fd, name, CKPT_KIND_FILE };
+	struct ckpt_target target = { dir->fd, name, CKPT_KIND_FILE, false };
 
 	memset(report, 0xa5, sizeof(*report)); /* it is zeroed by the callee */
 	assert_true(ckpt_target_kind(dir->fd, name, &target.kind) <= 0);
@@ -315,7 +315,7 @@ static void *writer_main(void *arg)
 static void test_verify__real_concurrent_writer(void **state)
 {
 	struct scratch *dir = *state;
-	struct ckpt_target target = { dir->fd, "file", CKPT_KIND_FILE };
+	struct ckpt_target target = { dir->fd, "file", CKPT_KIND_FILE, false };
 	int seen[5] = { 0 };
 	pthread_t writer;
 
@@ -370,8 +370,8 @@ static void test_verify__names_the_kind(void **state)
 static void test_verify__missing_sets(void **state)
 {
 	const struct scratch *dir = *state;
-	struct ckpt_target prefix = { dir->fd, "model-1", CKPT_KIND_PREFIX };
-	struct ckpt_target directory = { dir->fd, "dir", CKPT_KIND_DIRECTORY };
+	struct ckpt_target prefix = { dir->fd, "model-1", CKPT_KIND_PREFIX, false };
+	struct ckpt_target directory = { dir->fd, "dir", CKPT_KIND_DIRECTORY, false };
 	struct ckpt_ctx ctx = { 0 };
 	struct ckpt_report report;
 

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/share.h"
 #include "tests/unit/support/sealed.h"
 #include "tests/unit/support/torch_synthetic.h"
 
@@ -210,6 +211,13 @@ static void test_verify_seal__an_error_is_no_answer(void **state)
 	rot.file_size = size_of(dir, NAME);
 	sealed_verify(&ctx, dir, NAME, CKPT_LEVEL_FULL, &report);
 	expect(&report, CKPT_UNREADABLE, CKPT_EVIDENCE_NONE, CKPT_PROBLEM_IO);
+
+	sealed_put_trainer(dir, 100000);
+	sealed_make(dir, "checkpoint-500");
+	rot.file_size = size_of(dir, "checkpoint-500/optimizer.pt"); /* not the first of all */
+	sealed_verify(&ctx, dir, "checkpoint-500", CKPT_LEVEL_FULL, &report);
+	expect(&report, CKPT_UNREADABLE, CKPT_EVIDENCE_NONE, CKPT_PROBLEM_IO);
+	assert_null(strstr(report.verdict.problem.file, "readme.txt"));
 }
 
 static void test_verify_seal__what_the_budget_cut_off_is_said(void **state)
@@ -250,6 +258,38 @@ static void test_verify_seal__a_rewritten_file_is_judged_alone(void **state)
 	scratch_flip(dir->fd, NAME, 2000);
 	sealed_verify(NULL, dir, NAME, CKPT_LEVEL_FULL, &report);
 	expect(&report, CKPT_CORRUPT, CKPT_EVIDENCE_NONE, CKPT_PROBLEM_CHECKSUM);
+}
+
+/* Another time over the bytes that were sealed: `touch`, or a tool that copies no times. */
+static void test_verify_seal__a_touched_file_is_what_was_sealed(void **state)
+{
+	const struct scratch *dir = *state;
+	struct ckpt_ctx by_hand = { .strict = true }, start = { 0 };
+	struct ckpt_ctx little = { .max_bytes = 200000, .strict = true };
+	struct ckpt_report report;
+
+	put(dir, NAME, 4500, 1000000);
+	sealed_make(dir, NAME);
+	assert_int_equal(utimensat(dir->fd, NAME, NULL, 0), 0);
+	sealed_verify(NULL, dir, NAME, CKPT_LEVEL_STRUCTURE, &report);
+	expect(&report, CKPT_VALID, CKPT_EVIDENCE_STRUCTURE, CKPT_PROBLEM_NONE);
+	expect_note(&report, "seal ignored: " NAME " was rewritten");
+	sealed_verify(&little, dir, NAME, CKPT_LEVEL_FULL, &report);
+	assert_int_not_equal(report.verdict.evidence, CKPT_EVIDENCE_SEAL);
+	sealed_verify(&by_hand, dir, NAME, CKPT_LEVEL_FULL, &report);
+	expect(&report, CKPT_VALID, CKPT_EVIDENCE_SEAL, CKPT_PROBLEM_NONE);
+	assert_string_equal(report.verdict.note, "");
+
+	/* a job's start reads nothing twice */
+	sealed_verify(&start, dir, NAME, CKPT_LEVEL_FULL, &report);
+	expect(&report, CKPT_VALID, CKPT_EVIDENCE_CHECKSUM, CKPT_PROBLEM_NONE);
+	assert_true(start.bytes_read < report.verdict.size_bytes + 100000);
+
+	/* a share's bytes prove nothing of the others */
+	sealed_verify(&(struct ckpt_ctx) { .share = &(struct ckpt_share) { .index = 1, .count = 2 },
+					   .strict = true },
+		      dir, NAME, CKPT_LEVEL_FULL, &report);
+	assert_int_not_equal(report.verdict.evidence, CKPT_EVIDENCE_SEAL);
 }
 
 static void test_verify_seal__torn_or_edited_is_said(void **state)
@@ -592,6 +632,41 @@ static void test_verify_seal__missing_is_missing(void **state)
 	assert_int_equal(ckpt_set_verify(&ctx, set, CKPT_LEVEL_FULL)->verdict.status, CKPT_MISSING);
 }
 
+/* What cannot be listed as a whole is not compared with its seal, which is said. */
+static void test_verify_seal__unbounded_is_said(void **state)
+{
+	const struct scratch *dir = *state;
+	struct ckpt_report report;
+
+	sealed_put_trainer(dir, 1000);
+	sealed_make(dir, "checkpoint-500");
+	assert_int_equal(symlinkat("notes", dir->fd, "checkpoint-500/linked"), 0);
+	sealed_verify(NULL, dir, "checkpoint-500", CKPT_LEVEL_FULL, &report);
+	expect(&report, CKPT_VALID, CKPT_EVIDENCE_CHECKSUM, CKPT_PROBLEM_NONE);
+	expect_note(&report, "seal not used: 'linked' in it is a link to a directory");
+}
+
+/* A file that is a link: where its file system is gone it is out of reach, not gone. */
+static void test_verify_seal__out_of_reach_is_not_missing(void **state)
+{
+	static const char at[] = "checkpoint-500/notes/more/linked.bin";
+	const struct scratch *dir = *state;
+	struct ckpt_report report;
+
+	sealed_put_trainer(dir, 1000);
+	scratch_put(dir->fd, "mnt/blob", "weights");
+	scratch_put(dir->fd, "checkpoint-500/notes/more/own.bin", "weights");
+	assert_int_equal(symlinkat("../../../mnt/blob", dir->fd, at), 0);
+	sealed_make(dir, "checkpoint-500");
+	assert_int_equal(unlinkat(dir->fd, "mnt/blob", 0), 0);
+	sealed_verify(NULL, dir, "checkpoint-500", CKPT_LEVEL_STRUCTURE, &report);
+	expect(&report, CKPT_INCOMPLETE, CKPT_EVIDENCE_NONE, CKPT_PROBLEM_MEMBER_MISSING);
+	assert_int_equal(unlinkat(dir->fd, "mnt", AT_REMOVEDIR), 0);
+	sealed_verify(NULL, dir, "checkpoint-500", CKPT_LEVEL_STRUCTURE, &report);
+	expect(&report, CKPT_UNREADABLE, CKPT_EVIDENCE_NONE, CKPT_PROBLEM_IO);
+	assert_string_equal(report.verdict.problem.file, "notes/more/linked.bin");
+}
+
 /* No name of a seal is a candidate, whatever the user's own pattern takes. */
 static void test_verify_seal__is_no_checkpoint(void **state)
 {
@@ -618,6 +693,7 @@ int main(void)
 		scratch_test(test_verify_seal__an_error_is_no_answer),
 		scratch_test(test_verify_seal__what_the_budget_cut_off_is_said),
 		scratch_test(test_verify_seal__a_rewritten_file_is_judged_alone),
+		scratch_test(test_verify_seal__a_touched_file_is_what_was_sealed),
 		scratch_test(test_verify_seal__torn_or_edited_is_said),
 		scratch_test(test_verify_seal__a_copy_has_to_be_read),
 		scratch_test(test_verify_seal__whole_seconds_prove_no_copy),
@@ -628,6 +704,8 @@ int main(void)
 		scratch_test(test_verify_seal__a_set_of_ranks),
 		scratch_test(test_verify_seal__data_in_a_folder_beside),
 		scratch_test(test_verify_seal__missing_is_missing),
+		scratch_test(test_verify_seal__unbounded_is_said),
+		scratch_test(test_verify_seal__out_of_reach_is_not_missing),
 		scratch_test(test_verify_seal__is_no_checkpoint),
 	};
 

@@ -217,26 +217,29 @@ static void test_zip__damaged(void **state)
 		size_t at, size;
 		uint64_t value;
 	} rows[] = {
-		{ LOCAL0, 0, 4, 0 },		  /* signature */
-		{ LOCAL1, 3, 1, 5 },		  /* likewise */
-		{ LOCAL0, 6, 2, 0 },		  /* flags */
-		{ LOCAL0, 8, 2, 8 },		  /* method */
-		{ LOCAL1, 14, 4, CRC + 1 },	  /* CRC without a descriptor */
-		{ LOCAL1, 18, 4, 11 },		  /* size likewise */
-		{ LOCAL1, 22, 4, 11 },		  /* likewise */
-		{ LOCAL0, 26, 2, 4 },		  /* length of the name */
-		{ LOCAL0, 28, 2, 7 },		  /* of the extra field: the data move */
-		{ LOCAL0, 28, 2, 0xffff },	  /* beyond the file */
-		{ LOCAL0, 30, 1, 'b' },		  /* name */
-		{ LOCAL0, 49, 4, 0 },		  /* descriptor's signature */
-		{ LOCAL0, 53, 4, CRC + 1 },	  /* CRC */
-		{ LOCAL0, 57, 4, 11 },		  /* size */
-		{ LOCAL2, 61, 1, 11 },		  /* the last one's */
-		{ RECORD0, 0, 4, 0 },		  /* signature */
-		{ RECORD0, 6, 1, 64 },		  /* version needed: there is none above 6.3 */
-		{ RECORD0, 10, 2, 8 },		  /* method */
-		{ RECORD0, 16, 4, CRC + 1 },	  /* CRC */
-		{ RECORD0, 20, 4, 9 },		  /* size */
+		{ LOCAL0, 0, 4, 0 },	     /* signature */
+		{ LOCAL1, 3, 1, 5 },	     /* likewise */
+		{ LOCAL0, 6, 2, 0 },	     /* flags */
+		{ LOCAL0, 8, 2, 8 },	     /* method */
+		{ LOCAL1, 14, 4, CRC + 1 },  /* CRC without a descriptor */
+		{ LOCAL1, 18, 4, 11 },	     /* size likewise */
+		{ LOCAL1, 22, 4, 11 },	     /* likewise */
+		{ LOCAL0, 14, 4, CRC + 1 },  /* CRC that a descriptor repeats: neither it nor 0 */
+		{ LOCAL0, 18, 4, 11 },	     /* size likewise */
+		{ LOCAL0, 22, 4, 11 },	     /* likewise */
+		{ LOCAL0, 26, 2, 4 },	     /* length of the name */
+		{ LOCAL0, 28, 2, 7 },	     /* of the extra field: the data move */
+		{ LOCAL0, 28, 2, 0xffff },   /* beyond the file */
+		{ LOCAL0, 30, 1, 'b' },	     /* name */
+		{ LOCAL0, 49, 4, 0 },	     /* descriptor's signature */
+		{ LOCAL0, 53, 4, CRC + 1 },  /* CRC */
+		{ LOCAL0, 57, 4, 11 },	     /* size */
+		{ LOCAL2, 61, 1, 11 },	     /* the last one's */
+		{ RECORD0, 0, 4, 0 },	     /* signature */
+		{ RECORD0, 6, 1, 64 },	     /* version needed: there is none above 6.3 */
+		{ RECORD0, 10, 2, 8 },	     /* method */
+		{ RECORD0, 16, 4, CRC + 1 }, /* CRC */
+		{ RECORD0, 20, 4, 9 },	     /* size */
 		{ RECORD0, 20, 4, 0xffffffff },	  /* 64-bit without the field */
 		{ RECORD0, 24, 4, 9 },		  /* other size */
 		{ RECORD0, 28, 2, 0 },		  /* no name */

@@ -13,6 +13,10 @@
 #include "core/format/archive/unpack.h"
 #include "wire/text.h"
 
+/* Sixteen of them. */
+#define SKIPPABLE 0x184d2a50u
+#define SKIPPABLE_MASK 0xfffffff0u
+
 static void note(struct ckpt_check *check, const char *text)
 {
 	struct ckpt_verdict *verdict = &check->report->verdict;
@@ -37,6 +41,37 @@ int ckpt_container_skip(struct ckpt_check *check, uint64_t *at, uint64_t len, co
 		return ckpt_container_cut(check, what);
 	*at += len;
 	return 0;
+}
+
+int ckpt_container_take(struct ckpt_check *check, uint64_t *at, void *buf, size_t len,
+			const char *what)
+{
+	uint64_t from = *at;
+	int r = ckpt_container_skip(check, at, len, what);
+
+	return r ? r : ckpt_check_read(check, from, buf, len, what);
+}
+
+bool ckpt_container_is_skippable(uint32_t magic)
+{
+	return (magic & SKIPPABLE_MASK) == SKIPPABLE;
+}
+
+int ckpt_container_skip_frame(struct ckpt_check *check, uint64_t *at)
+{
+	uint8_t size[4];
+	int r = ckpt_container_take(check, at, size, sizeof(size), "a frame's header");
+
+	return r ? r
+		 : ckpt_container_skip(check, at, ckpt_bytes_le(size, sizeof(size)),
+				       "a frame to skip");
+}
+
+int ckpt_container_trailing(struct ckpt_check *check, const char *codec, uint64_t off)
+{
+	return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_TRAILING, off, NULL,
+				 "%llu bytes follow the %s data and are none",
+				 (unsigned long long)(check->file->size - off), codec);
 }
 
 int ckpt_container_bad(struct ckpt_check *check, uint64_t off, const char *what)
@@ -79,10 +114,7 @@ static int judge(struct ckpt_check *check, const struct ckpt_codec *codec, int r
 	case CKPT_DECODE_BAD:
 		return damaged(check, codec->name, off);
 	case CKPT_DECODE_TRAILING:
-		return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_TRAILING, off, NULL,
-					 "%llu bytes follow the %s data and are none",
-					 (unsigned long long)(check->file->size - off),
-					 codec->name);
+		return ckpt_container_trailing(check, codec->name, off);
 	case CKPT_DECODE_CANNOT:
 		return ckpt_check_reject(check, CKPT_UNREADABLE, CKPT_PROBLEM_HEADER, off, NULL,
 					 "the %s data need %s", codec->name, codec->limits);

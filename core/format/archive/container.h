@@ -30,6 +30,20 @@ int ckpt_container_cut(struct ckpt_check *check, const char *what);
 /* Moves *@at on by @len, which must lie in the file: else it ends inside @what, as above. */
 int ckpt_container_skip(struct ckpt_check *check, uint64_t *at, uint64_t len, const char *what);
 
+/* Reads the next @len bytes into @buf and moves *@at on. As ckpt_container_skip(), or an errno. */
+int ckpt_container_take(struct ckpt_check *check, uint64_t *at, void *buf, size_t len,
+			const char *what);
+
+/* True if a frame that begins with @magic is one of any content, which decoders of lz4 and zstd
+ * skip (RFC 8878, 3.1.2; lz4_Frame_format.md, "Skippable Frames"). */
+bool ckpt_container_is_skippable(uint32_t magic);
+
+/* Moves *@at from behind the magic number of such a frame to its end. */
+int ckpt_container_skip_frame(struct ckpt_check *check, uint64_t *at);
+
+/* What begins at @off is no data of @codec, as all before it is: CORRUPT. */
+int ckpt_container_trailing(struct ckpt_check *check, const char *codec, uint64_t off);
+
 /* The header of @what, which begins at @off, is none: CORRUPT. */
 int ckpt_container_bad(struct ckpt_check *check, uint64_t off, const char *what);
 

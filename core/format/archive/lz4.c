@@ -15,22 +15,14 @@
 
 #define MAGIC 0x184d2204u
 #define LEGACY 0x184c2102u
-/* Sixteen of them: frames of any content that decoders skip. */
-#define SKIPPABLE 0x184d2a50u
-#define SKIPPABLE_MASK 0xfffffff0u
 #define STORED 0x80000000u	  /* in a block's size: not compressed */
 #define LEGACY_BLOCK_MAX 8421519u /* what 8 MiB can become: 8 MiB + 8 MiB / 255 + 16 */
-
-static bool is_skippable(uint32_t v)
-{
-	return (v & SKIPPABLE_MASK) == SKIPPABLE;
-}
 
 static bool starts(const uint8_t *head, size_t n)
 {
 	uint32_t v = n >= 4 ? (uint32_t)ckpt_bytes_le(head, 4) : 0;
 
-	return v == MAGIC || is_skippable(v);
+	return v == MAGIC || ckpt_container_is_skippable(v);
 }
 
 static void *open_state(void)
@@ -94,11 +86,9 @@ static int skip(struct walk *w, uint64_t len, const char *what)
 /* Reads the next four bytes. */
 static int take(struct walk *w, uint32_t *ret, const char *what)
 {
-	uint64_t at = w->at;
 	uint8_t buf[4];
-	int r = skip(w, sizeof(buf), what);
+	int r = ckpt_container_take(w->check, &w->at, buf, sizeof(buf), what);
 
-	r = r ? r : ckpt_check_read(w->check, at, buf, sizeof(buf), what);
 	*ret = r ? 0 : (uint32_t)ckpt_bytes_le(buf, sizeof(buf));
 	return r;
 }
@@ -189,7 +179,8 @@ static int walk_legacy(struct walk *w)
 		at = w->at;
 		r = ckpt_ctx_expired(w->check->ctx);
 		r = r ? r : take(w, &size, "a block");
-		if (r == 0 && (size == MAGIC || size == LEGACY || is_skippable(size))) {
+		if (r == 0 &&
+		    (size == MAGIC || size == LEGACY || ckpt_container_is_skippable(size))) {
 			w->at = at;
 			return 0;
 		}
@@ -200,15 +191,6 @@ static int walk_legacy(struct walk *w)
 	return r;
 }
 
-static int walk_skippable(struct walk *w)
-{
-	uint32_t size = 0;
-	int r = skip(w, 4, "a frame's header");
-
-	r = r ? r : take(w, &size, "a frame's header");
-	return r ? r : skip(w, size, "a frame to skip");
-}
-
 static int walk_next(struct walk *w)
 {
 	uint64_t at = w->at;
@@ -217,16 +199,14 @@ static int walk_next(struct walk *w)
 
 	if (r)
 		return r;
+	if (ckpt_container_is_skippable(magic))
+		return ckpt_container_skip_frame(w->check, &w->at);
 	w->at = at;
-	if (is_skippable(magic))
-		return walk_skippable(w);
 	if (magic == LEGACY)
 		return walk_legacy(w);
 	if (magic == MAGIC)
 		return walk_frame(w);
-	return ckpt_check_reject(w->check, CKPT_CORRUPT, CKPT_PROBLEM_TRAILING, at, NULL,
-				 "%llu bytes follow the lz4 data and are none",
-				 (unsigned long long)(w->check->file->size - at));
+	return ckpt_container_trailing(w->check, codec.name, at);
 }
 
 static int walk(struct walk *w)

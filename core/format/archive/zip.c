@@ -152,8 +152,20 @@ static int check_gap(struct ckpt_zip_walk *walk, const uint8_t *p, uint64_t next
 		(unsigned long long)walk->index);
 }
 
-/* Compares the local header @p with its directory record. The sizes may be saturated or in the
- * descriptor. */
+/* Whether the CRC and sizes of the local header @p are those of the directory. What stands in the
+ * descriptor may be zero here, sizes may be saturated. */
+static bool sizes_agree(const struct ckpt_zip_entry *e, const uint8_t *p)
+{
+	const uint64_t crc = ckpt_bytes_le(p + 14, 4), csize = ckpt_bytes_le(p + 18, 4);
+	const uint64_t usize = ckpt_bytes_le(p + 22, 4);
+	bool later = e->flags & CKPT_ZIP_FLAG_DESCRIPTOR;
+
+	return ((later && crc == 0) || crc == e->crc) &&
+	       ((later && csize == 0) || ckpt_zip_agrees(csize, e->csize, CKPT_ZIP_FULL32)) &&
+	       ((later && usize == 0) || ckpt_zip_agrees(usize, e->usize, CKPT_ZIP_FULL32));
+}
+
+/* Compares the local header @p with its directory record. */
 static int check_local(struct ckpt_zip_walk *walk, const struct ckpt_zip_entry *e, const uint8_t *p)
 {
 	struct ckpt_zip *zip = walk->zip;
@@ -168,11 +180,7 @@ static int check_local(struct ckpt_zip_walk *walk, const struct ckpt_zip_entry *
 	if (ckpt_bytes_le(p + 6, 2) != e->flags || ckpt_bytes_le(p + 8, 2) != e->method)
 		return ckpt_zip_damaged(zip, e->header_off, e->name,
 					"the local header has another method than the directory");
-	if (e->flags & CKPT_ZIP_FLAG_DESCRIPTOR)
-		return 0;
-	if (ckpt_bytes_le(p + 14, 4) != e->crc ||
-	    !ckpt_zip_agrees(ckpt_bytes_le(p + 18, 4), e->csize, CKPT_ZIP_FULL32) ||
-	    !ckpt_zip_agrees(ckpt_bytes_le(p + 22, 4), e->usize, CKPT_ZIP_FULL32))
+	if (!sizes_agree(e, p))
 		return ckpt_zip_damaged(zip, e->header_off, e->name,
 					"the local header has other sizes than the directory");
 	return 0;

@@ -13,9 +13,6 @@
 #include "core/format/archive/container.h"
 
 #define MAGIC 0xfd2fb528u
-/* Sixteen of them: frames of any content that decoders skip. */
-#define SKIPPABLE 0x184d2a50u
-#define SKIPPABLE_MASK 0xfffffff0u
 #define BLOCK_MAX (128u * 1024)
 /* 128 MiB: more than that the zstd program itself decodes on request only. */
 #define WINDOW_LOG 27
@@ -26,7 +23,7 @@ static bool starts(const uint8_t *head, size_t n)
 {
 	uint32_t v = n >= 4 ? (uint32_t)ckpt_bytes_le(head, 4) : 0;
 
-	return v == MAGIC || (v & SKIPPABLE_MASK) == SKIPPABLE;
+	return v == MAGIC || ckpt_container_is_skippable(v);
 }
 
 static void *open_state(void)
@@ -105,10 +102,7 @@ static int skip(struct walk *w, uint64_t len, const char *what)
 /* Reads @n bytes and moves on. */
 static int take(struct walk *w, void *buf, size_t n, const char *what)
 {
-	uint64_t at = w->at;
-	int r = skip(w, n, what);
-
-	return r ? r : ckpt_check_read(w->check, at, buf, n, what);
+	return ckpt_container_take(w->check, &w->at, buf, n, what);
 }
 
 /* One block. *@ret_last: the frame's last. */
@@ -162,14 +156,6 @@ static int walk_frame(struct walk *w)
 	return 0;
 }
 
-static int walk_skippable(struct walk *w)
-{
-	uint8_t size[4];
-	int r = take(w, size, sizeof(size), "a frame's header");
-
-	return r ? r : skip(w, ckpt_bytes_le(size, sizeof(size)), "a frame to skip");
-}
-
 static int walk(struct walk *w)
 {
 	uint64_t at = 0;
@@ -182,11 +168,9 @@ static int walk(struct walk *w)
 		if (r)
 			break;
 		if (!starts(buf, sizeof(buf)))
-			return ckpt_check_reject(w->check, CKPT_CORRUPT, CKPT_PROBLEM_TRAILING, at,
-						 NULL,
-						 "%llu bytes follow the zstd data and are none",
-						 (unsigned long long)(w->check->file->size - at));
-		r = ckpt_bytes_le(buf, 4) == MAGIC ? walk_frame(w) : walk_skippable(w);
+			return ckpt_container_trailing(w->check, ckpt_zstd_codec.name, at);
+		r = ckpt_bytes_le(buf, 4) == MAGIC ? walk_frame(w)
+						   : ckpt_container_skip_frame(w->check, &w->at);
 	}
 	if (r == 0 && w->frames == 0)
 		return ckpt_container_cut(w->check, "the frames to skip before its data");

@@ -25,6 +25,7 @@
 #define DATA "d"
 #define UNFINISHED ".__lock"   /* TensorStore's file driver writes so, then renames */
 #define AGGREGATE "checkpoint" /* before OCDBT: the whole tree, or what is no array, by flax */
+#define COMMITTED "commit_success.txt"
 #define NO_TREE "items that are no tree of arrays have no checksum"
 #define NAME_SIZE 256
 #define PATH_SIZE 1024
@@ -271,8 +272,9 @@ static int check_leaf(const struct item *item, const cJSON *leaf)
 	return lacks(item->check, path);
 }
 
-/* The arrays of a tree without OCDBT, each a folder of its name. */
-static int check_folders(const struct item *item, const cJSON *tree)
+/* The arrays of a tree without OCDBT, each a folder of its name; none where all are in the old
+ * file, the @aggregate. */
+static int check_folders(const struct item *item, const cJSON *tree, bool aggregate)
 {
 	const struct ckpt_zarr_store store = store_of(item);
 	const cJSON *leaf;
@@ -281,20 +283,31 @@ static int check_folders(const struct item *item, const cJSON *tree)
 
 	cJSON_ArrayForEach (leaf, cJSON_GetObjectItemCaseSensitive(tree, "tree_metadata"))
 		r = r ? r : check_leaf(item, leaf);
-	if (r == 0 && arrays == 0)
+	if (r == 0 && arrays == 0 && !aggregate)
 		ckpt_check_cap(item->check, CKPT_EVIDENCE_OPAQUE, "no arrays of zarr were found");
 	return r;
 }
 
-/* Folders of arrays: OCDBT unless the tree's metadata says otherwise. */
+/* Whether the arrays are in OCDBT: by the metadata, or, where old ones do not say it, by the store.
+ * Beside an old file of the tree without either there are folders, if any arrays. */
+static bool is_ocdbt(const struct item *item, const cJSON *tree, bool aggregate)
+{
+	bool store = item_has(item, MANIFEST) || item_has(item, PROCESS "0") ||
+		     (item_has(item, DATA) && !item_has(item, DATA "/.zarray"));
+
+	return ckpt_json_bool(tree, "use_ocdbt", !aggregate || store);
+}
+
+/* Folders of arrays, or OCDBT; until 0.5 with the small values in a file of flax's beside them. */
 static int check_tree(struct item *item)
 {
 	_cleanup_json_ cJSON *tree = NULL;
+	bool aggregate = has_aggregate(item);
 	char path[PATH_SIZE];
-	int r = 0;
+	int r = aggregate ? check_aggregate(item) : 0;
 
-	if (has_aggregate(item) && !item_has(item, MANIFEST))
-		return check_aggregate(item);
+	if (r)
+		return r;
 	join(path, item, TREE);
 	if (!ckpt_dir_lacks(item->check->dirfd, path))
 		r = load_json(item->check, path, &tree);
@@ -303,8 +316,8 @@ static int check_tree(struct item *item)
 	if (item_has(item, STRINGS))
 		ckpt_check_cap(item->check, CKPT_EVIDENCE_STRUCTURE, "texts have no checksum");
 	item->all = ckpt_json_bool(tree, "store_array_data_equal_to_fill_value", false);
-	return ckpt_json_bool(tree, "use_ocdbt", true) ? check_ocdbt(item)
-						       : check_folders(item, tree);
+	return is_ocdbt(item, tree, aggregate) ? check_ocdbt(item)
+					       : check_folders(item, tree, aggregate);
 }
 
 /* Whether the item holds arrays: any of the marks, since each may be what was lost. */
@@ -327,11 +340,39 @@ static bool set_item(struct item *item, const char *name)
 	return true;
 }
 
+/* One of the files that the JSON handler left: whole documents, but for the mark of the commit. */
+static int check_json_file(const struct item *item, const char *path, const char *name)
+{
+	_cleanup_json_ cJSON *json = NULL;
+
+	return strcmp(name, COMMITTED) == 0 ? 0 : load_json(item->check, path, &json);
+}
+
+static int is_json_file(const struct item *item, const char *path, const char *name)
+{
+	(void)item, (void)path;
+	return strcmp(name, COMMITTED) != 0;
+}
+
+/* Its one file has the name that the handler was made with: "metadata", or the manager's "metrics"
+ * (checkpoint_manager.py, METRIC_ITEM_NAME), or the program's own. */
+static int check_json(const struct item *item, const char *folder)
+{
+	char path[PATH_SIZE];
+	int r = each(item, folder, is_json_file);
+
+	join(path, item, "metadata");
+	if (r == 0)
+		return lacks(item->check, path);
+	r = r < 0 ? r : each(item, folder, check_json_file);
+	return r < 0 ? ckpt_fail(item->check->err, r, "cannot list %s: %s", CKPT_QUOTE(folder),
+				 strerror(-r))
+		     : r;
+}
+
 /* A folder of its own for each handler named; JSON's and the trees' are looked into. */
 static int check_item(struct item *item, const char *name, const char *handler)
 {
-	_cleanup_json_ cJSON *json = NULL;
-	char path[PATH_SIZE];
 	int r;
 
 	if (!set_item(item, name))
@@ -348,10 +389,8 @@ static int check_item(struct item *item, const char *name, const char *handler)
 				 strerror(-r));
 	if (!is_tree(item))
 		ckpt_check_cap(item->check, CKPT_EVIDENCE_STRUCTURE, NO_TREE);
-	if (handler && ckpt_text_ends(handler, ".JsonCheckpointHandler")) {
-		join(path, item, "metadata");
-		return load_json(item->check, path, &json);
-	}
+	if (handler && ckpt_text_ends(handler, ".JsonCheckpointHandler"))
+		return check_json(item, name);
 	if (is_tree(item) || (handler && strstr(handler, "PyTree")) ||
 	    (handler && strstr(handler, "StandardCheckpointHandler")))
 		return check_tree(item);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The table of formats. Directories that are told by what they hold stand above the HF Trainer's,
- * which takes any checkpoint-N; files by their first bytes, the opaque row last.
+ * which takes any checkpoint-N, and that above the folder of no known layout; files by their first
+ * bytes, the opaque row last.
  */
 #include "core/format/archive/bzip2.h"
 #include "core/format/archive/gzip.h"
@@ -40,6 +41,8 @@
 #include "core/format/train/accelerate.h"
 #include "core/format/train/deepspeed.h"
 #include "core/format/train/determined.h"
+#include "core/format/train/enclosing.h"
+#include "core/format/train/folder.h"
 #include "core/format/train/hf_trainer.h"
 #include "core/format/train/megatron.h"
 
@@ -60,6 +63,8 @@ const struct ckpt_format *const ckpt_formats[] = {
 	&ckpt_format_fti,
 	&ckpt_format_megatron,
 	&ckpt_format_deepspeed,
+	&ckpt_format_nemo,
+	&ckpt_format_olmo,
 	&ckpt_format_dcp,
 	&ckpt_format_orbax,
 	&ckpt_format_determined,
@@ -71,6 +76,7 @@ const struct ckpt_format *const ckpt_formats[] = {
 	&ckpt_format_dmtcp,
 	&ckpt_format_dmtcp_script,
 	&ckpt_format_hf_trainer,
+	&ckpt_format_folder,
 	&ckpt_format_veloc,
 	&ckpt_format_gromacs,
 	&ckpt_format_lammps,

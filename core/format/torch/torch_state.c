@@ -24,6 +24,7 @@ enum meaning {
 	DEEPSPEED,
 	DP,
 	MP,
+	NESTED_DP,
 	TP,
 	PP,
 	EP,
@@ -71,6 +72,7 @@ static const struct {
 	{ "dp_world_size", DP },
 	{ "mp_world_size", MP },
 	/* of the arguments that Megatron saves along */
+	{ "data_parallel_size", NESTED_DP },
 	{ "tensor_model_parallel_size", TP },
 	{ "pipeline_model_parallel_size", PP },
 	{ "expert_model_parallel_size", EP },
@@ -213,6 +215,7 @@ static bool on_item(void *arg, size_t word, const struct ckpt_pickle_value *v)
 	case MP:
 		set_ranks(&st->report.world.mp, v);
 		break;
+	case NESTED_DP:
 	case TP:
 	case PP:
 	case EP:
@@ -227,7 +230,9 @@ static bool on_nested(void *arg, size_t word, const struct ckpt_pickle_value *v)
 {
 	struct ckpt_world *world = &((struct state *)arg)->report.world;
 
-	if (table[word].meaning == TP)
+	if (table[word].meaning == NESTED_DP)
+		set_ranks(&world->dp, v);
+	else if (table[word].meaning == TP)
 		set_ranks(&world->tp, v);
 	else if (table[word].meaning == PP)
 		set_ranks(&world->pp, v);

@@ -20,6 +20,8 @@
 
 #define MODEL "model_optim_rng.pt"
 #define OPTIM "distrib_optim.pt"
+#define APART_MODEL "model_rng.pt" /* the first form with a distributed optimizer: */
+#define APART_OPTIM "optim.pt"	   /* it has folders of its own, one a data-parallel rank more */
 #define METADATA "metadata.json"
 #define COMMON "common.pt"
 
@@ -59,15 +61,10 @@ static bool has_experts(uint8_t kind, const struct ckpt_world *world)
 	return kind == EP || (kind == PP && world->pp == 1);
 }
 
-static int check_ranks(struct ckpt_check *check, const struct ckpt_shards *shards,
-		       const struct ckpt_world *world)
+/* Rejects where @kind has not all the folders of the grid @dims. */
+static int check_grid(struct ckpt_check *check, const struct ckpt_shards *shards, uint8_t kind,
+		      const uint64_t dims[CKPT_SHARD_NUMBERS])
 {
-	uint8_t kind = layout_of(shards);
-	const uint64_t tp = (uint64_t)world->tp, pp = (uint64_t)world->pp;
-	/* older arguments have a flag for experts alone: then as many as there are */
-	const uint64_t ep = world->ep > 1 ? (uint64_t)world->ep : 0;
-	const uint64_t second = kind == TP ? 1 : kind == PP && world->pp == 1 ? ep : pp;
-	const uint64_t dims[CKPT_SHARD_NUMBERS] = { tp, second, kind == EP ? ep : 1 };
 	uint64_t gap[CKPT_SHARD_NUMBERS];
 	char name[96];
 
@@ -78,6 +75,19 @@ static int check_ranks(struct ckpt_check *check, const struct ckpt_shards *shard
 				ckpt_check_reject(check, CKPT_INCOMPLETE,
 						  CKPT_PROBLEM_SHARD_MISSING, CKPT_NO_OFFSET, NULL,
 						  "the folder of this rank is missing"));
+}
+
+static int check_ranks(struct ckpt_check *check, const struct ckpt_shards *shards,
+		       const struct ckpt_world *world)
+{
+	uint8_t kind = layout_of(shards);
+	const uint64_t tp = (uint64_t)world->tp, pp = (uint64_t)world->pp;
+	/* older arguments have a flag for experts alone: then as many as there are */
+	const uint64_t ep = world->ep > 1 ? (uint64_t)world->ep : 0;
+	const uint64_t second = kind == TP ? 1 : kind == PP && world->pp == 1 ? ep : pp;
+	const uint64_t dims[CKPT_SHARD_NUMBERS] = { tp, second, kind == EP ? ep : 1 };
+
+	return check_grid(check, shards, kind, dims);
 }
 
 /* Checks one rank's @file; its folder stands in the name. */
@@ -103,12 +113,17 @@ static int compare_step(struct ckpt_check *check, const char *folder,
 				  (long long)own->position.step, (long long)first->position.step));
 }
 
-static bool has_optimizer(const struct ckpt_check *check, const char *folder)
+static bool has_file(const struct ckpt_check *check, const char *folder, const char *file)
 {
 	char path[96];
 
-	snprintf(path, sizeof(path), "%s/" OPTIM, folder);
+	snprintf(path, sizeof(path), "%s/%s", folder, file);
 	return ckpt_dir_has(check->dirfd, path);
+}
+
+static bool has_optimizer(const struct ckpt_check *check, const char *folder)
+{
+	return has_file(check, folder, OPTIM);
 }
 
 /* Whether the optimizer is kept apart: then by each rank, experts' aside, which share theirs. */
@@ -163,6 +178,72 @@ static int check_legacy(struct ckpt_check *check, const struct ckpt_shards *shar
 	if (optimizer)
 		check->report->contents = CKPT_CONTENTS_FULL;
 	return 0;
+}
+
+/* Whether model and optimizer are in folders apart, as in the versions before core
+ * (get_checkpoint_names() of tag 23.04). */
+static bool folders_apart(const struct ckpt_check *check, const struct ckpt_shards *shards)
+{
+	for (size_t i = 0; i < shards->n; i++)
+		if (has_file(check, shards->list[i].name, APART_MODEL) ||
+		    has_file(check, shards->list[i].name, APART_OPTIM))
+			return true;
+	return false;
+}
+
+/* The kind of the folders with the model: those with the optimizer have a number more. */
+static uint8_t kind_of_models(const struct ckpt_check *check, const struct ckpt_shards *shards)
+{
+	for (size_t i = 0; i < shards->n; i++)
+		if (has_file(check, shards->list[i].name, APART_MODEL))
+			return shards->list[i].kind;
+	return shards->kinds & 1U << TP ? TP : PP;
+}
+
+static int check_one_apart(struct ckpt_check *check, const struct ckpt_shard *shard, uint8_t models,
+			   enum ckpt_level level, struct ckpt_report *reports)
+{
+	struct ckpt_report *own = reports[0].format ? &reports[1] : &reports[0];
+	int r;
+
+	if (shard->kind != models)
+		return check_file(check, shard->name, APART_OPTIM, level, &reports[1]);
+	r = check_file(check, shard->name, APART_MODEL, level, own);
+	return r ? r : compare_step(check, shard->name, &reports[0], own);
+}
+
+/* All ranks of the model, and where an optimizer was saved, all of it too. */
+static int check_ranks_apart(struct ckpt_check *check, const struct ckpt_shards *shards,
+			     uint8_t models, const struct ckpt_world *world)
+{
+	const uint64_t tp = (uint64_t)world->tp, dp = (uint64_t)world->dp;
+	const uint64_t pp = models == TP ? 1 : (uint64_t)world->pp;
+	const uint64_t model[CKPT_SHARD_NUMBERS] = { tp, pp, 1 };
+	const uint64_t optim[CKPT_SHARD_NUMBERS] = { tp, models == TP ? dp : pp,
+						     models == TP ? 1 : dp };
+	int r = check_grid(check, shards, models, model);
+
+	if (r || !ckpt_shards_first(shards, models + 1))
+		return r;
+	check->report->contents = CKPT_CONTENTS_FULL;
+	return check_grid(check, shards, models + 1, optim);
+}
+
+static int check_apart(struct ckpt_check *check, const struct ckpt_shards *shards,
+		       enum ckpt_level level)
+{
+	_cleanup_free_ struct ckpt_report *reports = calloc(2, sizeof(*reports));
+	uint8_t models = kind_of_models(check, shards);
+	int r = 0;
+
+	if (!reports)
+		return ckpt_fail(check->err, -ENOMEM, "no memory for reports");
+	for (size_t i = 0; r == 0 && i < shards->n; i++)
+		r = check_one_apart(check, &shards->list[i], models, level, reports);
+	if (r)
+		return r;
+	take(check->report, &reports[0]);
+	return check_ranks_apart(check, shards, models, &reports[0].world);
 }
 
 static int lacks(struct ckpt_check *check, const char *name)
@@ -268,7 +349,9 @@ static int check_directory(struct ckpt_check *check, enum ckpt_level level)
 
 	if (r)
 		return r;
-	if (shards.n)
+	if (shards.n && folders_apart(check, &shards))
+		r = check_apart(check, &shards, level);
+	else if (shards.n)
 		r = check_legacy(check, &shards, level);
 	else if (ckpt_dcp_is(check) || ckpt_dir_has(check->dirfd, METADATA))
 		r = check_distributed(check, level);

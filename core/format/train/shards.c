@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/format/opaque.h"
 #include "wire/text.h"
 
 void ckpt_shards_done(struct ckpt_shards *shards)
@@ -210,7 +211,7 @@ int ckpt_shard_check(struct ckpt_check *check, const char *name, enum ckpt_level
 {
 	int r = ckpt_check_member(check, name, level, CKPT_PROBLEM_SHARD_MISSING, member);
 
-	if (r || member->verdict.evidence != CKPT_EVIDENCE_OPAQUE || member->verdict.note[0])
+	if (r || !ckpt_opaque_is_headless(member))
 		return r;
 	return ckpt_check_blame(check, name,
 				ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, 0, NULL,

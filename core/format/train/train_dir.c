@@ -13,11 +13,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/base/json.h"
 #include "core/base/words.h"
 #include "core/format/opaque.h"
 #include "wire/text.h"
 
 #define LATEST "latest"
+#define MODULES "modules.json"
 #define UNNAMED_MAX CKPT_TRAIN_MEMBERS
 
 /* A directory's known names, and the numbers of its random states. */
@@ -27,8 +29,9 @@ struct listing {
 		const struct ckpt_train_row *row;
 	} * members;
 	size_t n, n_unnamed;
-	bool more; /* unnamed ones than there is room for */
-	bool own;  /* has_own() */
+	bool more;	/* unnamed ones than there is room for */
+	bool own;	/* has_own() */
+	cJSON *modules; /* sentence-transformers' list of its modules; NULL: none, or it is torn */
 	uint64_t *rng;
 	size_t n_rng;
 };
@@ -45,6 +48,7 @@ static void listing_done(struct listing *l)
 		free(l->members[i].name);
 	free(l->members);
 	free(l->rng);
+	cJSON_Delete(l->modules);
 }
 
 /* Whether @name is @pattern, '#' being digits without a leading zero: *@ret_number. */
@@ -122,6 +126,11 @@ static bool begins(const char *name, const char *word)
 	return ckpt_text_starts(name, word, NULL);
 }
 
+static bool equals(const char *name, const char *word)
+{
+	return strcmp(name, word) == 0;
+}
+
 static bool contains(const char *name, const char *word)
 {
 	return strstr(name, word) != NULL;
@@ -132,8 +141,53 @@ static bool contains(const char *name, const char *word)
 static bool has_own(const struct ckpt_check *check)
 {
 	return ckpt_dir_has(check->dirfd, "adapter_config.json") ||
-	       (ckpt_dir_has(check->dirfd, "modules.json") &&
-		ckpt_dir_has(check->dirfd, "config.json"));
+	       (ckpt_dir_has(check->dirfd, MODULES) && ckpt_dir_has(check->dirfd, "config.json"));
+}
+
+/* Whether the module's @path is the folder @name or lies in it. */
+static bool lies_in(const char *path, const char *name)
+{
+	size_t len = strlen(name);
+
+	path += strncmp(path, "./", 2) == 0 ? 2 : 0;
+	return strncmp(path, name, len) == 0 && (path[len] == '\0' || path[len] == '/');
+}
+
+/* False for a folder whose model nobody reads who resumes: an export for another program, or what
+ * sentence-transformers' list does not name (its Trainer loads by that). */
+static bool is_read(const struct listing *l, const char *name)
+{
+	static const char *const exports[] = { "onnx", "openvino", "coreml", "tflite", NULL };
+	const cJSON *module;
+
+	if (is_one_of(name, exports, equals))
+		return false;
+	if (!l->modules)
+		return true;
+	cJSON_ArrayForEach (module, l->modules) {
+		const char *path = ckpt_json_text(module, "path");
+
+		if (path && lies_in(path, name))
+			return true;
+	}
+	return false;
+}
+
+/* Those of the @n @files that the folder @name has. */
+static int add_files(struct ckpt_check *check, struct listing *l, const char *name,
+		     const char *const *files, size_t n)
+{
+	const struct ckpt_train_row *row =
+		ckpt_text_ends(name, "_ema") || l->own ? &beside : &in_folder;
+	char path[NAME_MAX + 64];
+	int r = 0;
+
+	for (size_t i = 0; !r && i < n; i++) {
+		snprintf(path, sizeof(path), "%s/%s", name, files[i]);
+		if (ckpt_dir_has(check->dirfd, path))
+			r = add_member(check, l, path, row);
+	}
+	return r;
 }
 
 /* A model of diffusers, an adapter of peft, a module of sentence-transformers: the weights in the
@@ -147,25 +201,21 @@ static int add_folder(struct ckpt_check *check, struct listing *l, const char *n
 		"diffusion_pytorch_model.safetensors.index.json",
 		"diffusion_pytorch_model.bin",
 		"diffusion_pytorch_model.bin.index.json",
+	};
+	static const char *const models[] = {
 		"model.safetensors",
 		"model.safetensors.index.json",
 		"pytorch_model.bin",
 		"pytorch_model.bin.index.json",
-		NULL,
 	};
-	const struct ckpt_train_row *row =
-		ckpt_text_ends(name, "_ema") || l->own ? &beside : &in_folder;
-	char path[NAME_MAX + 64];
-	int r = 0;
+	int r;
 
 	if (name[0] == '.' || begins(name, "checkpoint"))
 		return 0;
-	for (size_t i = 0; !r && files[i]; i++) {
-		snprintf(path, sizeof(path), "%s/%s", name, files[i]);
-		if (ckpt_dir_has(check->dirfd, path))
-			r = add_member(check, l, path, row);
-	}
-	return r;
+	r = add_files(check, l, name, files, sizeof(files) / sizeof(files[0]));
+	if (r || !is_read(l, name))
+		return r;
+	return add_files(check, l, name, models, sizeof(models) / sizeof(models[0]));
 }
 
 /* A Trainer of one's own names them as it likes. A shard is none without its index. */
@@ -189,6 +239,18 @@ static int add_unknown(struct ckpt_check *check, struct listing *l, const struct
 			return r;
 	}
 	return may_be_weights(entry->d_name) ? add_unnamed(check, l, entry->d_name) : 0;
+}
+
+/* One that is torn or another program's names no folder: then every one counts. */
+static int load_modules(struct ckpt_check *check, struct listing *l)
+{
+	int r = ckpt_json_load(check->ctx, check->dirfd, MODULES, &l->modules, check->err);
+
+	if (!r && !ckpt_json_text(cJSON_GetArrayItem(l->modules, 0), "path")) {
+		cJSON_Delete(l->modules);
+		l->modules = NULL;
+	}
+	return r == -ENOENT || r > 0 ? 0 : r;
 }
 
 static int compare_members(const void *a, const void *b)
@@ -223,6 +285,9 @@ static int list(struct ckpt_check *check, const struct ckpt_train_row *rows, str
 	l->members = calloc(CKPT_TRAIN_MEMBERS + UNNAMED_MAX, sizeof(*l->members));
 	l->rng = calloc(CKPT_TRAIN_MEMBERS, sizeof(*l->rng));
 	l->own = has_own(check);
+	r = load_modules(check, l);
+	if (r < 0)
+		return r;
 	r = l->members && l->rng ? read_names(check, rows, l) : -ENOMEM;
 	if (r < 0)
 		return ckpt_fail(check->err, r, "cannot list %s: %s", CKPT_QUOTE(check->name),
@@ -259,7 +324,7 @@ static int check_member(struct ckpt_check *check, const char *name,
 	if (!r && row == &unnamed && own.format == &ckpt_format_opaque && is_any(name))
 		return 0;
 	*parts |= row->parts;
-	if (r || own.verdict.evidence != CKPT_EVIDENCE_OPAQUE || own.verdict.note[0])
+	if (r || !ckpt_opaque_is_headless(&own))
 		return r;
 	return ckpt_check_reject(check, CKPT_CORRUPT, CKPT_PROBLEM_HEADER, 0, name,
 				 "it does not begin as such a file does");

@@ -2,7 +2,9 @@
 /*
  * What the directories of training frameworks have in common: members with known names, each
  * checked by its own format, and a JSON file with the position. Of what no row knows, weights in
- * folders of their own are checked too; where there are no others, files that may be weights.
+ * folders of their own are checked too, where who resumes reads them (transformers' trainer.py,
+ * _load_from_checkpoint(); sentence-transformers by modules.json; nobody reads an export); where
+ * there are no others, files that may be weights.
  * The rest is ignored.
  */
 #ifndef CKPT_CORE_FORMAT_TRAIN_TRAIN_DIR_H

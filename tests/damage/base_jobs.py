@@ -129,6 +129,21 @@ def determined(folder, variant, seed):
     return uuid
 
 
+@fmt("folder", bases=("a", "b", "c"), members=lambda name: "mine_7/" in name, same=boundaries.same_member,
+     boundaries=lambda path: boundaries.of_zip(path) if path.endswith((".pth", ".npz")) else [])
+def of_no_known_layout(folder, variant, seed):
+    """As LitGPT and torchtune have them, and the one before."""
+    torch, numpy = need("torch"), need("numpy")
+    for name, own in (("mine_6", 100 + seed), ("mine_7", seed)):
+        whole, at = state(variant, own), "%s/run/%s" % (folder, name)
+        os.makedirs(at + "/recipe")
+        torch.save(whole["model_state_dict"], at + "/lit_model.pth")
+        torch.save(whole["optimizer_state_dict"], at + "/recipe/recipe_state.pth")
+        numpy.savez(at + "/history.npz", loss=numpy.random.default_rng(own).random(700))
+        put(at + "/model_config.yaml", b"name: pythia-14m\nseed: %d\n" % own * 40)
+    return "run", "run/mine_7"
+
+
 def saved_part(checkpoint, data):
     """As much of an output file as the checkpoint has the sum of, which mdrun cuts it to: MD5, a number each byte."""
     at, run = None, hashlib.md5()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """PyTorch: written by torch.save(), torch.jit and torch.distributed.checkpoint of this machine."""
+import json
 import os
 import runpy
 
@@ -75,6 +76,40 @@ def dcp(folder, variant, seed):
     else:
         made["two_ranks"](path, seed)
     return "step-100"
+
+
+def state_of(made, path, variant, seed):
+    if variant == "c":
+        made["two_ranks"](path, seed)
+    else:
+        made["save"](path, made["state"](seed), variant == "a")
+
+
+@fmt("nemo", boundaries=zips, same=boundaries.same_member)
+def nemo(folder, variant, seed):
+    need("torch")
+    made = script("make_enclosing.py")
+    path = folder + "/m--val_loss=2.50-step=99"
+    state_of(made["DCP"], path + "/weights", variant, seed)
+    made["put"](path + "/weights/common.pt", {"epoch": 0, "global_step": 100, "pytorch-lightning_version": "2.4.0", "loops": {},
+                                              "seed": seed})
+    made["text"](path + "/weights/metadata.json", json.dumps({"sharded_backend": "torch_dist", "sharded_backend_version": 1}))
+    made["text"](path + "/context/io.json", json.dumps({"seed": seed}))
+    return "m--val_loss=2.50-step=99"
+
+
+@fmt("olmo", boundaries=zips, same=boundaries.same_member)
+def olmo(folder, variant, seed):
+    torch = need("torch")
+    made = script("make_enclosing.py")
+    path = folder + "/step10"
+    state_of(made["DCP"], path + "/model_and_optim", variant, seed)
+    torch.manual_seed(seed)
+    for rank in range(2):
+        made["put"]("%s/train/rank%d.pt" % (path, rank), {"global_step": 10, "epoch": 1, "world_size": 2, "rng": torch.randn(900)})
+    made["text"](path + "/config.json", json.dumps({"seed": seed}))
+    made["text"](path + "/.metadata.json", json.dumps({"ephemeral": False, "version": "2.0.0"}))
+    return "step10"
 
 
 @fmt("deepspeed", bases=("500", "600", "800"), boundaries=zips, same=boundaries.same_member)

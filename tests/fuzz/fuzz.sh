@@ -80,8 +80,8 @@ fuzz_seeds_for_all()
 
 # Rows of the format table that have no target of their own but are what fuzz_tree's seeds are judged by. A new
 # directory's names belong into tree_names.h, its row here.
-TREE_ROWS=(accelerate adios2 amrex criu dcp deepspeed determined dmtcp-script fti hf-trainer lammps-set megatron orbax
-	safetensors-index scr tf-bundle)
+TREE_ROWS=(accelerate adios2 amrex criu dcp deepspeed determined dmtcp-script folder fti hf-trainer lammps-set megatron
+	nemo olmo orbax safetensors-index scr tf-bundle)
 
 fuzz_tree_reaches()
 {

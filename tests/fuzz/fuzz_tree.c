@@ -23,7 +23,8 @@
 
 #define FILES 32
 #define NAME 160
-#define ASKED 4 /* files of a set whose tensors are asked for */
+#define MINE "mine_*" /* --ckpt-glob */
+#define ASKED 4	      /* files of a set whose tensors are asked for */
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max);
@@ -104,7 +105,8 @@ static void tell(const char *name, const struct ckpt_report *report)
 /* Whether the directory is valid at @level. */
 static bool judge(const char *dir, enum ckpt_level level)
 {
-	const struct ckpt_target target = { fuzz_dir(), dir, CKPT_KIND_DIRECTORY };
+	const struct ckpt_target target = { fuzz_dir(), dir, CKPT_KIND_DIRECTORY,
+					    ckpt_catalog_globbed(MINE, dir) };
 	struct ckpt_report *report = calloc(1, sizeof(*report));
 	struct ckpt_ctx ctx = { .threads = 1 };
 	bool valid;
@@ -216,6 +218,7 @@ static void resolve(const char *mode, int64_t attempt)
 	snprintf(req->mode, sizeof(req->mode), "%s", mode);
 	snprintf(req->work_dir, sizeof(req->work_dir), "%s", fuzz_dir_path);
 	snprintf(req->dirs, sizeof(req->dirs), "%s", fuzz_dir_path);
+	snprintf(req->glob, sizeof(req->glob), MINE);
 	snprintf(req->verify, sizeof(req->verify), "full");
 	req->job_id = 7;
 	req->attempt = attempt;

@@ -254,7 +254,12 @@ def small_trees(folder):
             tree(folder, "accelerate", "checkpoint_2", {
                 "checkpoint_2/model.safetensors": SAFETENSORS, "checkpoint_2/optimizer.bin": run["ckpt-1.pt"],
                 "checkpoint_2/random_states_0.pkl": run["ckpt-1.pt"], "checkpoint_2/train_state.json":
-                    json.dumps({"current_step": 2, "current_epoch": 1}).encode()}))
+                    json.dumps({"current_step": 2, "current_epoch": 1}).encode()}) +
+            tree(folder, "nemo", "step-100", {
+                "step-100/weights/common.pt": run["ckpt-1.pt"], "step-100/weights/metadata.json": b'{"sharded_backend": "zarr"}'}) +
+            tree(folder, "olmo", "step-100", {
+                "step-100/model_and_optim/.metadata": b"", "step-100/train/rank0.pt": run["ckpt-1.pt"],
+                "step-100/.metadata.json": b"{}"}))
 
 
 def records(folder):

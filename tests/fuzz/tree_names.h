@@ -24,6 +24,7 @@ static const char *const fuzz_tree_dirs[] = {
 	"chk00040",
 	"out.bp",
 	"dump_7",
+	"mine_7", /* its user calls it one */
 };
 
 static const char *const fuzz_tree_names[] = {
@@ -74,6 +75,15 @@ static const char *const fuzz_tree_names[] = {
 	"@/.metadata",
 	"@/__#_#.distcp",
 	"@/meta.pt",
+	/* NeMo 2, OLMo-core */
+	"@/weights/metadata.json",
+	"@/weights/common.pt",
+	"@/weights/.metadata",
+	"@/weights/__#_#.distcp",
+	"@/model_and_optim/.metadata",
+	"@/model_and_optim/__#_#.distcp",
+	"@/train/rank#.pt",
+	"@/.metadata.json",
 	/* Determined */
 	"@/load_data.json",
 	"@/state_dict.pth",
@@ -127,6 +137,15 @@ static const char *const fuzz_tree_names[] = {
 	"@/pages-#.img",
 	"@/pstree.img",
 	"@/stats-dump",
+	/* of no known layout, and the one before it */
+	"@/lit_model.pth",
+	"@/recipe/recipe_state.pth",
+	"@/history.npz",
+	"@/model_config.yaml",
+	"mine_6/lit_model.pth",
+	"mine_6/recipe/recipe_state.pth",
+	"mine_6/history.npz",
+	"mine_6/model_config.yaml",
 	/* beside it: checkpoints that are files */
 	"ckpt-#.pt",
 	"ckpt-#.index",

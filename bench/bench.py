@@ -15,6 +15,7 @@ import statistics
 import subprocess
 import sys
 
+import hold
 import inputs
 import picture
 import rows
@@ -31,6 +32,7 @@ class Run:
                       "hook": args.build + "/ckpt-hook", "py": sys.executable, "here": HERE,
                       "t": str(len(os.sched_getaffinity(0))), "names": f"{args.names:,}"}
         self.made = {}
+        self.held = None  # the group of a row whose disk is held to a rate
 
     def command(self, text, row):
         files = " ".join(name for word in row.get("files", "").format(**self.words).split()
@@ -76,7 +78,8 @@ class Run:
         if own_figure:
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             return int(done.stdout) / 1e6, 0, 0, 0
-        done = subprocess.run([self.args.programs + "/measure"] + command, check=True, capture_output=True, text=True)
+        command = [self.args.programs + "/measure"] + command
+        done = subprocess.run(self.held.command(command) if self.held else command, check=True, capture_output=True, text=True)
         wall, cpu, peak, code = map(int, done.stdout.split())
         self.once(row, "after")
         return wall / 1e6, cpu / 1e6, peak, code
@@ -124,9 +127,23 @@ class Run:
         if not self.make(row["input"]):
             return []
         self.once(row, "begin")
+        if not self.hold(row):
+            return []
         found = [r for r in (self.peer(row, peer, pairs) for peer, pairs in self.rounds(row).items()) if r]
         self.once(row, "after_all")
+        if self.held:
+            self.held = self.held.close()
         return found + self.absolute(row, found)
+
+    def hold(self, row):
+        """Holds the disk to the row's rate, where it has one. False where this machine cannot."""
+        if "hold" in row:
+            try:
+                self.held = hold.Held(self.args.work, row["hold"])
+            except hold.Impossible as e:
+                print(f"skip: {row['id']}: {e}", file=sys.stderr)
+                return False
+        return True
 
     def absolute(self, row, found):
         """Aims that are no ratio to a peer."""
